@@ -1,0 +1,16 @@
+//! Subword tokenizers: train them, run them, prove them, compare them, and turn ids into vectors.
+//!
+//! The modules follow the data:
+//!
+//! ```text
+//! encode   text -> normalize -> pretokenize -> model -> postprocess -> Encoding      ids -> embed -> rows
+//! decode   ids -> model::vocab -> decode -> bytes / str
+//! train    files, iterator -> count -> Counts -> train::{bpe, wordpiece} -> vocab + merges
+//! store    tokenizer.json | .tiktoken | vocab.txt <-> formats <-> TokenizerBuilder
+//! ```
+
+mod error;
+mod ids;
+
+pub use error::{Error, ErrorKind, Result};
+pub use ids::{MAX_ID, MAX_TEXT_BYTES, Pair, Span, TokenId};
