@@ -11,6 +11,13 @@
 
 mod error;
 mod ids;
+mod pretokenize;
+mod unicode;
 
 pub use error::{Error, ErrorKind, Result};
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Pair, Span, TokenId};
+#[cfg(feature = "reference")]
+pub use pretokenize::reference as pretokenize_reference;
+pub use pretokenize::{
+    Dialect, PreTokenizer, SplitBehavior, SplitPattern, Splitter, rank_file_pattern,
+};

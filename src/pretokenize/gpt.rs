@@ -1,0 +1,194 @@
+//! Scanners for the split patterns of GPT-2 and cl100k, and the patterns that differ from the latter
+//! in how they group digits (Llama 3, Qwen 2).
+//!
+//! Each step looks at one character's class and extends a run, so a text costs one table look-up per
+//! character. The pattern's look-ahead, `\s+(?!\S)`, means: a run of white space before something
+//! else leaves its last character to what follows.
+//!
+//! The twin of both is the regular expression itself, in `reference.rs`.
+
+use crate::unicode::classes::{Class, ClassTable, MARK, NUMBER, OTHER, SPACE, is_letter};
+
+/// Punctuation, symbols, marks: what is neither white space, letter nor number.
+#[inline]
+fn is_other(class: Class) -> bool {
+    class == OTHER || class == MARK
+}
+
+#[derive(Clone, Copy)]
+struct Runs(&'static ClassTable);
+
+impl Runs {
+    /// Where the run of characters of a kind ends that starts at `at`.
+    #[inline]
+    fn end(self, text: &[u8], mut at: usize, is: impl Fn(Class) -> bool) -> usize {
+        while at < text.len() {
+            let (class, length) = self.0.at(text, at);
+            if !is(class) {
+                break;
+            }
+            at += length;
+        }
+        at
+    }
+
+    /// The same, and where the run's last character starts.
+    #[inline]
+    fn space_run(self, text: &[u8], mut at: usize) -> (usize, usize) {
+        let mut last = at;
+        while at < text.len() {
+            let (class, length) = self.0.at(text, at);
+            if class != SPACE {
+                break;
+            }
+            last = at;
+            at += length;
+        }
+        (at, last)
+    }
+
+    /// The class of the character at `at`; white space past the end, which extends nothing.
+    #[inline]
+    fn class(self, text: &[u8], at: usize) -> Class {
+        if at < text.len() { self.0.at(text, at).0 } else { SPACE }
+    }
+}
+
+impl std::fmt::Debug for Runs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Runs")
+    }
+}
+
+/// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gpt2Scanner {
+    runs: Runs,
+}
+
+impl Gpt2Scanner {
+    pub(super) fn new() -> Self {
+        Self { runs: Runs(ClassTable::get()) }
+    }
+
+    /// Where the piece ends that starts at `at`, which is less than the text's length.
+    #[inline]
+    pub(super) fn next(self, text: &[u8], at: usize) -> usize {
+        let runs = self.runs;
+        let first = text[at];
+        let start = at + usize::from(first == b' ');
+        let class = runs.class(text, start);
+        if is_letter(class) {
+            return runs.end(text, start, is_letter);
+        }
+        if class == NUMBER {
+            return runs.end(text, start, |class| class == NUMBER);
+        }
+        if is_other(class) {
+            if first == b'\'' {
+                if let Some(length) = contraction(&text[at + 1..]) {
+                    return at + 1 + length;
+                }
+            }
+            return runs.end(text, start, is_other);
+        }
+        let (end, last) = runs.space_run(text, at);
+        if end == text.len() || last == at { end } else { last }
+    }
+}
+
+/// The length of what follows the apostrophe of an English contraction, in lower case.
+#[inline]
+fn contraction(rest: &[u8]) -> Option<usize> {
+    match rest {
+        [b's' | b't' | b'm' | b'd', ..] => Some(1),
+        [b'r' | b'v', b'e', ..] | [b'l', b'l', ..] => Some(2),
+        _ => None,
+    }
+}
+
+/// `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cl100kScanner {
+    runs: Runs,
+    /// The most characters in a piece of numbers.
+    digits: usize,
+    /// Whether white space at the end of the text is one piece whatever newlines it holds, as in
+    /// the pattern's later spelling (`\s++$` before `\s*[\r\n]`).
+    end_run: bool,
+}
+
+impl Cl100kScanner {
+    pub(super) fn new(digits: usize, end_run: bool) -> Self {
+        Self { runs: Runs(ClassTable::get()), digits, end_run }
+    }
+
+    /// Where the piece ends that starts at `at`, which is less than the text's length.
+    #[inline]
+    pub(super) fn next(self, text: &[u8], at: usize) -> usize {
+        let runs = self.runs;
+        let (class, length) = runs.0.at(text, at);
+        if is_letter(class) {
+            return runs.end(text, at + length, is_letter);
+        }
+        if class == NUMBER {
+            return self.number(text, at + length);
+        }
+        let first = text[at];
+        if first == b'\'' {
+            if let Some(length) = any_case_contraction(&text[at + 1..]) {
+                return at + 1 + length;
+            }
+        }
+        let next = runs.class(text, at + length);
+        if is_letter(next) && first != b'\n' && first != b'\r' {
+            return runs.end(text, at + length, is_letter);
+        }
+        if is_other(class) || (first == b' ' && is_other(next)) {
+            let end = runs.end(text, at + length, is_other);
+            let newlines = text[end..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+            return end + newlines.count();
+        }
+        self.white_space(text, at)
+    }
+
+    #[inline]
+    fn number(self, text: &[u8], mut at: usize) -> usize {
+        let mut left = self.digits - 1;
+        while left > 0 && at < text.len() {
+            let (class, length) = self.runs.0.at(text, at);
+            if class != NUMBER {
+                break;
+            }
+            at += length;
+            left -= 1;
+        }
+        at
+    }
+
+    #[inline]
+    fn white_space(self, text: &[u8], at: usize) -> usize {
+        let (end, last) = self.runs.space_run(text, at);
+        let at_end = end == text.len();
+        if at_end && self.end_run {
+            return end;
+        }
+        // \r and \n are the only bytes of their value in UTF-8, so the run is searched as bytes.
+        if let Some(newline) = memchr::memrchr2(b'\r', b'\n', &text[at..end]) {
+            return at + newline + 1;
+        }
+        if at_end || last == at { end } else { last }
+    }
+}
+
+/// The length of what follows the apostrophe of a contraction; `ſ` is an `s` when case is ignored.
+#[inline]
+fn any_case_contraction(rest: &[u8]) -> Option<usize> {
+    let lower = |index: usize| rest.get(index).map(|byte| byte | 0x20);
+    match (rest.first()? | 0x20, lower(1)) {
+        (b's' | b't' | b'm' | b'd', _) if rest[0].is_ascii_alphabetic() => Some(1),
+        (b'r' | b'v', Some(b'e')) | (b'l', Some(b'l')) => Some(2),
+        _ if rest.starts_with("ſ".as_bytes()) => Some(2),
+        _ => None,
+    }
+}

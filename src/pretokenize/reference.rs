@@ -1,0 +1,42 @@
+//! The slow twins of the scanners: the patterns themselves, on the regex engine.
+
+use super::pattern::{CL100K, CL100K_POSSESSIVE, GPT2, GPT2_POSSESSIVE, QWEN2, RegexSplitter};
+use super::{Dialect, PreTokenizer, Splitter};
+use crate::error::Result;
+
+/// A scanner and the pattern that it stands for.
+pub struct Twins {
+    /// The pattern, spelled as a regular expression.
+    pub pattern: &'static str,
+    scanner: Splitter,
+    regex: RegexSplitter,
+}
+
+impl Twins {
+    /// Every scanner with its pattern.
+    ///
+    /// # Errors
+    /// None, unless a pattern is broken.
+    pub fn all() -> Result<Vec<Self>> {
+        let make = |pattern: &'static str, dialect| {
+            let scanner = Splitter::compile(&PreTokenizer::byte_level_split(pattern), dialect)?;
+            assert!(scanner.describe().ends_with("scanner"), "{pattern} has no scanner");
+            Ok(Self { pattern, scanner, regex: RegexSplitter::new(pattern, Dialect::Tiktoken)? })
+        };
+        [GPT2, GPT2_POSSESSIVE, CL100K, CL100K_POSSESSIVE, QWEN2]
+            .into_iter()
+            .map(|pattern| make(pattern, Dialect::Tiktoken))
+            .collect()
+    }
+
+    /// The pieces by the scanner and by the regex engine.
+    ///
+    /// # Errors
+    /// When the engine gives up.
+    pub fn pieces<'a>(&self, text: &'a str) -> Result<(Vec<&'a str>, Vec<&'a str>)> {
+        let (mut fast, mut slow) = (Vec::new(), Vec::new());
+        self.scanner.for_each(text, |start, end| fast.push(&text[start..end]))?;
+        self.regex.for_each(text, |start, end| slow.push(&text[start..end]))?;
+        Ok((fast, slow))
+    }
+}

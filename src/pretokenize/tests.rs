@@ -1,0 +1,156 @@
+//! Scanners against their twins: every code point, every triple of class representatives, and
+//! random text; the syntax check of unknown patterns.
+
+use super::pattern::RegexSplitter;
+use super::reference::Twins;
+use super::*;
+use proptest::prelude::*;
+use std::sync::LazyLock;
+
+static TWINS: LazyLock<Vec<Twins>> = LazyLock::new(|| Twins::all().unwrap());
+
+fn check(text: &str) {
+    for twin in TWINS.iter() {
+        let (fast, slow) = twin.pieces(text).unwrap();
+        assert_eq!(fast, slow, "{:?} by {}", text, twin.pattern);
+    }
+}
+
+#[test]
+fn every_code_point_alone_and_between_others() {
+    let assigned = ('\0'..'\u{33480}').chain('\u{e0000}'..'\u{e0200}');
+    assigned.for_each(|c| check(&format!("a{c}b {c}1{c}'{c} {c}{c}\n{c}")));
+    let rest: Vec<char> = ('\u{33480}'..='\u{dffff}').chain('\u{e0200}'..=char::MAX).collect();
+    for some in rest.chunks(16) {
+        check(&some.iter().map(|c| format!("a{c} {c}{c}'{c}1\n")).collect::<String>());
+    }
+}
+
+/// One or more characters of every class and case that a pattern tells apart.
+const REPRESENTATIVES: &[&str] = &[
+    "a",
+    "Z",
+    "é",
+    "ſ",
+    "ǅ",
+    "ʰ",
+    "한",
+    "中",
+    "1",
+    "½",
+    "Ⅷ",
+    "٣",
+    " ",
+    "\u{a0}",
+    "\u{3000}",
+    "\t",
+    "\n",
+    "\r",
+    "\u{85}",
+    "\u{2028}",
+    "'",
+    "'s",
+    "'S",
+    "'ll",
+    "'Re",
+    "'d",
+    "'ſ",
+    "!",
+    "…",
+    "€",
+    "\u{301}",
+    "\u{903}",
+    "\u{0}",
+    "\u{378}",
+    "\u{200d}",
+    "😀",
+    "𝔸",
+    "\u{10ffff}",
+];
+
+#[test]
+fn every_triple_of_class_representatives() {
+    for a in REPRESENTATIVES {
+        for b in REPRESENTATIVES {
+            for c in REPRESENTATIVES {
+                check(&format!("{a}{b}{c}"));
+            }
+            check(&format!("x{a}{a}{b}{b}y{b}{a}"));
+            check(&format!(" {a}  {b} {a}{b}  "));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn random_text(parts in prop::collection::vec(prop::sample::select(REPRESENTATIVES), 0..40)) {
+        check(&parts.concat());
+    }
+
+    #[test]
+    fn any_text(text in any::<String>()) {
+        check(&text);
+    }
+}
+
+#[test]
+fn pieces_cover_the_text() {
+    let splitter =
+        Splitter::compile(&PreTokenizer::by_name("gpt2").unwrap(), Dialect::TokenizerJson);
+    let mut pieces = Vec::new();
+    let text = "I'll say:  \"hello\n\n world\" 123 ";
+    splitter.unwrap().for_each(text, |start, end| pieces.push(&text[start..end])).unwrap();
+    let wanted =
+        ["I", "'ll", " say", ":", " ", " \"", "hello", "\n\n", " world", "\"", " 123", " "];
+    assert_eq!(pieces, wanted);
+}
+
+#[test]
+fn the_two_spellings_of_cl100k_part_only_at_the_end_of_the_text() {
+    let split = |regex: &str, text: &str| {
+        let declared = PreTokenizer::byte_level_split(regex);
+        let mut ends = Vec::new();
+        let splitter = Splitter::compile(&declared, Dialect::Tiktoken).unwrap();
+        splitter.for_each(text, |_, end| ends.push(end)).unwrap();
+        ends
+    };
+    let (old, new) = (pattern::CL100K, rank_file_pattern("cl100k_base").unwrap());
+    assert_eq!(split(old, "a \n  b"), split(new, "a \n  b"));
+    assert_eq!(split(old, "a \n  "), [1, 3, 5]);
+    assert_eq!(split(new, "a \n  "), [1, 5]);
+}
+
+#[test]
+fn unknown_patterns_are_refused_where_engines_read_them_differently() {
+    let refused = |pattern| RegexSplitter::new(pattern, Dialect::TokenizerJson).unwrap_err();
+    for (pattern, construct) in [
+        (r"\s+$", "$"),
+        (r"\p{N}{1,3}+", "}+"),
+        (r"\w+", r"\w"),
+        ("[[:alpha:]]", "[:"),
+        ("(?m:a)", "(?m:"),
+    ] {
+        let message = refused(pattern).to_string();
+        assert!(message.contains(&format!("construct `{construct}`")), "{message}");
+    }
+    for pattern in [r"\p{L}++|\p{N}{1,3}|[^\s\p{L}]+", r"(?i:'s)|\s+(?!\S)", r"\p{Lu}\p{M}*\."] {
+        assert!(RegexSplitter::new(pattern, Dialect::TokenizerJson).is_ok(), "{pattern}");
+    }
+    assert_eq!(refused("a(").kind(), crate::ErrorKind::Argument);
+}
+
+#[test]
+fn a_pattern_out_of_bounds_is_an_error_with_its_place() {
+    let regex = RegexSplitter::new(r"(?!(a+)+\1$)ab|(a|aa)+(?=!)", Dialect::Tiktoken);
+    let text = format!("{}b", "a".repeat(64));
+    let error = regex.unwrap().for_each(&text, |_, _| ()).unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::Pattern);
+}
+
+#[test]
+fn names_without_support_are_named() {
+    let error = PreTokenizer::by_name("metaspace").unwrap_err();
+    assert_eq!(error.to_string(), "pretokenizer `metaspace` is not supported yet");
+}
