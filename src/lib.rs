@@ -11,6 +11,7 @@
 
 mod error;
 mod ids;
+mod normalize;
 mod pretokenize;
 mod unicode;
 
@@ -21,3 +22,5 @@ pub use pretokenize::reference as pretokenize_reference;
 pub use pretokenize::{
     Dialect, PreTokenizer, SplitBehavior, SplitPattern, Splitter, rank_file_pattern,
 };
+pub use normalize::{Aligned, BertNormalizer, Normalizer};
+pub use unicode::{BERT_CATEGORIES_VERSION, BERT_DECOMPOSITION_VERSION, BERT_LOWER_CASE_VERSION};

@@ -4,6 +4,7 @@
 //! compiles to: a hand-written scanner where the pattern is one of the known families, the regex
 //! engine otherwise. Pieces are byte ranges; nothing is allocated.
 
+mod bert;
 mod gpt;
 mod pattern;
 #[cfg(any(test, feature = "reference"))]
@@ -127,6 +128,7 @@ pub struct Splitter {
 #[derive(Clone, Debug)]
 enum Kind {
     Whole,
+    Bert,
     Gpt2(Gpt2Scanner),
     Cl100k(Cl100kScanner),
     Regex(Box<RegexSplitter>),
@@ -178,9 +180,7 @@ impl Splitter {
                     None => Kind::Regex(Box::new(RegexSplitter::new(regex, dialect)?)),
                 })?;
             }
-            PreTokenizer::Bert => {
-                return Err(Error::unsupported("`BertPreTokenizer` here", "pre_tokenizer"));
-            }
+            PreTokenizer::Bert => self.refine(Kind::Bert)?,
             PreTokenizer::Sequence(parts) => {
                 for part in parts {
                     self.add(part, dialect)?;
@@ -207,6 +207,7 @@ impl Splitter {
         match &self.kind {
             Kind::Whole if text.is_empty() => {}
             Kind::Whole => piece(0, text.len()),
+            Kind::Bert => bert::split(text, piece),
             Kind::Gpt2(scanner) => scan(text, |bytes, at| scanner.next(bytes, at), piece),
             Kind::Cl100k(scanner) => scan(text, |bytes, at| scanner.next(bytes, at), piece),
             Kind::Regex(regex) => regex.for_each(text, piece)?,
@@ -218,6 +219,7 @@ impl Splitter {
     pub fn describe(&self) -> &'static str {
         match self.kind {
             Kind::Whole => "no split",
+            Kind::Bert => "bert scanner",
             Kind::Gpt2(_) => "gpt2 scanner",
             Kind::Cl100k(_) => "cl100k scanner",
             Kind::Regex(_) => "regex engine",

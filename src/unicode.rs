@@ -2,9 +2,18 @@
 //!
 //! Each table states the Unicode version it carries; [`CLASSES_VERSION`] is what split patterns use.
 
+pub(crate) mod bert;
+#[rustfmt::skip]
+mod bert_tables;
 pub(crate) mod byte_level;
 mod class_ranges;
 pub(crate) mod classes;
 
 /// The Unicode version of the classes that split patterns use (`\p{L}`, `\p{N}`, `\s`).
 pub const CLASSES_VERSION: &str = "16.0";
+/// The Unicode version of the general categories (control, punctuation, marks) on the BERT road.
+pub const BERT_CATEGORIES_VERSION: &str = "8.0";
+/// The Unicode version of the canonical decompositions on the BERT road.
+pub const BERT_DECOMPOSITION_VERSION: &str = "9.0";
+/// The Unicode version of lower case and white space on the BERT road.
+pub const BERT_LOWER_CASE_VERSION: &str = "17.0";
