@@ -11,16 +11,18 @@
 
 mod error;
 mod ids;
+mod model;
 mod normalize;
 mod pretokenize;
 mod unicode;
 
 pub use error::{Error, ErrorKind, Result};
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Pair, Span, TokenId};
+pub use model::{Vocab, WordPiece, WordPieceOptions};
+pub use normalize::{Aligned, BertNormalizer, Normalizer};
 #[cfg(feature = "reference")]
 pub use pretokenize::reference as pretokenize_reference;
 pub use pretokenize::{
     Dialect, PreTokenizer, SplitBehavior, SplitPattern, Splitter, rank_file_pattern,
 };
-pub use normalize::{Aligned, BertNormalizer, Normalizer};
 pub use unicode::{BERT_CATEGORIES_VERSION, BERT_DECOMPOSITION_VERSION, BERT_LOWER_CASE_VERSION};

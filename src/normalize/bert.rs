@@ -20,7 +20,6 @@ use super::align::Sink;
 
 /// The normaliser of BERT and its descendants, with the switches of `tokenizer.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "these are the four switches of the file format")]
 pub struct BertNormalizer {
     /// Remove control characters and turn all white space into spaces.
     pub clean_text: bool,
