@@ -9,17 +9,24 @@
 //! store    tokenizer.json | .tiktoken | vocab.txt <-> formats <-> TokenizerBuilder
 //! ```
 
+mod decode;
 mod error;
 mod ids;
 mod model;
 mod normalize;
+mod postprocess;
 mod pretokenize;
 mod unicode;
 
+pub use decode::{DecodeStream, Decoder};
 pub use error::{Error, ErrorKind, Result};
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Pair, Span, TokenId};
 pub use model::{Vocab, WordPiece, WordPieceOptions};
 pub use normalize::{Aligned, BertNormalizer, Normalizer};
+pub use postprocess::fit::{
+    Direction, PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy,
+};
+pub use postprocess::{PostProcessor, TemplatePiece, TemplateProcessing, TemplateSpecial};
 #[cfg(feature = "reference")]
 pub use pretokenize::reference as pretokenize_reference;
 pub use pretokenize::{

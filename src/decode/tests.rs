@@ -1,0 +1,153 @@
+//! Decoders against the reference's rules, streams against whole sequences.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::unicode::byte_level::spell;
+
+fn byte_level() -> Decoder {
+    Decoder::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: true }
+}
+
+fn wordpiece(cleanup: bool) -> Decoder {
+    Decoder::WordPiece { prefix: "##".to_owned(), cleanup }
+}
+
+fn streamed(decoder: Option<&Decoder>, tokens: &[&str]) -> String {
+    let mut stream = DecodeStream::new(decoder.cloned());
+    let mut out = String::new();
+    for token in tokens {
+        stream.step(token, &mut out);
+    }
+    stream.finish(&mut out);
+    out
+}
+
+/// The reference's cleanup, word for word.
+fn naive_wordpiece(tokens: &[&str], prefix: &str) -> String {
+    let mut out = String::new();
+    for (index, token) in tokens.iter().enumerate() {
+        let mut text = match token.strip_prefix(prefix) {
+            _ if index == 0 => (*token).to_owned(),
+            Some(rest) => rest.to_owned(),
+            None => format!(" {token}"),
+        };
+        for (from, to) in [
+            (" .", "."),
+            (" ?", "?"),
+            (" !", "!"),
+            (" ,", ","),
+            (" ' ", "'"),
+            (" n't", "n't"),
+            (" 'm", "'m"),
+            (" do not", " don't"),
+            (" 's", "'s"),
+            (" 've", "'ve"),
+            (" 're", "'re"),
+        ] {
+            text = text.replace(from, to);
+        }
+        out.push_str(&text);
+    }
+    out
+}
+
+#[test]
+fn without_a_decoder_tokens_are_joined_by_spaces() {
+    assert_eq!(decode_tokens(None, ["a", "", "b"]), "a  b");
+    assert_eq!(decode_tokens(None, []), "");
+    assert_eq!(streamed(None, &["a", "", "b"]), "a  b");
+}
+
+#[test]
+fn byte_level_joins_bytes_before_it_reads_characters() {
+    let decoder = byte_level();
+    assert_eq!(
+        decode_tokens(Some(&decoder), ["ĠH", "Ã", "©", "<|end of text|>"]),
+        " Hé<|end of text|>"
+    );
+    // Half a character at the end, and a byte that never starts one.
+    assert_eq!(decode_tokens(Some(&decoder), ["aÃ"]), "a\u{FFFD}");
+    assert_eq!(decode_tokens(Some(&decoder), ["ÿ", "a"]), "\u{FFFD}a");
+}
+
+#[test]
+fn a_token_outside_the_alphabet_stands_for_itself() {
+    let mut out = b"x".to_vec();
+    token_to_bytes("Ġé ", &mut out);
+    assert_eq!(out, "xĠé ".as_bytes());
+    token_to_bytes("Ã©", &mut out);
+    assert_eq!(out, "xĠé é".as_bytes());
+}
+
+#[test]
+fn wordpiece_glues_prefixed_tokens_and_keeps_the_first_as_it_is() {
+    let tokens = ["##uelo", "Ara", "##új", "##o", "No", "##guera"];
+    assert_eq!(decode_tokens(Some(&wordpiece(false)), tokens), "##uelo Araújo Noguera");
+}
+
+#[test]
+fn wordpiece_cleans_up_token_by_token() {
+    let decoder = wordpiece(true);
+    let tokens = ["I", "'m", ".", "do not", "n't", "x", "'s", "do", "not", "a . b"];
+    assert_eq!(decode_tokens(Some(&decoder), tokens), "I'm. don'tn't x's do not a. b");
+}
+
+#[test]
+fn a_stream_holds_half_characters_back() {
+    let mut stream = DecodeStream::new(Some(byte_level()));
+    let mut step = |token: &str| {
+        let mut out = String::new();
+        stream.step(token, &mut out);
+        out
+    };
+    assert_eq!(step("aÃ"), "a");
+    assert_eq!(step("©b"), "éb");
+    // F0 9F waits; a letter shows that it never becomes a character.
+    assert_eq!(step("ðŁ"), "");
+    assert_eq!(step("x"), "\u{FFFD}x");
+    assert_eq!(step("ð"), "");
+    let mut rest = String::new();
+    stream.finish(&mut rest);
+    assert_eq!(rest, "\u{FFFD}");
+}
+
+#[test]
+fn a_finished_stream_starts_again() {
+    let mut stream = DecodeStream::new(Some(wordpiece(true)));
+    let mut out = String::new();
+    for _ in 0..2 {
+        stream.step("a", &mut out);
+        stream.step("b", &mut out);
+        stream.finish(&mut out);
+    }
+    assert_eq!(out, "a ba b");
+}
+
+proptest! {
+    #[test]
+    fn streams_give_what_whole_sequences_give(
+        rows in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..6), 0..20),
+    ) {
+        let decoder = byte_level();
+        let tokens: Vec<String> =
+            rows.iter().map(|row| spell(row)).collect();
+        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+        let whole = decode_tokens(Some(&decoder), tokens.iter().copied());
+        let joined = rows.concat();
+        prop_assert_eq!(&whole, &String::from_utf8_lossy(&joined));
+        prop_assert_eq!(streamed(Some(&decoder), &tokens), whole);
+    }
+
+    #[test]
+    fn wordpiece_equals_its_naive_twin(
+        tokens in proptest::collection::vec("(##)?[ .?!,'ndostmver]{0,8}", 0..12),
+        prefix in "(##)?",
+    ) {
+        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+        let decoder = Decoder::WordPiece { prefix: prefix.clone(), cleanup: true };
+        let whole = decode_tokens(Some(&decoder), tokens.iter().copied());
+        prop_assert_eq!(&whole, &naive_wordpiece(&tokens, &prefix));
+        prop_assert_eq!(streamed(Some(&decoder), &tokens), whole);
+    }
+}

@@ -1,0 +1,225 @@
+//! Layouts, windows and trimming against what the reference library gives.
+
+use serde_json::Value;
+
+use super::fit::{Direction, TruncationParams, TruncationStrategy};
+use super::*;
+
+const GOLDEN: &str = include_str!("../../tests/data/postprocess_golden.json");
+
+fn sep() -> (String, TokenId) {
+    ("</s>".to_owned(), 1)
+}
+
+fn cls() -> (String, TokenId) {
+    ("<s>".to_owned(), 0)
+}
+
+fn byte_level(trim_offsets: bool) -> PostProcessor {
+    PostProcessor::ByteLevel { add_prefix_space: true, trim_offsets, use_regex: true }
+}
+
+fn bert() -> PostProcessor {
+    PostProcessor::Bert { sep: sep(), cls: cls() }
+}
+
+fn roberta() -> PostProcessor {
+    PostProcessor::Roberta { sep: sep(), cls: cls(), trim_offsets: true, add_prefix_space: true }
+}
+
+fn named((name, id): (String, TokenId)) -> TemplateSpecial {
+    TemplateSpecial { tokens: vec![name.clone()], name, ids: vec![id] }
+}
+
+fn text(index: usize, type_id: u32) -> TemplatePiece {
+    TemplatePiece::Sequence { index, type_id }
+}
+
+fn token(name: &str, type_id: u32) -> TemplatePiece {
+    TemplatePiece::Special { name: name.to_owned(), type_id }
+}
+
+fn template(single: Vec<TemplatePiece>, pair: Vec<TemplatePiece>) -> PostProcessor {
+    let special = vec![named(cls()), named(sep())];
+    PostProcessor::Template(TemplateProcessing::new(single, pair, special).unwrap())
+}
+
+fn processor(name: &str) -> Option<PostProcessor> {
+    match name {
+        "none" => None,
+        "bert" => Some(bert()),
+        "roberta" => Some(roberta()),
+        "byte_level" => Some(byte_level(false)),
+        "sequence" => Some(PostProcessor::Sequence(vec![byte_level(false), bert()])),
+        "template" => Some(template(
+            vec![token("<s>", 0), text(0, 3), token("</s>", 4)],
+            vec![text(1, 5), token("<s>", 6), text(0, 7), token("</s>", 0)],
+        )),
+        "only_b" => Some(template(
+            vec![text(0, 0)],
+            vec![token("<s>", 0), text(0, 0), text(1, 2), token("</s>", 0)],
+        )),
+        other => panic!("no processor {other}"),
+    }
+}
+
+/// One row as the tokenizer lays it out: ids, type ids, sequence ids (-1 for none), special mask.
+fn lay_out(layout: &Layout, parts: [&[i64]; 2], windows: [usize; 2]) -> [Vec<i64>; 4] {
+    let mut row = [vec![], vec![], vec![], vec![]];
+    for (piece, sequence) in layout.pieces.iter().zip(layout.sequence_ids(windows)) {
+        let (ids, type_id, mask) = match piece {
+            LayoutPiece::Special { id, type_id, .. } => (&[i64::from(*id)][..], *type_id, 1),
+            LayoutPiece::Sequence { index, type_id, overflow_type_id } => {
+                let type_id = if windows[*index] == 0 { *type_id } else { *overflow_type_id };
+                (parts[*index], type_id, 0)
+            }
+        };
+        for &id in ids {
+            row[0].push(id);
+            row[1].push(type_id.into());
+            row[2].push(sequence.map_or(-1, Into::into));
+            row[3].push(mask);
+        }
+    }
+    row
+}
+
+fn number(case: &Value, key: &str) -> usize {
+    usize::try_from(case[key].as_u64().unwrap()).unwrap()
+}
+
+fn rows(case: &Value) -> Result<Vec<[Vec<i64>; 4]>> {
+    let params = TruncationParams {
+        max_length: number(case, "max_length"),
+        stride: number(case, "stride"),
+        strategy: match case["strategy"].as_str().unwrap() {
+            "longest_first" => TruncationStrategy::LongestFirst,
+            "only_first" => TruncationStrategy::OnlyFirst,
+            _ => TruncationStrategy::OnlySecond,
+        },
+        direction: if case["direction"] == "left" { Direction::Left } else { Direction::Right },
+    };
+    let pair = !case["b"].is_null();
+    let lengths = (number(case, "a"), pair.then(|| number(case, "b")));
+    let layout = processor(case["processor"].as_str().unwrap()).map_or_else(
+        || Layout::plain(pair),
+        |processor| processor.layout(pair, case["special"].as_bool().unwrap()),
+    );
+    let room = fit::room(&params, layout.added_tokens())?;
+    let kept = fit::truncated(lengths, room, &params)?;
+    let cut = |length, kept| fit::windows(length, kept, params.stride, params.direction);
+    let windows = [cut(lengths.0, kept.0), cut(lengths.1.unwrap_or(0), kept.1)];
+    let texts: [Vec<i64>; 2] = [(100..120).collect(), (200..220).collect()];
+    std::iter::once([0, 0])
+        .chain(layout.overflowing([windows[0].len(), windows[1].len()])?)
+        .map(|[a, b]| {
+            let parts = [&texts[0][windows[0][a].clone()], &texts[1][windows[1][b].clone()]];
+            Ok(lay_out(&layout, parts, [a, b]))
+        })
+        .collect()
+}
+
+#[test]
+fn rows_and_their_overflowing_equal_the_reference() {
+    let golden: Value = serde_json::from_str(GOLDEN).unwrap();
+    let cases = golden["cases"].as_array().unwrap();
+    assert!(cases.len() > 300);
+    let mut early = 0;
+    for case in cases {
+        let got = rows(case);
+        if case.get("error").is_some() {
+            assert!(matches!(got, Err(Error::Argument { .. })), "{case} gives {got:?}");
+            continue;
+        }
+        match got {
+            Ok(got) => {
+                let wanted: Vec<[Vec<i64>; 4]> =
+                    serde_json::from_value(case["rows"].clone()).unwrap();
+                assert_eq!(got, wanted, "{case}");
+            }
+            // A stride without a step forward is refused for short texts too.
+            Err(Error::Argument { name: "stride", .. }) => early += 1,
+            Err(error) => panic!("{case} gives {error}"),
+        }
+    }
+    assert!(early < cases.len() / 5, "{early}");
+}
+
+#[test]
+fn layouts_count_what_they_add() {
+    for processor in [bert(), roberta(), byte_level(true), processor("template").unwrap()] {
+        for pair in [false, true] {
+            let added = processor.added_tokens(pair);
+            assert_eq!(processor.layout(pair, true).added_tokens(), added);
+            assert_eq!(processor.layout(pair, false).added_tokens(), 0);
+        }
+    }
+}
+
+#[test]
+fn one_name_may_stand_for_several_tokens() {
+    let many = TemplateSpecial {
+        name: "[2FR]".to_owned(),
+        ids: vec![1, 2],
+        tokens: vec!["to".to_owned(), "FR".to_owned()],
+    };
+    let single = vec![token("[2FR]", 0), text(0, 0)];
+    let template = TemplateProcessing::new(single, vec![], vec![many]).unwrap();
+    let processor = PostProcessor::Template(template);
+    assert_eq!((processor.added_tokens(false), processor.added_tokens(true)), (2, 0));
+    assert_eq!(processor.layout(false, true).pieces.len(), 3);
+}
+
+#[test]
+fn a_template_that_lies_is_refused() {
+    let new =
+        |single: Vec<TemplatePiece>, special| TemplateProcessing::new(single, vec![], special);
+    let absent = new(vec![token("x", 0)], vec![]).unwrap_err().to_string();
+    assert_eq!(absent, "single is `x`, but must be one of the template's special_tokens");
+    let twice = new(vec![], vec![named(cls()), named(cls())]).unwrap_err().to_string();
+    assert_eq!(twice, "special_tokens is <s>, but must be there once");
+    let uneven = TemplateSpecial { name: "x".to_owned(), ids: vec![1, 2], tokens: vec![] };
+    assert!(matches!(new(vec![], vec![uneven]), Err(Error::Argument { .. })));
+    assert!(matches!(new(vec![text(1, 0)], vec![]), Err(Error::Argument { .. })));
+    assert!(matches!(new(vec![text(0, 0), text(0, 1)], vec![]), Err(Error::Unsupported { .. })));
+}
+
+#[test]
+fn berts_template_equals_its_processor() {
+    let template = PostProcessor::Template(TemplateProcessing::bert(cls(), sep()));
+    for pair in [false, true] {
+        assert_eq!(template.layout(pair, true).pieces, bert().layout(pair, true).pieces);
+    }
+}
+
+#[test]
+fn sequences_that_no_layout_expresses_are_refused_by_name() {
+    let check = |members| PostProcessor::Sequence(members).check();
+    assert!(check(vec![]).is_ok());
+    assert!(check(vec![byte_level(true), bert()]).is_ok());
+    assert!(check(vec![byte_level(false), roberta()]).is_ok());
+    let error = check(vec![bert(), byte_level(true)]).unwrap_err().to_string();
+    assert!(error.starts_with("post_processor `ByteLevel` after"), "{error}");
+    assert!(check(vec![byte_level(true), roberta()]).is_err());
+    assert!(check(vec![PostProcessor::Sequence(vec![bert()]), bert()]).is_err());
+}
+
+#[test]
+fn offsets_are_trimmed_as_the_reference_does() {
+    let trim = TrimOffsets { add_prefix_space: true };
+    // The cases of the reference's own test: tokens, offsets before, offsets after.
+    let tokens = ["Ġ", "ĠĠĠĠHelloĠĠ", "ĠĠHello", "HelloĠĠ", "ĠĠĠĠ"];
+    let before = [(0, 1), (0, 11), (11, 18), (18, 25), (25, 29)];
+    let after = [(0, 0), (4, 9), (13, 18), (18, 23), (29, 29)];
+    for (position, token) in tokens.into_iter().enumerate() {
+        assert_eq!(trim.apply(token, position, before[position]), after[position]);
+    }
+    assert_eq!(trim.apply("Ġl", 0, (0, 1)), (0, 1));
+    assert_eq!(trim.apply("Ġl", 5, (0, 1)), (0, 1));
+    assert_eq!(trim.apply("Ġl", 5, (3, 5)), (4, 5));
+    assert_eq!(TrimOffsets { add_prefix_space: false }.apply("Ġl", 0, (0, 2)), (1, 2));
+    assert_eq!(byte_level(true).trim_offsets(), Some(trim));
+    assert_eq!(byte_level(false).trim_offsets(), None);
+    assert_eq!(roberta().trim_offsets(), Some(trim));
+    assert_eq!(PostProcessor::Sequence(vec![byte_level(true), bert()]).trim_offsets(), Some(trim));
+}
