@@ -21,7 +21,7 @@ mod unicode;
 pub use decode::{DecodeStream, Decoder};
 pub use error::{Error, ErrorKind, Result};
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Pair, Span, TokenId};
-pub use model::{Vocab, WordPiece, WordPieceOptions};
+pub use model::{Bpe, BpeOptions, CacheStats, Model, Vocab, WordPiece, WordPieceOptions};
 pub use normalize::{Aligned, BertNormalizer, Normalizer};
 pub use postprocess::fit::{
     Direction, PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy,

@@ -1,7 +1,38 @@
 //! The third step of encoding: pieces of text become tokens of the vocabulary.
 
+pub(crate) mod bpe;
+pub(crate) mod pieces;
 mod vocab;
 mod wordpiece;
 
+pub use bpe::{Bpe, BpeOptions};
+pub use pieces::CacheStats;
 pub use vocab::Vocab;
 pub use wordpiece::{WordPiece, WordPieceOptions};
+
+/// A model: the part of a tokenizer that was trained.
+#[derive(Clone, Debug)]
+pub enum Model {
+    /// Byte-pair encoding.
+    Bpe(Bpe),
+    /// Greedy longest match with a continuation prefix.
+    WordPiece(WordPiece),
+}
+
+impl Model {
+    /// The tokens and their ids.
+    pub fn vocab(&self) -> &Vocab {
+        match self {
+            Self::Bpe(model) => model.vocab(),
+            Self::WordPiece(model) => model.vocab(),
+        }
+    }
+
+    /// The name of the kind, as `tokenizer.json` writes it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Bpe(_) => "BPE",
+            Self::WordPiece(_) => "WordPiece",
+        }
+    }
+}
