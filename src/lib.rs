@@ -16,6 +16,7 @@ mod model;
 mod normalize;
 mod postprocess;
 mod pretokenize;
+mod tokenizer;
 mod unicode;
 
 pub use decode::{DecodeStream, Decoder};
@@ -31,5 +32,9 @@ pub use postprocess::{PostProcessor, TemplatePiece, TemplateProcessing, Template
 pub use pretokenize::reference as pretokenize_reference;
 pub use pretokenize::{
     Dialect, PreTokenizer, SplitBehavior, SplitPattern, Splitter, rank_file_pattern,
+};
+pub use tokenizer::{
+    AddedToken, BatchIds, BatchRow, EncodeOptions, Encoding, Input, TokenStream, Tokenizer,
+    TokenizerBuilder, UnknownIds,
 };
 pub use unicode::{BERT_CATEGORIES_VERSION, BERT_DECOMPOSITION_VERSION, BERT_LOWER_CASE_VERSION};

@@ -263,21 +263,29 @@ impl Layout {
     /// holds only the second text counts as one sequence, number 0; so does an overflowing result
     /// of a pair without a post-processor as soon as its first text is cut.
     pub(crate) fn sequence_ids(&self, windows: [usize; 2]) -> Vec<Option<u32>> {
-        // The reference keeps a range per sequence and reads as many as there are, from 0 on; a
-        // range that is not there stands for everything. Truncation forgets the ranges, and only
-        // a post-processor sets them again (without one: for the kept parts of a pair).
-        let known = |index: usize| {
-            self.uses(index) && (self.processed || (self.pair && windows[index] == 0))
-        };
         self.pieces
             .iter()
             .map(|piece| match piece {
-                _ if !known(0) => Some(0),
+                _ if !self.known(0, windows) => Some(0),
                 LayoutPiece::Sequence { index: 0, .. } => Some(0),
-                LayoutPiece::Sequence { .. } if known(1) => Some(1),
+                LayoutPiece::Sequence { .. } if self.known(1, windows) => Some(1),
                 _ => None,
             })
             .collect()
+    }
+
+    /// The sequence id of padding, -1 for none: where the reference does not know the range of the
+    /// first text, everything belongs to it.
+    pub(crate) fn padding_sequence_id(&self, windows: [usize; 2]) -> i64 {
+        if self.known(0, windows) { -1 } else { 0 }
+    }
+
+    /// Whether the reference knows the range of a text in the result. It keeps a range per sequence
+    /// and reads as many as there are, from 0 on; a range that is not there stands for everything.
+    /// Truncation forgets the ranges, and only a post-processor sets them again (without one: for
+    /// the kept parts of a pair).
+    fn known(&self, index: usize, windows: [usize; 2]) -> bool {
+        self.uses(index) && (self.processed || (self.pair && windows[index] == 0))
     }
 }
 

@@ -215,6 +215,11 @@ impl Splitter {
         Ok(())
     }
 
+    /// Whether the pieces go to a byte-level model.
+    pub fn is_byte_level(&self) -> bool {
+        self.byte_level
+    }
+
     /// What runs it: the name of a scanner, or the regex engine.
     pub fn describe(&self) -> &'static str {
         match self.kind {

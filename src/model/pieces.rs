@@ -55,9 +55,10 @@ impl Key {
         u128::from_le_bytes(bytes)
     }
 
+    /// The hash that [`PieceTable`] and [`PieceCache`] place it by; computed once for both.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "halves of the key and of the product")]
-    fn hash(self) -> u64 {
+    pub(crate) fn hash(self) -> u64 {
         // One multiplication of the two halves, folded; the constants are digits of pi.
         let (low, high) = (self.0 as u64 ^ 0x243F_6A88_85A3_08D3, (self.0 >> 64) as u64);
         let product = u128::from(low) * u128::from(high ^ 0x1319_8A2E_0370_7344);
@@ -150,8 +151,8 @@ impl PieceTable {
 
     /// The ids of a piece.
     #[inline]
-    pub(crate) fn get(&self, key: Key) -> Option<Ids> {
-        let (first, second) = places(key.hash(), self.sets.len());
+    pub(crate) fn get(&self, key: Key, hash: u64) -> Option<Ids> {
+        let (first, second) = places(hash, self.sets.len());
         self.sets[first].get(key).or_else(|| self.sets[second].get(key))
     }
 
@@ -193,17 +194,17 @@ impl PieceCache {
 
     /// The ids of a piece.
     #[inline]
-    pub(crate) fn get(&mut self, key: Key) -> Option<Ids> {
-        let found = self.sets[places(key.hash(), CACHE_SETS).0].get(key);
+    pub(crate) fn get(&mut self, key: Key, hash: u64) -> Option<Ids> {
+        let found = self.sets[places(hash, CACHE_SETS).0].get(key);
         self.stats.hits += u64::from(found.is_some());
         found
     }
 
     /// Remembers the ids of a piece that was not there, if they fit.
-    pub(crate) fn put(&mut self, key: Key, ids: &[u32]) {
+    pub(crate) fn put(&mut self, key: Key, hash: u64, ids: &[u32]) {
         self.stats.misses += 1;
         let Some(ids) = Ids::new(ids) else { return };
-        let Set([first, second]) = &mut self.sets[places(key.hash(), CACHE_SETS).0];
+        let Set([first, second]) = &mut self.sets[places(hash, CACHE_SETS).0];
         self.stats.evictions += u64::from(second.key != 0);
         *second = *first;
         *first = Slot { key: key.0, ids: ids.0 };
@@ -227,6 +228,10 @@ mod tests {
         out
     }
 
+    fn find(cache: &mut PieceCache, word: &str) -> Option<Ids> {
+        cache.get(key(word), key(word).hash())
+    }
+
     #[test]
     fn keys_tell_length_and_content() {
         assert!(Key::new(b"", 0, 0).is_none());
@@ -243,7 +248,7 @@ mod tests {
         let words: Vec<String> = (0..5_000).map(|n| format!("w{n}")).collect();
         let entries = (0..).zip(&words).map(|(n, w)| (key(w), Ids::new(&[n, n + 1]).unwrap()));
         let table = PieceTable::build(words.len(), entries);
-        let found = (0..).zip(&words).filter(|(n, w)| match table.get(key(w)) {
+        let found = (0..).zip(&words).filter(|(n, w)| match table.get(key(w), key(w).hash()) {
             Some(found) => {
                 assert_eq!(ids(Some(found)), [*n, n + 1]);
                 true
@@ -251,7 +256,7 @@ mod tests {
             None => false,
         });
         assert!(found.count() > 4_950, "two sets of two at half load hold nearly everything");
-        assert!(table.get(key("other")).is_none());
+        assert!(table.get(key("other"), key("other").hash()).is_none());
     }
 
     #[test]
@@ -259,14 +264,14 @@ mod tests {
         let mut cache = PieceCache::new();
         let words: Vec<String> = (0..400_000).map(|n| format!("{n}")).collect();
         for (n, word) in (0..).zip(&words) {
-            assert!(cache.get(key(word)).is_none());
-            cache.put(key(word), &[n; 3]);
-            assert_eq!(ids(cache.get(key(word))), [n; 3]);
+            assert!(find(&mut cache, word).is_none());
+            cache.put(key(word), key(word).hash(), &[n; 3]);
+            assert_eq!(ids(find(&mut cache, word)), [n; 3]);
         }
         assert_eq!((cache.stats.misses, cache.stats.hits), (400_000, 400_000));
         assert!(cache.stats.evictions > 100_000);
-        cache.put(key("none"), &[]);
-        cache.put(key("many"), &[1, 2, 3, 4, 5]);
-        assert!(cache.get(key("none")).is_none() && cache.get(key("many")).is_none());
+        cache.put(key("none"), 1, &[]);
+        cache.put(key("many"), 1, &[1, 2, 3, 4, 5]);
+        assert!(cache.get(key("none"), 1).is_none() && cache.get(key("many"), 1).is_none());
     }
 }

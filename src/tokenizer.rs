@@ -1,0 +1,392 @@
+//! The tokenizer: a declaration, checked and compiled once, then used from any number of threads.
+//!
+//! [`Tokenizer`] is immutable and cheap to clone. Truncation, padding and the treatment of special
+//! tokens are options of a call. Two roads lead through it: the fast one gives ids alone, the general
+//! one ids with everything about them; the ids are the same.
+
+mod added;
+mod aligned;
+mod assemble;
+mod batch;
+mod budget;
+mod builder;
+mod chars;
+mod decoding;
+mod encoding;
+mod fast;
+mod scratch;
+
+use std::sync::{Arc, OnceLock};
+
+pub use added::AddedToken;
+pub use batch::{BatchIds, BatchRow};
+pub use builder::TokenizerBuilder;
+pub use decoding::{TokenStream, UnknownIds};
+pub use encoding::Encoding;
+
+use self::added::AddedVocabulary;
+use self::decoding::DecodeTable;
+use self::fast::BertRoad;
+use self::scratch::{Scratch, ScratchPool};
+use crate::error::{Error, Result};
+use crate::ids::{TokenId, check_text_length};
+use crate::model::pieces::PieceCache;
+use crate::model::{CacheStats, Model};
+use crate::normalize::Normalizer;
+use crate::postprocess::fit::{self, PaddingParams, TruncationParams};
+use crate::postprocess::{Layout, PostProcessor, TrimOffsets};
+use crate::pretokenize::{PreTokenizer, Splitter};
+
+/// A text to encode.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// As it is.
+    Text(&'a str),
+    /// Already split into words, each encoded alone; offsets count within the word.
+    Words(&'a [&'a str]),
+}
+
+impl Input<'_> {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Words(words) => words.iter().map(|word| word.len()).sum(),
+        }
+    }
+}
+
+/// How a call encodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodeOptions {
+    /// Put the post-processor's special tokens around the texts.
+    pub add_special_tokens: bool,
+    /// Take special tokens written in the text for plain text.
+    pub split_special_tokens: bool,
+    /// How long a row may be.
+    pub truncation: Option<TruncationParams>,
+    /// How rows are filled up.
+    pub padding: Option<PaddingParams>,
+}
+
+impl Default for EncodeOptions {
+    fn default() -> Self {
+        Self {
+            add_special_tokens: true,
+            split_special_tokens: false,
+            truncation: None,
+            padding: None,
+        }
+    }
+}
+
+/// A compiled tokenizer.
+#[derive(Clone, Debug)]
+pub struct Tokenizer {
+    plan: Arc<Plan>,
+}
+
+#[derive(Debug)]
+struct Plan {
+    declared: TokenizerBuilder,
+    splitter: Splitter,
+    added: AddedVocabulary,
+    /// By whether rows are pairs, and whether special tokens are added.
+    layouts: [[Layout; 2]; 2],
+    trim: Option<TrimOffsets>,
+    road: Road,
+    decode: OnceLock<DecodeTable>,
+    scratch: ScratchPool,
+}
+
+#[derive(Debug)]
+enum Road {
+    /// Byte-level BPE on the text as it is.
+    ByteLevel,
+    /// WordPiece with components that never look across white space.
+    Bert(BertRoad),
+    /// Any other combination.
+    General,
+}
+
+impl Tokenizer {
+    /// Checks and compiles a declaration.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] names the component or the combination that is not supported yet,
+    /// [`Error::Format`] what contradicts itself.
+    pub fn build(declared: TokenizerBuilder) -> Result<Self> {
+        let splitter = match &declared.pre_tokenizer {
+            Some(pre_tokenizer) => Splitter::compile(pre_tokenizer, declared.dialect)?,
+            None => Splitter::whole(),
+        };
+        check_combination(&declared, &splitter)?;
+        if let Some(post_processor) = &declared.post_processor {
+            post_processor.check()?;
+        }
+        let vocab = declared.model.vocab();
+        let added =
+            AddedVocabulary::new(&declared.added_tokens, vocab, declared.normalizer.as_ref())?;
+        let layout = |pair, special| match &declared.post_processor {
+            Some(post_processor) => post_processor.layout(pair, special),
+            None => Layout::plain(pair),
+        };
+        let layouts = [false, true].map(|pair| [false, true].map(|special| layout(pair, special)));
+        let road = match &declared.model {
+            Model::Bpe(_) if declared.normalizer.is_none() => Road::ByteLevel,
+            Model::WordPiece(model)
+                if (added.no_normalized() || declared.normalizer.is_none())
+                    && matches!(declared.pre_tokenizer, Some(PreTokenizer::Bert)) =>
+            {
+                Road::Bert(BertRoad::new(model, declared.normalizer.as_ref(), &splitter))
+            }
+            _ => Road::General,
+        };
+        let trim = declared.post_processor.as_ref().and_then(PostProcessor::trim_offsets);
+        let (decode, scratch) = (OnceLock::new(), ScratchPool::default());
+        let plan = Plan { declared, splitter, added, layouts, trim, road, decode, scratch };
+        Ok(Self { plan: Arc::new(plan) })
+    }
+
+    /// What it was built from.
+    pub fn declaration(&self) -> &TokenizerBuilder {
+        &self.plan.declared
+    }
+
+    /// Encodes one text, or two, with everything about every token.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when truncation cannot do what it is asked for, or the text is too long;
+    /// [`Error::Pattern`] when a split pattern exceeds its bounds.
+    pub fn encode(
+        &self,
+        input: Input<'_>,
+        pair: Option<Input<'_>>,
+        options: &EncodeOptions,
+    ) -> Result<Encoding> {
+        self.encode_in_batch(input, pair, options, 0)
+    }
+
+    /// The same for a row of a batch whose longest row has `longest` tokens.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_in_batch(
+        &self,
+        input: Input<'_>,
+        pair: Option<Input<'_>>,
+        options: &EncodeOptions,
+        longest: usize,
+    ) -> Result<Encoding> {
+        self.check(options)?;
+        self.plan
+            .scratch
+            .with(|scratch| self.plan.row(input, pair, options, Some(longest), scratch))
+    }
+
+    /// The ids of one text, or two: those of [`Tokenizer::encode`], sooner. Appended to `out`.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_ids(
+        &self,
+        input: Input<'_>,
+        pair: Option<Input<'_>>,
+        options: &EncodeOptions,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        self.check(options)?;
+        if options.padding.is_some() {
+            let row = BatchRow { input, pair };
+            out.extend(self.encode_batch(&[row], options, 1, &mut || Ok(()))?.ids);
+            return Ok(());
+        }
+        self.plan.scratch.with(|scratch| self.plan.row_ids(input, pair, options, scratch, out))
+    }
+
+    /// Checks what does not depend on the text, so that it fails on the first call and not on the
+    /// first long text.
+    fn check(&self, options: &EncodeOptions) -> Result<()> {
+        if let Some(truncation) = &options.truncation {
+            let layout = self.plan.layout(false, options.add_special_tokens);
+            fit::room(truncation, layout.added_tokens())?;
+        }
+        if let Some(padding) = &options.padding {
+            fit::padded_length(0, padding)?;
+        }
+        Ok(())
+    }
+
+    /// The number of distinct tokens, added ones included.
+    pub fn vocab_size(&self) -> usize {
+        let vocab = self.plan.declared.model.vocab();
+        let new = self.plan.added.iter().filter(|(_, token)| vocab.id(&token.content).is_none());
+        vocab.len() + new.count()
+    }
+
+    /// One more than the largest id: the rows that an embedding table needs.
+    pub fn id_limit(&self) -> usize {
+        self.plan.id_limit()
+    }
+
+    /// The id of a token, added ones first.
+    pub fn token_to_id(&self, token: &str) -> Option<TokenId> {
+        self.plan.added.id(token).or_else(|| self.plan.declared.model.vocab().id(token))
+    }
+
+    /// The token of an id, added ones first.
+    pub fn id_to_token(&self, id: TokenId) -> Option<&str> {
+        self.plan.token(id)
+    }
+
+    /// The bytes that a token adds to decoded text, where that does not depend on its neighbours;
+    /// otherwise the bytes of its string.
+    pub fn token_bytes(&self, id: TokenId) -> Option<Vec<u8>> {
+        let token = self.plan.token(id)?;
+        let mut bytes = Vec::new();
+        match &self.plan.declared.decoder {
+            Some(decoder) if decoder.is_byte_level() => {
+                crate::decode::token_to_bytes(token, &mut bytes)
+            }
+            _ => bytes.extend_from_slice(token.as_bytes()),
+        }
+        Some(bytes)
+    }
+
+    /// The added tokens with their ids, ascending.
+    pub fn added_tokens(&self) -> impl Iterator<Item = (TokenId, &AddedToken)> {
+        self.plan.added.iter()
+    }
+
+    /// Whether an id is a special token's.
+    pub fn is_special(&self, id: TokenId) -> bool {
+        self.plan.token(id).is_some_and(|token| self.plan.added.is_special(token))
+    }
+
+    /// The number of special tokens that are put around one text, or two.
+    pub fn special_token_count(&self, pair: bool) -> usize {
+        self.plan.layout(pair, true).added_tokens()
+    }
+
+    /// A tokenizer with more added tokens.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::build`].
+    pub fn with_added_tokens(&self, tokens: impl IntoIterator<Item = AddedToken>) -> Result<Self> {
+        let mut declared = self.plan.declared.clone();
+        declared.added_tokens.extend(tokens);
+        Self::build(declared)
+    }
+
+    /// Which road its texts take, and what splits them.
+    pub fn road(&self) -> (&'static str, &'static str) {
+        let road = match self.plan.road {
+            Road::ByteLevel => "fast: byte-level pieces",
+            Road::Bert(_) => "fast: stretches between white space",
+            Road::General => "general",
+        };
+        (road, self.plan.splitter.describe())
+    }
+
+    /// The memory of the tables that encoding uses, and of one cache, in bytes.
+    pub fn table_bytes(&self) -> (usize, usize) {
+        let model = match (&self.plan.declared.model, &self.plan.road) {
+            (Model::Bpe(model), _) => model.table_bytes(),
+            (Model::WordPiece(_), Road::Bert(road)) => road.table_bytes(),
+            (Model::WordPiece(_), _) => 0,
+        };
+        (model, PieceCache::BYTES)
+    }
+
+    /// The number of caches that wait for a next call, and what they did.
+    pub fn cache_stats(&self) -> (usize, CacheStats) {
+        self.plan.scratch.stats()
+    }
+
+    /// Forgets what the caches learned, and gives their memory back.
+    pub fn cache_clear(&self) {
+        self.plan.scratch.clear();
+    }
+}
+
+/// The combinations that are supported: byte-level BPE, and WordPiece on text.
+fn check_combination(declared: &TokenizerBuilder, splitter: &Splitter) -> Result<()> {
+    match declared.model {
+        Model::Bpe(_) if !splitter.is_byte_level() => Err(Error::unsupported(
+            "a BPE model without a `ByteLevel` pre_tokenizer",
+            "pre_tokenizer",
+        )),
+        Model::WordPiece(_) if splitter.is_byte_level() => Err(Error::unsupported(
+            "a WordPiece model with a `ByteLevel` pre_tokenizer",
+            "pre_tokenizer",
+        )),
+        _ => Ok(()),
+    }
+}
+
+impl Plan {
+    /// Appends the ids of one text.
+    fn text_ids(
+        &self,
+        text: &str,
+        plain_specials: bool,
+        scratch: &mut Scratch,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        check_text_length(text)?;
+        if !self.is_fast() {
+            let mut tokens = aligned::Tokens::default();
+            self.tokens(text, None, plain_specials, scratch, &mut tokens)?;
+            out.extend_from_slice(&tokens.ids);
+            return Ok(());
+        }
+        if self.added.is_empty() {
+            return self.stretch_ids(text, scratch, out);
+        }
+        let mut result = Ok(());
+        self.added.split_raw(text, plain_specials, |part| match part.id {
+            Some(id) => out.push(id),
+            None => {
+                // On the fast road text that is searched after normalising is not normalised.
+                let text = &text[part.start..part.end];
+                self.added.split_normalized(text, plain_specials, |part| match part.id {
+                    Some(id) => out.push(id),
+                    None if result.is_ok() => {
+                        result = self.stretch_ids(&text[part.start..part.end], scratch, out);
+                    }
+                    None => {}
+                });
+            }
+        });
+        result
+    }
+
+    /// Appends the ids of a stretch without added tokens, on the fast road.
+    #[inline]
+    fn stretch_ids(&self, text: &str, scratch: &mut Scratch, out: &mut Vec<TokenId>) -> Result<()> {
+        let normalizer: Option<&Normalizer> = self.declared.normalizer.as_ref();
+        match (&self.declared.model, &self.road) {
+            (Model::Bpe(model), _) => fast::byte_level(model, &self.splitter, text, scratch, out),
+            (Model::WordPiece(model), Road::Bert(road)) => {
+                road.encode(model, normalizer, &self.splitter, text, scratch, out)
+            }
+            (Model::WordPiece(_), _) => Ok(()),
+        }
+    }
+
+    fn token(&self, id: TokenId) -> Option<&str> {
+        let added = self.added.token(id).map(|token| token.content.as_str());
+        added.or_else(|| self.declared.model.vocab().token(id))
+    }
+
+    fn id_limit(&self) -> usize {
+        let added = self.added.iter().last().map_or(0, |(id, _)| id as usize + 1);
+        self.declared.model.vocab().id_limit().max(added)
+    }
+
+    fn decode_table(&self) -> &DecodeTable {
+        self.decode.get_or_init(|| DecodeTable::new(self))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,325 @@
+//! Added tokens: found in the text before, or after, it is normalised, and cut out of it.
+//!
+//! The rules are those of tokenizers 0.23.3. Tokens with `normalized = false` match the raw text;
+//! what lies between is normalised and searched for the others, whose content is normalised too.
+//! Matches are leftmost, then longest. An id is the model's when the content is a token of the model,
+//! else the next free one: the ids in a file are not obeyed, their order is.
+
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use hashbrown::{HashMap, HashSet};
+
+use crate::error::{Error, Result};
+use crate::ids::{MAX_ID, TokenId};
+use crate::model::Vocab;
+use crate::normalize::Normalizer;
+
+/// A token added to a model's vocabulary, with how it matches in text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AddedToken {
+    /// The text of the token.
+    pub content: String,
+    /// It matches only between characters that belong to no word.
+    pub single_word: bool,
+    /// It takes white space before it along.
+    pub lstrip: bool,
+    /// It takes white space after it along.
+    pub rstrip: bool,
+    /// It matches in normalised text, after having been normalised itself.
+    pub normalized: bool,
+    /// It is left out of decoded text on demand, and is plain text with `split_special_tokens`.
+    pub special: bool,
+}
+
+impl AddedToken {
+    /// A token that matches everywhere; special ones in raw text, others in normalised text.
+    pub fn new(content: impl Into<String>, special: bool) -> Self {
+        let content = content.into();
+        let [single_word, lstrip, rstrip] = [false; 3];
+        Self { content, single_word, lstrip, rstrip, normalized: !special, special }
+    }
+}
+
+/// The added tokens of a tokenizer, ready to be found.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AddedVocabulary {
+    ids: HashMap<String, TokenId>,
+    tokens: HashMap<TokenId, AddedToken>,
+    /// The ids above, ascending, for whoever lists them.
+    order: Vec<TokenId>,
+    special: HashSet<String>,
+    raw: Option<Matcher>,
+    normalized: Option<Matcher>,
+}
+
+#[derive(Clone, Debug)]
+struct Matcher {
+    automaton: AhoCorasick,
+    patterns: Vec<TokenId>,
+}
+
+/// A part of a text: an added token, or what lies between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) id: Option<TokenId>,
+}
+
+impl AddedVocabulary {
+    /// Hands out ids and compiles the search.
+    ///
+    /// # Errors
+    /// [`Error::Format`] when ids run out, or the literals are too many and too long to search for.
+    pub(crate) fn new(
+        declared: &[AddedToken],
+        vocab: &Vocab,
+        normalizer: Option<&Normalizer>,
+    ) -> Result<Self> {
+        let mut added = Self::default();
+        let mut classic = Vec::new();
+        let mut specials = Vec::new();
+        for token in declared.iter().filter(|token| !token.content.is_empty()) {
+            if token.special && added.special.insert(token.content.clone()) {
+                specials.push(token.content.clone());
+            }
+        }
+        // The reference counts the model's entries, not its largest id.
+        let model_size = TokenId::try_from(vocab.len()).unwrap_or(MAX_ID);
+        let mut largest: Option<TokenId> = None;
+        for token in declared.iter().filter(|token| !token.content.is_empty()) {
+            let known = added.ids.get(&token.content).copied();
+            if known.is_some_and(|id| added.tokens.get(&id) == Some(token)) {
+                continue;
+            }
+            let next = match largest {
+                Some(largest) if largest >= model_size || model_size == 0 => largest + 1,
+                _ => model_size,
+            };
+            let id = known.or_else(|| vocab.id(&token.content)).unwrap_or(next);
+            if id > MAX_ID {
+                let problem = format!("`{}` would get an id above {MAX_ID}", token.content);
+                return Err(Error::format("tokenizer.json", "added_tokens", problem));
+            }
+            largest = largest.max(Some(id));
+            added.ids.insert(token.content.clone(), id);
+            added.tokens.insert(id, token.clone());
+            if !added.special.contains(&token.content) {
+                classic.push(token.content.clone());
+            }
+        }
+        added.order = added.tokens.keys().copied().collect();
+        added.order.sort_unstable();
+        added.compile(specials.iter().chain(&classic), normalizer)?;
+        Ok(added)
+    }
+
+    fn compile<'a>(
+        &mut self,
+        contents: impl Iterator<Item = &'a String>,
+        normalizer: Option<&Normalizer>,
+    ) -> Result<()> {
+        let (mut raw, mut normalized) = (Vec::new(), Vec::new());
+        for content in contents {
+            let Some(id) = self.ids.get(content) else { continue };
+            let Some(token) = self.tokens.get(id) else { continue };
+            if !token.normalized {
+                raw.push((content.clone(), *id));
+            } else if let Some(normalizer) = normalizer {
+                let mut text = String::new();
+                normalizer.normalize_into(content, &mut text);
+                normalized.push((text, *id));
+            } else {
+                normalized.push((content.clone(), *id));
+            }
+        }
+        self.raw = Matcher::new(raw)?;
+        self.normalized = Matcher::new(normalized)?;
+        Ok(())
+    }
+
+    /// Whether nothing is searched for at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.raw.is_none() && self.normalized.is_none()
+    }
+
+    /// Whether nothing is searched for in normalised text.
+    pub(crate) fn no_normalized(&self) -> bool {
+        self.normalized.is_none()
+    }
+
+    /// Cuts raw text; `plain_specials` leaves special tokens in it as text.
+    pub(crate) fn split_raw(&self, text: &str, plain_specials: bool, part: impl FnMut(Part)) {
+        self.split(self.raw.as_ref(), text, plain_specials, part);
+    }
+
+    /// Cuts normalised text.
+    pub(crate) fn split_normalized(
+        &self,
+        text: &str,
+        plain_specials: bool,
+        part: impl FnMut(Part),
+    ) {
+        self.split(self.normalized.as_ref(), text, plain_specials, part);
+    }
+
+    fn split(
+        &self,
+        matcher: Option<&Matcher>,
+        text: &str,
+        plain_specials: bool,
+        mut part: impl FnMut(Part),
+    ) {
+        let mut done = 0;
+        let matches = matcher.into_iter().flat_map(|matcher| {
+            let found = matcher.automaton.find_iter(text);
+            found.map(|found| {
+                (found.start(), found.end(), matcher.patterns[found.pattern().as_usize()])
+            })
+        });
+        for (mut start, mut end, id) in matches {
+            let Some(token) = self.tokens.get(&id) else { continue };
+            if plain_specials && token.special {
+                continue;
+            }
+            if token.single_word
+                && !(ends_outside_word(&text[..start]) && starts_outside_word(&text[end..]))
+            {
+                continue;
+            }
+            if token.lstrip {
+                start = text[..start].trim_end().len().max(done);
+            }
+            if token.rstrip {
+                end = text.len() - text[end..].trim_start().len();
+            }
+            if done < start {
+                part(Part { start: done, end: start, id: None });
+            }
+            part(Part { start, end, id: Some(id) });
+            done = end;
+        }
+        if done < text.len() {
+            part(Part { start: done, end: text.len(), id: None });
+        }
+    }
+
+    pub(crate) fn id(&self, content: &str) -> Option<TokenId> {
+        self.ids.get(content).copied()
+    }
+
+    pub(crate) fn token(&self, id: TokenId) -> Option<&AddedToken> {
+        self.tokens.get(&id)
+    }
+
+    /// Whether a token with this text is special: by its text, as in the reference library.
+    pub(crate) fn is_special(&self, content: &str) -> bool {
+        self.special.contains(content)
+    }
+
+    /// The tokens in the order of their ids.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (TokenId, &AddedToken)> {
+        self.order.iter().filter_map(|&id| Some((id, self.tokens.get(&id)?)))
+    }
+}
+
+impl Matcher {
+    fn new(patterns: Vec<(String, TokenId)>) -> Result<Option<Self>> {
+        // A token that normalises to nothing can match nothing.
+        let (texts, ids): (Vec<_>, Vec<_>) =
+            patterns.into_iter().filter(|(text, _)| !text.is_empty()).unzip();
+        if texts.is_empty() {
+            return Ok(None);
+        }
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&texts)
+            .map_err(|error| Error::format("tokenizer.json", "added_tokens", error.to_string()))?;
+        Ok(Some(Self { automaton, patterns: ids }))
+    }
+}
+
+/// `\w` of the regex engine, as the reference library asks it.
+#[expect(clippy::expect_used, reason = "a constant pattern, compiled by a test")]
+static WORD: LazyLock<fancy_regex::Regex> =
+    LazyLock::new(|| fancy_regex::Regex::new(r"^\w$").expect("a valid pattern"));
+
+fn is_word(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_alphanumeric() || c == '_';
+    }
+    WORD.is_match(c.encode_utf8(&mut [0; 4])).unwrap_or(false)
+}
+
+fn ends_outside_word(text: &str) -> bool {
+    !text.chars().next_back().is_some_and(is_word)
+}
+
+fn starts_outside_word(text: &str) -> bool {
+    !text.chars().next().is_some_and(is_word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vocab(tokens: &[&str]) -> Vocab {
+        Vocab::new((0..).zip(tokens).map(|(id, t)| ((*t).to_owned(), id)).collect()).unwrap()
+    }
+
+    fn parts(added: &AddedVocabulary, text: &str, plain: bool) -> Vec<(String, Option<TokenId>)> {
+        let mut found = Vec::new();
+        added.split_raw(text, plain, |p| found.push((text[p.start..p.end].to_owned(), p.id)));
+        found
+    }
+
+    fn some(text: &str, id: Option<TokenId>) -> (String, Option<TokenId>) {
+        (text.to_owned(), id)
+    }
+
+    #[test]
+    fn ids_come_from_the_model_or_follow_the_largest() {
+        let tokens: Vec<_> =
+            ["b", "<x>", "", "<y>", "<x>"].map(|t| AddedToken::new(t, true)).into();
+        let added = AddedVocabulary::new(&tokens, &vocab(&["a", "b", "c"]), None).unwrap();
+        let listed: Vec<_> = added.iter().map(|(id, t)| (id, t.content.as_str())).collect();
+        assert_eq!(listed, [(1, "b"), (3, "<x>"), (4, "<y>")]);
+    }
+
+    #[test]
+    fn leftmost_longest_with_the_text_between() {
+        let tokens: Vec<_> = ["<a>", "<a><b>", "<b>"].map(|t| AddedToken::new(t, true)).into();
+        let added = AddedVocabulary::new(&tokens, &vocab(&[]), None).unwrap();
+        let found = parts(&added, "x<a><b><b>y", false);
+        assert_eq!(
+            found,
+            [some("x", None), some("<a><b>", Some(1)), some("<b>", Some(2)), some("y", None)]
+        );
+        assert_eq!(parts(&added, "x<a>", true), [some("x<a>", None)]);
+        assert_eq!(parts(&added, "", false), []);
+    }
+
+    #[test]
+    fn strips_and_single_words() {
+        let mut mask = AddedToken::new("<m>", true);
+        (mask.lstrip, mask.rstrip) = (true, true);
+        let mut word = AddedToken::new("it", true);
+        word.single_word = true;
+        let added = AddedVocabulary::new(&[mask, word], &vocab(&[]), None).unwrap();
+        let found = parts(&added, "a \u{3000}<m> \t<m>b", false);
+        assert_eq!(
+            found,
+            [
+                some("a", None),
+                some(" \u{3000}<m> \t", Some(0)),
+                some("<m>", Some(0)),
+                some("b", None)
+            ]
+        );
+        assert_eq!(
+            parts(&added, "bit it, it\u{301}", false),
+            [some("bit ", None), some("it", Some(1)), some(", it\u{301}", None)]
+        );
+    }
+}

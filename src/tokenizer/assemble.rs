@@ -1,0 +1,280 @@
+//! From the tokens of texts to rows: truncation, special tokens, padding, in this order.
+//!
+//! Two forms of the same walk over a layout: ids alone, and full encodings with all their columns.
+
+use super::aligned::Tokens;
+use super::chars::CharPositions;
+use super::encoding::{Encoding, Row};
+use super::scratch::Scratch;
+use super::{EncodeOptions, Input, Plan};
+use crate::error::Result;
+use crate::ids::{Span, TokenId, check_text_length};
+use crate::postprocess::fit::{self, Direction, PaddingParams};
+use crate::postprocess::{Layout, LayoutPiece};
+
+impl Plan {
+    /// The layout of a row.
+    pub(super) fn layout(&self, pair: bool, special: bool) -> &Layout {
+        &self.layouts[usize::from(pair)][usize::from(special)]
+    }
+
+    /// Appends the ids of one row, special tokens included, cut but not padded.
+    pub(super) fn row_ids(
+        &self,
+        input: Input<'_>,
+        pair: Option<Input<'_>>,
+        options: &EncodeOptions,
+        scratch: &mut Scratch,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        let layout = self.layout(pair.is_some(), options.add_special_tokens);
+        let Some(truncation) = &options.truncation else {
+            for piece in &layout.pieces {
+                match piece {
+                    LayoutPiece::Special { id, .. } => out.push(*id),
+                    LayoutPiece::Sequence { index: 0, .. } => {
+                        self.input_ids(input, options, scratch, out)?;
+                    }
+                    LayoutPiece::Sequence { .. } => {
+                        if let Some(pair) = pair {
+                            self.input_ids(pair, options, scratch, out)?;
+                        }
+                    }
+                }
+            }
+            return Ok(());
+        };
+        let mut ids = std::mem::take(&mut scratch.ids);
+        ids.iter_mut().for_each(Vec::clear);
+        self.input_ids(input, options, scratch, &mut ids[0])?;
+        if let Some(pair) = pair {
+            self.input_ids(pair, options, scratch, &mut ids[1])?;
+        }
+        let room = fit::room(truncation, layout.added_tokens())?;
+        let lengths = (ids[0].len(), pair.map(|_| ids[1].len()));
+        let kept = fit::truncated(lengths, room, truncation)?;
+        for piece in &layout.pieces {
+            match piece {
+                LayoutPiece::Special { id, .. } => out.push(*id),
+                LayoutPiece::Sequence { index, .. } => {
+                    let ids = &ids[*index];
+                    let kept = if *index == 0 { kept.0 } else { kept.1 }.min(ids.len());
+                    out.extend_from_slice(match truncation.direction {
+                        Direction::Right => &ids[..kept],
+                        Direction::Left => &ids[ids.len() - kept..],
+                    });
+                }
+            }
+        }
+        scratch.ids = ids;
+        Ok(())
+    }
+
+    fn input_ids(
+        &self,
+        input: Input<'_>,
+        options: &EncodeOptions,
+        scratch: &mut Scratch,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        match input {
+            Input::Text(text) => self.text_ids(text, options.split_special_tokens, scratch, out),
+            Input::Words(words) => words.iter().try_for_each(|word| {
+                self.text_ids(word, options.split_special_tokens, scratch, out)
+            }),
+        }
+    }
+
+    /// One row with all columns. `padded` is the length that rows are filled up to.
+    pub(super) fn row(
+        &self,
+        input: Input<'_>,
+        pair: Option<Input<'_>>,
+        options: &EncodeOptions,
+        padded: Option<usize>,
+        scratch: &mut Scratch,
+    ) -> Result<Encoding> {
+        let layout = self.layout(pair.is_some(), options.add_special_tokens);
+        let first = Text::new(self, input, options, scratch)?;
+        let second = pair.map(|pair| Text::new(self, pair, options, scratch)).transpose()?;
+        let mut texts = vec![first];
+        texts.extend(second);
+        if let Some(truncation) = &options.truncation {
+            let room = fit::room(truncation, layout.added_tokens())?;
+            let lengths =
+                (texts[0].tokens.ids.len(), texts.get(1).map(|text| text.tokens.ids.len()));
+            let kept = fit::truncated(lengths, room, truncation)?;
+            for (text, kept) in texts.iter_mut().zip([kept.0, kept.1]) {
+                let length = text.tokens.ids.len();
+                text.windows = fit::windows(length, kept, truncation.stride, truncation.direction);
+            }
+        }
+        let counts = [texts[0].windows.len(), texts.get(1).map_or(1, |text| text.windows.len())];
+        let mut encoding = self.assemble(layout, &texts, [0, 0]);
+        let length = match (&options.padding, padded) {
+            (Some(padding), Some(longest)) => {
+                Some((padding, fit::padded_length(longest.max(encoding.len()), padding)?))
+            }
+            _ => None,
+        };
+        let finish = |encoding: &mut Encoding, windows| {
+            if let Some((padding, length)) = length {
+                pad(encoding, length, padding, layout.padding_sequence_id(windows));
+            }
+        };
+        finish(&mut encoding, [0, 0]);
+        let overflowing = layout.overflowing(counts)?.map(|windows| {
+            let mut encoding = self.assemble(layout, &texts, windows);
+            finish(&mut encoding, windows);
+            encoding
+        });
+        encoding.overflowing = overflowing.collect();
+        Ok(encoding)
+    }
+
+    fn assemble(&self, layout: &Layout, texts: &[Text<'_>], windows: [usize; 2]) -> Encoding {
+        let mut encoding = Encoding::default();
+        let overflow = windows != [0, 0];
+        let sequences = layout.sequence_ids(windows);
+        for (piece, sequence) in layout.pieces.iter().zip(sequences) {
+            let sequence_id = sequence.map_or(-1, i64::from);
+            match piece {
+                LayoutPiece::Special { id, token, type_id } => encoding.push(Row {
+                    id: *id,
+                    type_id: *type_id,
+                    token: token.clone(),
+                    offsets: Span::default(),
+                    byte_offsets: Span::default(),
+                    word_id: -1,
+                    sequence_id,
+                    special: true,
+                    attention: true,
+                }),
+                LayoutPiece::Sequence { index, type_id, overflow_type_id } => {
+                    let Some(text) = texts.get(*index) else { continue };
+                    let type_id = if overflow { *overflow_type_id } else { *type_id };
+                    text.push_window(self, windows[*index], type_id, sequence_id, &mut encoding);
+                }
+            }
+        }
+        encoding
+    }
+}
+
+/// The tokens of one text or list of words, and the windows that truncation made of them.
+struct Text<'a> {
+    input: Input<'a>,
+    tokens: Tokens,
+    windows: Vec<std::ops::Range<usize>>,
+}
+
+impl<'a> Text<'a> {
+    fn new(
+        plan: &Plan,
+        input: Input<'a>,
+        options: &EncodeOptions,
+        scratch: &mut Scratch,
+    ) -> Result<Self> {
+        let mut tokens = Tokens::default();
+        let plain = options.split_special_tokens;
+        match input {
+            Input::Text(text) => {
+                check_text_length(text)?;
+                plan.tokens(text, None, plain, scratch, &mut tokens)?;
+            }
+            Input::Words(words) => {
+                for (number, word) in (0..).zip(words) {
+                    check_text_length(word)?;
+                    plan.tokens(word, Some(number), plain, scratch, &mut tokens)?;
+                }
+            }
+        }
+        let whole = 0..tokens.ids.len();
+        Ok(Self { input, tokens, windows: vec![whole] })
+    }
+
+    fn push_window(
+        &self,
+        plan: &Plan,
+        window: usize,
+        type_id: u32,
+        sequence_id: i64,
+        out: &mut Encoding,
+    ) {
+        let Some(window) = self.windows.get(window) else { return };
+        let mut positions = match self.input {
+            Input::Text(text) => Some((u32::MAX, CharPositions::new(text))),
+            Input::Words(_) => None,
+        };
+        let surfaces = &self.tokens.surfaces;
+        let mut next = surfaces.partition_point(|(index, _)| *index < window.start);
+        for (position, index) in window.clone().enumerate() {
+            let (id, byte_offsets) = (self.tokens.ids[index], self.tokens.spans[index]);
+            let word = self.tokens.words[index];
+            if let Input::Words(words) = self.input
+                && positions.as_ref().is_none_or(|(of, _)| *of != word)
+            {
+                positions = Some((word, CharPositions::new(words[word as usize])));
+            }
+            let surface = surfaces.get(next).filter(|(of, _)| *of == index);
+            next += usize::from(surface.is_some());
+            let token = match surface {
+                Some((_, surface)) => surface.clone(),
+                None => plan.token(id).unwrap_or_default().to_owned(),
+            };
+            let in_chars = |span| positions.as_ref().map_or(span, |(_, chars)| chars.span(span));
+            let mut row = Row {
+                id,
+                type_id,
+                offsets: in_chars(byte_offsets),
+                byte_offsets,
+                word_id: i64::from(word),
+                sequence_id,
+                special: false,
+                attention: true,
+                token,
+            };
+            plan.trim(&mut row, position);
+            out.push(row);
+        }
+    }
+}
+
+impl Plan {
+    fn trim(&self, row: &mut Row, position: usize) {
+        let Some(trim) = self.trim else { return };
+        let apply = |span: Span| {
+            let offsets = (span.start as usize, span.end as usize);
+            let (start, end) = trim.apply(&row.token, position, offsets);
+            Span::new(start, end)
+        };
+        // White space at the ends of byte-level tokens is ASCII spaces: one byte, one character.
+        let (offsets, byte_offsets) = (apply(row.offsets), apply(row.byte_offsets));
+        (row.offsets, row.byte_offsets) = (offsets, byte_offsets);
+    }
+}
+
+/// Fills a row up to `length`; padding belongs to `sequence_id`.
+fn pad(encoding: &mut Encoding, length: usize, padding: &PaddingParams, sequence_id: i64) {
+    let mut filler = Encoding::default();
+    for _ in encoding.len()..length {
+        filler.push(Row {
+            id: padding.pad_id,
+            type_id: padding.pad_type_id,
+            token: padding.pad_token.clone(),
+            offsets: Span::default(),
+            byte_offsets: Span::default(),
+            word_id: -1,
+            sequence_id,
+            special: true,
+            attention: false,
+        });
+    }
+    match padding.direction {
+        Direction::Right => encoding.append(filler),
+        Direction::Left => {
+            filler.append(std::mem::take(encoding));
+            *encoding = filler;
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! From byte positions in a text to character positions.
+
+use crate::ids::Span;
+
+/// Bytes between two counted places.
+const STEP: usize = 64;
+
+/// Converts positions of one text. ASCII texts need no table.
+#[derive(Debug)]
+pub(crate) struct CharPositions<'a> {
+    text: &'a [u8],
+    /// The number of characters that start before byte `STEP * n`.
+    before: Vec<u32>,
+}
+
+#[inline]
+fn starts_char(byte: u8) -> bool {
+    byte & 0xC0 != 0x80
+}
+
+impl<'a> CharPositions<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        let bytes = text.as_bytes();
+        if text.is_ascii() {
+            return Self { text: bytes, before: Vec::new() };
+        }
+        let mut before = Vec::with_capacity(bytes.len() / STEP + 2);
+        let mut count = 0u32;
+        for chunk in bytes.chunks(STEP) {
+            before.push(count);
+            count += chunk.iter().map(|&byte| u32::from(starts_char(byte))).sum::<u32>();
+        }
+        before.push(count);
+        Self { text: bytes, before }
+    }
+
+    /// The number of characters that start before byte `at`.
+    #[inline]
+    pub(crate) fn at(&self, at: u32) -> u32 {
+        let block = at as usize / STEP;
+        let Some(&before) = self.before.get(block) else { return at };
+        let tail = &self.text[block * STEP..at as usize];
+        before + tail.iter().map(|&byte| u32::from(starts_char(byte))).sum::<u32>()
+    }
+
+    /// The characters of a span that starts and ends between characters.
+    #[inline]
+    pub(crate) fn span(&self, span: Span) -> Span {
+        Span { start: self.at(span.start), end: self.at(span.end) }
+    }
+
+    /// The bytes of the text.
+    pub(crate) fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
+    /// `span`, widened to whole characters.
+    #[inline]
+    pub(crate) fn whole(&self, mut span: Span) -> Span {
+        let inside = |at: u32| self.text.get(at as usize).is_some_and(|&byte| !starts_char(byte));
+        while inside(span.start) {
+            span.start -= 1;
+        }
+        while inside(span.end) {
+            span.end += 1;
+        }
+        span
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_equal_counting() {
+        for text in ["", "plain ascii", &"a한é😀 ".repeat(50)] {
+            let positions = CharPositions::new(text);
+            for (count, (at, _)) in (0..).zip(text.char_indices()) {
+                assert_eq!(positions.at(u32::try_from(at).unwrap()), count);
+            }
+            let end = u32::try_from(text.len()).unwrap();
+            assert_eq!(positions.at(end) as usize, text.chars().count());
+        }
+    }
+
+    #[test]
+    fn spans_widen_to_whole_characters() {
+        let positions = CharPositions::new("a한b");
+        assert_eq!(positions.whole(Span::new(2, 3)), Span::new(1, 4));
+        assert_eq!(positions.whole(Span::new(0, 1)), Span::new(0, 1));
+        assert_eq!(positions.whole(Span::new(4, 5)), Span::new(4, 5));
+    }
+}

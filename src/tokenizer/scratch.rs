@@ -1,0 +1,100 @@
+//! The buffers and caches of a call, kept between calls.
+//!
+//! A [`Scratch`] belongs to one call of one thread at a time; it is taken from its tokenizer's pool
+//! and put back. So the caches learned from one tokenizer never meet another one, they go when the
+//! tokenizer goes, and there are never more of them than calls that ran at the same time.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::model::CacheStats;
+use crate::model::bpe::merge::MergeScratch;
+use crate::model::pieces::PieceCache;
+use crate::normalize::Aligned;
+
+/// What a call needs and the next one can use again.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    pub(crate) cache: PieceCache,
+    pub(crate) merge: MergeScratch,
+    pub(crate) text: String,
+    pub(crate) aligned: Aligned,
+    pub(crate) ids: [Vec<u32>; 2],
+}
+
+impl Scratch {
+    fn new() -> Self {
+        Self {
+            cache: PieceCache::new(),
+            merge: MergeScratch::default(),
+            text: String::new(),
+            aligned: Aligned::default(),
+            ids: [Vec::new(), Vec::new()],
+        }
+    }
+}
+
+/// The most scratches that wait for a next call.
+const KEPT: usize = 64;
+/// A buffer that grew beyond this is not kept, so that one long text does not occupy memory forever.
+const KEPT_BYTES: usize = 4 << 20;
+
+/// The scratches of one tokenizer that no call uses just now.
+#[derive(Debug, Default)]
+pub(crate) struct ScratchPool {
+    // Boxed, so that taking one moves a pointer.
+    #[expect(
+        clippy::vec_box,
+        reason = "a scratch is large, and it moves in and out on every call"
+    )]
+    free: Mutex<Vec<Box<Scratch>>>,
+}
+
+impl ScratchPool {
+    /// Runs `work` with a scratch of the pool.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        let taken = self.lock(Vec::pop);
+        let mut scratch = taken.unwrap_or_else(|| Box::new(Scratch::new()));
+        let result = work(&mut scratch);
+        if scratch.text.capacity() > KEPT_BYTES {
+            scratch.text = String::new();
+        }
+        if scratch.aligned.text.capacity() > KEPT_BYTES {
+            scratch.aligned = Aligned::default();
+        }
+        for ids in &mut scratch.ids {
+            if ids.capacity() * size_of::<u32>() > KEPT_BYTES {
+                *ids = Vec::new();
+            }
+        }
+        self.lock(|free| {
+            if free.len() < KEPT {
+                free.push(scratch);
+            }
+        });
+        result
+    }
+
+    /// Forgets what the caches learned.
+    pub(crate) fn clear(&self) {
+        self.lock(Vec::clear);
+    }
+
+    /// The number of waiting scratches and what their caches did.
+    pub(crate) fn stats(&self) -> (usize, CacheStats) {
+        self.lock(|free| {
+            let mut sum = CacheStats::default();
+            for scratch in &*free {
+                let CacheStats { hits, misses, evictions } = scratch.cache.stats;
+                sum.hits += hits;
+                sum.misses += misses;
+                sum.evictions += evictions;
+            }
+            (free.len(), sum)
+        })
+    }
+
+    fn lock<T>(&self, work: impl FnOnce(&mut Vec<Box<Scratch>>) -> T) -> T {
+        // A panic elsewhere cannot leave the list half changed.
+        work(&mut self.free.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
