@@ -1,0 +1,291 @@
+"""Texts out of files: what a row is, by the file's kind.
+
+| kind | a row is |
+|---|---|
+| `.jsonl`, `.ndjson` | the field `text` (or `field=`) of one line |
+| `.parquet` | one value of the column `text` (or `field=`) |
+| other | one line without its line feed; with ``rows="blocks"`` whole lines of about 16 KiB |
+
+Each of the first and the last may also end in `.gz` or `.zst`. `-` is the standard input. Text is
+UTF-8 and is never repaired: invalid bytes are an error that names the file and the byte.
+"""
+
+# Lines end at "\n" alone, as in every Unix tool; a "\r" before it is text and survives a round
+# trip.
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import io
+import json
+import os
+import sys
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+from subtok._files import file_error
+from subtok.errors import ArgumentError, FileError, FormatError, MissingDependencyError, TextError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+__all__ = [
+    "Rows",
+    "StrPath",
+    "decode",
+    "expand",
+    "is_plain",
+    "read_rows",
+    "read_whole",
+    "split_lines",
+]
+
+StrPath = str | os.PathLike[str]
+Rows = Literal["lines", "blocks"]
+
+_BLOCK = 1 << 14
+_READ = 1 << 20
+_JSONL = (".jsonl", ".ndjson")
+# What decompressors say about damaged input.
+_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
+
+
+def is_plain(path: StrPath) -> bool:
+    """Whether a file is uncompressed text whose rows are lines."""
+    kind, packing = _kind(path)
+    return kind == "text" and not packing and os.fspath(path) != "-"
+
+
+def read_rows(
+    path: StrPath,
+    *,
+    rows: Rows = "lines",
+    field: str = "text",
+    read: Callable[[int], None] | None = None,
+) -> Iterator[str]:
+    """The rows of one source, in order and one at a time.
+
+    Args:
+        path: A file, or `-` for the standard input.
+        rows: What a row of plain text is.
+        field: The JSON field or Parquet column that holds the text.
+        read: Called with the number of bytes of text read since the last call.
+
+    Raises:
+        FileError: The file cannot be read.
+        TextError: Bytes that are not UTF-8.
+        FormatError: A damaged archive, or a record without the field.
+        MissingDependencyError: A Parquet or `.zst` file, and no library that reads it.
+    """
+    kind, _ = _kind(path)
+    if kind == "parquet":
+        yield from _parquet(path, field, read)
+        return
+    size = _BLOCK if rows == "blocks" and kind == "text" else 0
+    place = 0
+    number = 0
+    with _open(path) as file:
+        for chunk in _chunks(file, path):
+            text = decode(chunk, path, place)
+            place += len(chunk)
+            if read is not None:
+                read(len(chunk))
+            if kind == "jsonl":
+                for line in split_lines(text):
+                    number += 1
+                    if line.strip():
+                        yield _record(line, field, f"{os.fspath(path)}: line {number}")
+            elif size:
+                yield from _blocks(text, size)
+            else:
+                yield from split_lines(text)
+
+
+def read_whole(path: StrPath) -> str:
+    """The whole text of a plain source, unchanged.
+
+    Raises:
+        FileError: The file cannot be read.
+        TextError: Bytes that are not UTF-8.
+        FormatError: A damaged archive.
+    """
+    with _open(path) as file:
+        return decode(b"".join(_chunks(file, path)), path, 0)
+
+
+def expand(sources: StrPath | Iterable[StrPath]) -> list[StrPath]:
+    """Every file that is meant by paths.
+
+    A folder stands for all files beneath it, in the order of their names. Hidden files and folders
+    are left out.
+
+    Raises:
+        ArgumentError: A folder without any file.
+    """
+    if isinstance(sources, (str, os.PathLike)):
+        sources = [sources]
+    found: list[StrPath] = []
+    for source in sources:
+        folder = Path(source)
+        if os.fspath(source) == "-" or not folder.is_dir():
+            found.append(source)
+            continue
+        inside = [
+            path
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and not any(x.startswith(".") for x in path.relative_to(folder).parts)
+        ]
+        if not inside:
+            raise ArgumentError(f"the folder {folder} holds no files")
+        found.extend(inside)
+    return found
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text without their line feeds; a last line need not end in one."""
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def decode(content: bytes, path: StrPath, place: int = 0) -> str:
+    """UTF-8 bytes as a string.
+
+    Args:
+        content: The bytes.
+        path: Where they came from, for the message.
+        place: The index of their first byte in that file.
+
+    Raises:
+        TextError: They are not UTF-8.
+    """
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        name = "standard input" if os.fspath(path) == "-" else os.fspath(path)
+        raise TextError(f"{name}: invalid UTF-8 at byte {place + error.start}") from None
+
+
+def _kind(path: StrPath) -> tuple[str, str]:
+    """The kind of a source by its name: text, jsonl or parquet; and its packing."""
+    name = os.fspath(path).lower()
+    packing = ""
+    for ending in (".gz", ".zst"):
+        if name.endswith(ending):
+            name, packing = name.removesuffix(ending), ending
+    if name.endswith(".parquet"):
+        return "parquet", packing
+    return ("jsonl" if name.endswith(_JSONL) else "text"), packing
+
+
+def _open(path: StrPath) -> BinaryIO:
+    if os.fspath(path) == "-":
+        return sys.stdin.buffer
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115 (the caller closes it)
+    except (OSError, ValueError) as error:
+        # An embedded NUL is a ValueError.
+        problem = error if isinstance(error, OSError) else OSError(str(error))
+        raise file_error("read", path, problem) from error
+    packing = _kind(path)[1]
+    if packing == ".gz":
+        return gzip.GzipFile(fileobj=file)
+    return _zstd(file) if packing == ".zst" else file
+
+
+def _zstd(file: BinaryIO) -> BinaryIO:
+    # The first that is there: the standard library from 3.14 on, then the two usual packages.
+    reader: Any
+    for name in ("compression.zstd", "zstandard", "pyarrow"):
+        try:
+            module: Any = importlib.import_module(name)
+        except ImportError:
+            continue
+        if name == "compression.zstd":
+            reader = module.ZstdFile(file)
+        elif name == "zstandard":
+            reader = module.open(file, "rb")
+        else:
+            reader = io.BufferedReader(module.CompressedInputStream(file, "zstd"))
+        return reader  # type: ignore[no-any-return]
+    raise MissingDependencyError(
+        "reading .zst needs Python 3.14, zstandard or pyarrow: pip install 'subtok[parquet]'"
+    )
+
+
+def _chunks(file: BinaryIO, path: StrPath) -> Iterator[bytes]:
+    """Whole lines, about a MiB at a time: a character never stands on both sides of a border."""
+    live = os.fspath(path) == "-" and file.isatty()
+    rest: list[bytes] = []
+    try:
+        while chunk := file.readline() if live else file.read(_READ):
+            end = chunk.rfind(b"\n") + 1
+            if end:
+                yield b"".join((*rest, chunk[:end]))
+                rest.clear()
+            rest.append(chunk[end:])
+    except (FileError, GeneratorExit):
+        raise
+    except _DAMAGED as error:
+        raise FormatError(f"{os.fspath(path)}: damaged archive: {error}") from error
+    except OSError as error:
+        if error.errno is None:
+            raise FormatError(f"{os.fspath(path)}: damaged archive: {error}") from error
+        raise file_error("read", path, error) from error
+    if last := b"".join(rest):
+        yield last
+
+
+def _blocks(text: str, size: int) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start + size) + 1 or len(text)
+        yield text[start:end]
+        start = end
+
+
+def _record(line: str, field: str, place: str) -> str:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{place}: not JSON: {error}") from None
+    text = record.get(field) if isinstance(record, dict) else record
+    if not isinstance(text, str):
+        keys = ", ".join(map(repr, record)) if isinstance(record, dict) else type(record).__name__
+        raise FormatError(f"{place}: no text in field {field!r}; there is {keys[:200]}")
+    return text
+
+
+def _parquet(path: StrPath, field: str, read: Callable[[int], None] | None) -> Iterator[str]:
+    try:
+        parquet: Any = importlib.import_module("pyarrow.parquet")
+        arrow: Any = importlib.import_module("pyarrow")
+    except ImportError as error:
+        raise MissingDependencyError(
+            "reading Parquet needs pyarrow: pip install 'subtok[parquet]'"
+        ) from error
+    try:
+        with parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            if field not in names:
+                raise ArgumentError(f"{os.fspath(path)}: no column {field!r}; there is {names}")
+            for index, row in enumerate(_column(file.iter_batches(columns=[field]), read)):
+                if not isinstance(row, str):
+                    raise FormatError(f"{os.fspath(path)}: row {index} of {field!r} is no text")
+                yield row
+    except (ArgumentError, FormatError):
+        raise
+    except arrow.ArrowException as error:
+        raise FormatError(f"{os.fspath(path)}: {error}") from error
+    except OSError as error:
+        raise file_error("read", path, error) from error
+
+
+def _column(batches: Iterable[Any], read: Callable[[int], None] | None) -> Iterator[Any]:
+    for batch in batches:
+        if read is not None:
+            read(batch.nbytes)
+        yield from batch.column(0).to_pylist()
