@@ -14,7 +14,7 @@ from subtok.errors import ArgumentError, FileError, SubtokError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["atomic", "file_error", "make_folder", "write_bytes"]
+__all__ = ["atomic", "check_writable", "file_error", "make_folder", "write_bytes"]
 
 
 def file_error(action: str, path: str | os.PathLike[str], error: OSError) -> FileError:
@@ -80,3 +80,18 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """
     with atomic(path) as file:
         file.write(content)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """See that a file could be written, before long work is done for it.
+
+    Raises:
+        ArgumentError: The path is a folder.
+        FileError: The folder is missing or cannot be written.
+    """
+
+    class Enough(Exception):  # noqa: N818 (it is no error)
+        pass
+
+    with contextlib.suppress(Enough), atomic(path):
+        raise Enough

@@ -4,7 +4,7 @@
 |---|---|
 | `.jsonl`, `.ndjson` | the field `text` (or `field=`) of one line |
 | `.parquet` | one value of the column `text` (or `field=`) |
-| other | one line without its line feed; with ``rows="blocks"`` whole lines of about 16 KiB |
+| other | by `rows=`: a line without its line feed, a block of whole lines, or the whole file |
 
 Each of the first and the last may also end in `.gz` or `.zst`. `-` is the standard input. Text is
 UTF-8 and is never repaired: invalid bytes are an error that names the file and the byte.
@@ -43,8 +43,9 @@ __all__ = [
 ]
 
 StrPath = str | os.PathLike[str]
-Rows = Literal["lines", "blocks"]
+Rows = Literal["lines", "blocks", "whole"]
 
+# Blocks of whole lines are about as long as a document.
 _BLOCK = 1 << 14
 _READ = 1 << 20
 _JSONL = (".jsonl", ".ndjson")
@@ -82,6 +83,12 @@ def read_rows(
     kind, _ = _kind(path)
     if kind == "parquet":
         yield from _parquet(path, field, read)
+        return
+    if kind == "text" and rows == "whole":
+        text = read_whole(path)
+        if read is not None:
+            read(len(text.encode()))
+        yield text
         return
     size = _BLOCK if rows == "blocks" and kind == "text" else 0
     place = 0
@@ -192,7 +199,7 @@ def _open(path: StrPath) -> BinaryIO:
         raise file_error("read", path, problem) from error
     packing = _kind(path)[1]
     if packing == ".gz":
-        return gzip.GzipFile(fileobj=file)
+        return io.BufferedReader(gzip.GzipFile(fileobj=file))
     return _zstd(file) if packing == ".zst" else file
 
 

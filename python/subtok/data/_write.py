@@ -61,7 +61,7 @@ def encode_files(
             a tuple gives the texts themselves, one row each; such a run cannot be resumed.
         out_dir: The folder; it is made when it is missing.
         format: `"bin"`, bare ids; or `"npy"`, the same with NumPy's header.
-        rows: What a row of a plain text file is: `"lines"`, each line without its line feed; or
+        rows: What a row of a plain text file is: `"lines"`, each line without its line feed;
             `"blocks"`, whole lines of about 16 KiB. A JSONL line and a Parquet value are always one
             row.
         field: The JSON field or Parquet column that holds the text.
@@ -83,8 +83,8 @@ def encode_files(
     """
     if format not in ("bin", "npy"):
         raise ArgumentError(f'format is {format!r}, but must be "bin" or "npy"')
-    if rows not in ("lines", "blocks"):
-        raise ArgumentError(f'rows is {rows!r}, but must be "lines" or "blocks"')
+    if rows not in ("lines", "blocks", "whole"):
+        raise ArgumentError(f'rows is {rows!r}, but must be "lines", "blocks" or "whole"')
     if shard_tokens < 1:
         raise ArgumentError(f"shard_tokens is {shard_tokens}, but must be at least 1")
     corpus = _Corpus.of(sources, rows, field, progress)
@@ -127,7 +127,7 @@ class _Corpus:
         """What tells these sources from others: names, sizes and times."""
         if self.paths is None:
             return []
-        found = []
+        found: list[dict[str, Any]] = []
         for path in self.paths:
             if os.fspath(path) == "-":
                 found.append({"path": "-"})

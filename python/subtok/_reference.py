@@ -1,0 +1,122 @@
+"""What is compared between two tokenizers, and how each side says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from subtok.compare.sources import Source
+
+__all__ = ["Aspect", "aspects"]
+
+_FIELDS = (
+    "ids",
+    "tokens",
+    "offsets",
+    "word_ids",
+    "sequence_ids",
+    "type_ids",
+    "special_tokens_mask",
+    "attention_mask",
+)
+# tokenizers says None where subtok says -1.
+_OPTIONAL = ("word_ids", "sequence_ids")
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """One call of both sides: texts to one dictionary of results for each."""
+
+    label: str
+    reference: Callable[[Sequence[str]], list[dict[str, Any]]]
+    subject: Callable[[Sequence[str]], list[dict[str, Any]]]
+
+
+def aspects(subject: Source, reference: Source) -> list[Aspect]:
+    """Everything that the two sides can be compared in."""
+    if reference.library.startswith("tokenizers "):
+        return _full(subject.native, reference.native)
+    found = [
+        Aspect("", _ids(reference.encode), _ids(subject.encode)),
+        Aspect("plain ", _ids(reference.plain), _ids(subject.plain)),
+    ]
+    if reference.decode is not None:
+        found.append(Aspect("", _decoded(reference), _decoded(subject)))
+    return found
+
+
+def _ids(encode: Callable[[Sequence[str]], Sequence[Any]]) -> Callable[..., list[dict[str, Any]]]:
+    def call(texts: Sequence[str]) -> list[dict[str, Any]]:
+        return [{"ids": _plain(ids)} for ids in encode(texts)]
+
+    return call
+
+
+def _decoded(source: Source) -> Callable[..., list[dict[str, Any]]]:
+    decode = source.decode
+
+    def call(texts: Sequence[str]) -> list[dict[str, Any]]:
+        return [] if decode is None else [{"decode": x} for x in decode(source.plain(texts))]
+
+    return call
+
+
+def _full(tok: Any, oracle: Any) -> list[Aspect]:
+    """Everything that both `Encoding` classes say."""
+
+    def theirs(special: bool, pair: bool) -> Callable[..., list[dict[str, Any]]]:
+        def call(texts: Sequence[str]) -> list[dict[str, Any]]:
+            given = list(_pairs(texts)) if pair else list(texts)
+            batch = oracle.encode_batch(given, add_special_tokens=special)
+            found = [
+                {name: _none(_plain(getattr(x, name)), name) for name in _FIELDS} for x in batch
+            ]
+            if not pair:
+                _add_decoded(found, special, oracle.decode_batch)
+            return found
+
+        return call
+
+    def ours(special: bool, pair: bool) -> Callable[..., list[dict[str, Any]]]:
+        def call(texts: Sequence[str]) -> list[dict[str, Any]]:
+            pairs = [second for _, second in _pairs(texts)] if pair else None
+            batch = tok.encode_batch(list(texts), pairs, add_special_tokens=special)
+            found = [{name: _plain(getattr(x, name)) for name in _FIELDS} for x in batch]
+            if not pair:
+                _add_decoded(found, special, tok.decode_batch)
+            return found
+
+        return call
+
+    kinds = [("", True, False), ("no-special ", False, False), ("pair ", True, True)]
+    return [
+        Aspect(label, theirs(special, pair), ours(special, pair)) for label, special, pair in kinds
+    ]
+
+
+def _add_decoded(found: list[dict[str, Any]], special: bool, decode: Any) -> None:
+    # Once without the special tokens and once with them.
+    texts = decode([x["ids"] for x in found], skip_special_tokens=special)
+    for one, text in zip(found, texts, strict=True):
+        one["decode"] = text
+
+
+def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Each text with the one before it in the batch."""
+    return [(text, texts[index - 1]) for index, text in enumerate(texts)]
+
+
+def _plain(value: Any) -> Any:
+    """Lists of numbers, strings or pairs, whatever the library uses."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return [list(x) if isinstance(x, tuple) else x for x in value]
+
+
+def _none(values: list[Any], name: str) -> list[Any]:
+    return [-1 if x is None else x for x in values] if name in _OPTIONAL else values

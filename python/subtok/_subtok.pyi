@@ -1,0 +1,535 @@
+"""The extension module; import its names from `subtok`."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, Self, SupportsIndex, TypeAlias, final, overload
+
+import numpy as np
+import numpy.typing as npt
+
+__version__: str
+
+_Path: TypeAlias = str | os.PathLike[str]
+_Ids: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]]
+_Texts: TypeAlias = Sequence[str | bytes] | npt.NDArray[Any] | Any
+_Source: TypeAlias = _Path | list[str] | list[_Path] | Iterable[str] | Counts
+_Progress: TypeAlias = Callable[[str, int, int], object]
+_Truncation: TypeAlias = Literal["longest_first", "only_first", "only_second"]
+_Side: TypeAlias = Literal["left", "right"]
+_Padding: TypeAlias = bool | Literal["longest", "max_length"] | None
+
+@final
+class Tokenizer:
+    """Text to ids and back: immutable, picklable, safe to share between threads."""
+
+    @staticmethod
+    def from_file(path: _Path, *, pattern: str | None = None) -> Tokenizer:
+        """Load a tokenizer; the kind is recognised by content.
+
+        Args:
+            path: A `tokenizer.json`, a `vocab.txt`, a `vocab.json` with `merges.txt` beside it, or
+                a `.tiktoken` file, which needs `pattern`.
+            pattern: A known name such as `"cl100k_base"`, or a regex.
+
+        Raises:
+            FileError: The file cannot be read.
+            FormatError: The content breaks the rules of its format.
+            UnsupportedError: It declares a component that is not supported yet.
+        """
+
+    @staticmethod
+    def from_str(json: str) -> Tokenizer:
+        """Load the text of a `tokenizer.json`."""
+
+    @staticmethod
+    def from_tiktoken(
+        path: _Path,
+        pattern: str = "cl100k_base",
+        special_tokens: Mapping[str, int] | None = None,
+    ) -> Tokenizer:
+        """Load a file of token ranks.
+
+        Args:
+            path: The `.tiktoken` file.
+            pattern: A known name, or the split pattern as a regex.
+            special_tokens: Special tokens with their ids; those of the known name by default.
+        """
+
+    @staticmethod
+    def from_wordpiece(
+        path: _Path,
+        *,
+        lowercase: bool = True,
+        strip_accents: bool | None = None,
+        handle_chinese_chars: bool = True,
+        clean_text: bool = True,
+        unk_token: str = "[UNK]",
+        sep_token: str = "[SEP]",
+        cls_token: str = "[CLS]",
+        pad_token: str = "[PAD]",
+        mask_token: str = "[MASK]",
+        wordpieces_prefix: str = "##",
+    ) -> Tokenizer:
+        """Load a BERT vocabulary, one token a line."""
+
+    @staticmethod
+    def from_bpe(
+        vocab: _Path, merges: _Path, pretokenizer: str | Mapping[str, Any] = "gpt2"
+    ) -> Tokenizer:
+        """Load byte-level BPE from a `vocab.json` and a `merges.txt`."""
+
+    def save(self, path: _Path, pretty: bool = True) -> None:
+        """Write a `tokenizer.json`; an older file stays whole until the new one is."""
+
+    def to_str(self, pretty: bool = False) -> str:
+        """The text of a `tokenizer.json`, which `tokenizers` 0.23.3 loads with equal behaviour."""
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of tokens, added tokens included."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hex digest of the canonical form: equal digest, equal behaviour."""
+
+    @property
+    def training_report(self) -> dict[str, Any] | None:
+        """What training did: merges, stop reason, counts, seconds; none if it was loaded."""
+
+    def get_vocab(self, with_added_tokens: bool = True) -> dict[str, int]:
+        """All tokens with their ids."""
+
+    def token_to_id(self, token: str) -> int | None:
+        """The id of a token; none if it is not in the vocabulary."""
+
+    def id_to_token(self, id: int) -> str | None:
+        """The token of an id; none if no token has it."""
+
+    def token_bytes(self, id: int) -> bytes:
+        """The bytes that a token stands for.
+
+        Raises:
+            UnknownIdError: No token has this id.
+        """
+
+    def with_added_tokens(self, tokens: Sequence[Any], special: bool = False) -> Tokenizer:
+        """A new tokenizer with more tokens, which are found in a text before everything else."""
+
+    def info(self) -> dict[str, Any]:
+        """What is inside: model, components, road and why, Unicode versions, sizes."""
+
+    def encode(
+        self,
+        text: str | Sequence[str],
+        pair: str | Sequence[str] | None = None,
+        *,
+        add_special_tokens: bool = True,
+        split_special_tokens: bool = False,
+        is_split_into_words: bool = False,
+        max_length: int | None = None,
+        truncation: _Truncation = "longest_first",
+        truncation_side: _Side = "right",
+        stride: int = 0,
+        padding: _Padding = None,
+        padding_side: _Side = "right",
+        pad_to_multiple_of: int | None = None,
+        pad_id: int | None = None,
+        errors: Literal["strict", "replace"] = "strict",
+    ) -> Encoding:
+        """Encode one text, or a pair.
+
+        Args:
+            text: The text; a list of words with `is_split_into_words`.
+            pair: A second text.
+            add_special_tokens: Add those of the template.
+            split_special_tokens: Treat special tokens in the text as plain text.
+            is_split_into_words: The text is a list of words.
+            max_length: Cut to at most this many tokens.
+            truncation: What to cut of a pair.
+            truncation_side: The side that is cut.
+            stride: Tokens that overflowing parts share.
+            padding: `"max_length"` fills up to `max_length`.
+            padding_side: The side that is filled.
+            pad_to_multiple_of: Round the length up.
+            pad_id: What to fill with; the tokenizer's padding token by default.
+            errors: `"replace"` writes U+FFFD for a lone surrogate.
+
+        Raises:
+            TextError: A lone surrogate.
+            ArgumentError: An option out of its bounds.
+        """
+
+    def encode_batch(
+        self,
+        texts: _Texts,
+        pairs: _Texts | None = None,
+        *,
+        threads: int | None = None,
+        add_special_tokens: bool = True,
+        split_special_tokens: bool = False,
+        is_split_into_words: bool = False,
+        max_length: int | None = None,
+        truncation: _Truncation = "longest_first",
+        truncation_side: _Side = "right",
+        stride: int = 0,
+        padding: _Padding = None,
+        padding_side: _Side = "right",
+        pad_to_multiple_of: int | None = None,
+        pad_id: int | None = None,
+        errors: Literal["strict", "replace"] = "strict",
+    ) -> EncodingBatch:
+        """Encode many texts on several threads, the interpreter lock released.
+
+        Args:
+            texts: Strings or UTF-8 bytes in a list, an array, or an Arrow column.
+            pairs: Second texts.
+            threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
+            add_special_tokens: As in `encode`, like all that follow.
+            split_special_tokens: As in `encode`.
+            is_split_into_words: As in `encode`.
+            max_length: As in `encode`.
+            truncation: As in `encode`.
+            truncation_side: As in `encode`.
+            stride: As in `encode`.
+            padding: As in `encode`; `"longest"` fills up to the longest row.
+            padding_side: As in `encode`.
+            pad_to_multiple_of: As in `encode`.
+            pad_id: As in `encode`.
+            errors: As in `encode`.
+        """
+
+    def count(self, text: str, *, add_special_tokens: bool = True) -> int:
+        """The number of tokens of a text, without building them."""
+
+    def count_batch(
+        self, texts: _Texts, *, threads: int | None = None, add_special_tokens: bool = True
+    ) -> npt.NDArray[np.int64]:
+        """The number of tokens of each text."""
+
+    def decode(
+        self,
+        ids: _Ids,
+        *,
+        skip_special_tokens: bool = True,
+        clean_up: bool | None = None,
+        errors: Literal["strict", "skip"] = "strict",
+    ) -> str:
+        """The text of ids.
+
+        Raises:
+            UnknownIdError: An id that no token has, unless `errors` is `"skip"`.
+        """
+
+    def decode_batch(
+        self,
+        rows: Sequence[_Ids] | EncodingBatch,
+        *,
+        skip_special_tokens: bool = True,
+        clean_up: bool | None = None,
+        errors: Literal["strict", "skip"] = "strict",
+        threads: int | None = None,
+    ) -> list[str]:
+        """The texts of many rows of ids."""
+
+    def decode_bytes(self, ids: _Ids) -> bytes:
+        """The bytes of ids, which need not be whole characters."""
+
+    def decode_with_offsets(self, ids: _Ids) -> tuple[str, npt.NDArray[np.int64]]:
+        """The text of ids, and the character where each begins."""
+
+    def stream(self, *, skip_special_tokens: bool = True) -> DecodeStream:
+        """Decode ids one at a time."""
+
+    def truncate(self, text: str, max_tokens: int) -> str:
+        """The longest beginning of a text that has at most so many tokens."""
+
+    def chunk(self, text: str, max_tokens: int, overlap: int = 0) -> list[tuple[int, int]]:
+        """The text as ranges of characters of at most so many tokens each."""
+
+    def cache_stats(self) -> dict[str, int]:
+        """How the look-up cache does: hits, misses, entries, bytes."""
+
+    def cache_clear(self) -> None:
+        """Empty the look-up cache."""
+
+@final
+class Encoding:
+    """The tokens of one text or pair."""
+
+    @property
+    def ids(self) -> npt.NDArray[np.uint32]:
+        """The ids."""
+
+    @property
+    def tokens(self) -> list[str]:
+        """The tokens as the vocabulary writes them."""
+
+    @property
+    def offsets(self) -> npt.NDArray[np.int64]:
+        """Where each token stands in the text: (n, 2) characters."""
+
+    @property
+    def byte_offsets(self) -> npt.NDArray[np.int64]:
+        """The same in UTF-8 bytes."""
+
+    @property
+    def word_ids(self) -> npt.NDArray[np.int64]:
+        """The word of each token; -1 where it belongs to none."""
+
+    @property
+    def sequence_ids(self) -> npt.NDArray[np.int64]:
+        """0 for the text, 1 for the pair, -1 for neither."""
+
+    @property
+    def type_ids(self) -> npt.NDArray[np.uint32]:
+        """The template's type of each token."""
+
+    @property
+    def special_tokens_mask(self) -> npt.NDArray[np.uint32]:
+        """1 where the template or padding put the token."""
+
+    @property
+    def attention_mask(self) -> npt.NDArray[np.uint32]:
+        """0 where the token is padding."""
+
+    @property
+    def overflowing(self) -> tuple[Encoding, ...]:
+        """What truncation cut off, in parts of at most `max_length`."""
+
+    @property
+    def n_sequences(self) -> int:
+        """1 for a text, 2 for a pair."""
+
+    def char_to_token(self, char: int, sequence: int = 0) -> int | None:
+        """The token at a character."""
+
+    def char_to_word(self, char: int, sequence: int = 0) -> int | None:
+        """The word at a character."""
+
+    def token_to_chars(self, token: int) -> tuple[int, int] | None:
+        """The characters of a token."""
+
+    def token_to_sequence(self, token: int) -> int | None:
+        """The text that a token is from."""
+
+    def token_to_word(self, token: int) -> int | None:
+        """The word that a token is part of."""
+
+    def word_to_chars(self, word: int, sequence: int = 0) -> tuple[int, int] | None:
+        """The characters of a word."""
+
+    def word_to_tokens(self, word: int, sequence: int = 0) -> tuple[int, int] | None:
+        """The tokens of a word."""
+
+    def __len__(self) -> int: ...
+
+@final
+class EncodingBatch:
+    """The tokens of many texts, flat."""
+
+    @property
+    def ids(self) -> npt.NDArray[np.uint32]:
+        """The ids of all rows, one after the other."""
+
+    @property
+    def row_offsets(self) -> npt.NDArray[np.int64]:
+        """Where each row begins in `ids`; one more than there are rows."""
+
+    def padded(
+        self,
+        length: int | None = None,
+        dtype: Any = "int64",
+        out: npt.NDArray[Any] | None = None,
+        return_attention_mask: bool = True,
+        pad_id: int | None = None,
+        padding_side: _Side = "right",
+        pad_to_multiple_of: int | None = None,
+        return_token_type_ids: bool = False,
+        return_special_tokens_mask: bool = False,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Two-dimensional arrays by the names that models take."""
+
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Encoding: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Encoding]: ...
+    def __iter__(self) -> Iterator[Encoding]: ...
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        """The ids as an Arrow `list<uint32>`, without a copy."""
+
+    def __arrow_c_schema__(self) -> object:
+        """The Arrow type."""
+
+@final
+class DecodeStream:
+    """Ids to text one at a time; never half a character."""
+
+    def step(self, id: int) -> str:
+        """Take one id; the text that it completes, which may be empty."""
+
+    def finish(self) -> str:
+        """What is left at the end."""
+
+@final
+class Counts:
+    """Words with how often they occur: what training starts from."""
+
+    @staticmethod
+    def load(path: _Path) -> Counts:
+        """Read saved counts."""
+
+    @staticmethod
+    def merge(parts: Iterable[Counts]) -> Counts:
+        """The sum of several counts, which must have been counted in the same way."""
+
+    def save(self, path: _Path) -> None:
+        """Write the counts to a file."""
+
+    def to_arrow(self) -> Any:
+        """A table with the columns `word` and `count`."""
+
+    def __add__(self, other: Counts) -> Counts: ...
+    def __mul__(self, weight: int) -> Counts: ...
+    def __rmul__(self, weight: int) -> Counts: ...
+    def __len__(self) -> int: ...
+
+def train_bpe(
+    source: _Source,
+    vocab_size: int = 32_000,
+    *,
+    pretokenizer: str | Mapping[str, Any] = "gpt2",
+    normalizer: Mapping[str, Any] | None = None,
+    special_tokens: Sequence[str] = (),
+    min_frequency: int = 0,
+    max_token_length: int | None = None,
+    limit_alphabet: int | None = None,
+    initial_alphabet: str | Sequence[str] = "bytes",
+    continuing_subword_prefix: str | None = None,
+    end_of_word_suffix: str | None = None,
+    ties: str = "tokenizers",
+    memory_limit: int | None = None,
+    threads: int | None = None,
+    progress: _Progress | None = None,
+) -> Tokenizer:
+    """Train a byte-pair encoding; the merges equal those of tokenizers' `BpeTrainer`.
+
+    Args:
+        source: A path or several, an iterator of texts, or counts.
+        vocab_size: How many tokens, alphabet and special tokens included.
+        pretokenizer: A known name, a regex, or a component of `tokenizer.json`.
+        normalizer: A component of `tokenizer.json`.
+        special_tokens: Tokens that get the first ids.
+        min_frequency: Merge only pairs that occur so often.
+        max_token_length: Make no longer tokens, in characters.
+        limit_alphabet: Keep only so many single characters.
+        initial_alphabet: `"bytes"`, or characters that the alphabet must hold.
+        continuing_subword_prefix: Before tokens inside a word.
+        end_of_word_suffix: After tokens that end a word.
+        ties: Which of equally frequent pairs comes first.
+        memory_limit: Bytes to stay within.
+        threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
+        progress: Called with (phase, done, total).
+
+    Raises:
+        TrainingError: There are no words, or the vocabulary is smaller than its alphabet.
+        KeyboardInterrupt: Ctrl-C; nothing has been written.
+    """
+
+def train_wordpiece(
+    source: _Source,
+    vocab_size: int = 30_000,
+    *,
+    lowercase: bool = True,
+    strip_accents: bool | None = None,
+    handle_chinese_chars: bool = True,
+    special_tokens: Sequence[str] = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
+    min_frequency: int = 0,
+    limit_alphabet: int | None = None,
+    initial_alphabet: Sequence[str] = (),
+    continuing_subword_prefix: str = "##",
+    memory_limit: int | None = None,
+    threads: int | None = None,
+    progress: _Progress | None = None,
+) -> Tokenizer:
+    """Train a BERT-style WordPiece vocabulary; the same input gives the same result.
+
+    Args:
+        source: A path or several, an iterator of texts, or counts.
+        vocab_size: How many tokens, alphabet and special tokens included.
+        lowercase: Lower-case the text.
+        strip_accents: Remove accents; by default where the text is lower-cased.
+        handle_chinese_chars: Make every Chinese character a word.
+        special_tokens: Tokens that get the first ids.
+        min_frequency: Merge only pairs that occur so often.
+        limit_alphabet: Keep only so many single characters.
+        initial_alphabet: Characters that the alphabet must hold.
+        continuing_subword_prefix: Before tokens inside a word.
+        memory_limit: Bytes to stay within.
+        threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
+        progress: Called with (phase, done, total).
+    """
+
+def count(
+    source: _Source,
+    pretokenizer: str | Mapping[str, Any] = "gpt2",
+    *,
+    normalizer: Mapping[str, Any] | None = None,
+    special_tokens: Sequence[str] = (),
+    threads: int | None = None,
+    progress: _Progress | None = None,
+) -> Counts:
+    """Count the words of texts: the first half of training."""
+
+@final
+class FactorizedEmbedding:
+    """Vectors for ids out of two small tables: row = A[id] @ P (+ bias)."""
+
+    def __new__(
+        cls,
+        vocab_size: int,
+        embedding_dim: int,
+        hidden_dim: int,
+        *,
+        seed: int = 0,
+        padding_id: int | None = None,
+        bias: bool = False,
+    ) -> Self:
+        """A table with random values."""
+
+    @staticmethod
+    def from_dense(
+        weight: npt.ArrayLike,
+        *,
+        rank: int | None = None,
+        energy: float | None = None,
+        budget_bytes: int | None = None,
+        counts: npt.ArrayLike | None = None,
+        alpha: float = 0.75,
+        center: bool = False,
+    ) -> tuple[FactorizedEmbedding, dict[str, Any]]:
+        """Factorise a trained table; the report says what that costs."""
+
+    @staticmethod
+    def load(path: _Path, mmap: bool = True) -> FactorizedEmbedding:
+        """Read a safetensors file."""
+
+    def save(self, path: _Path) -> None:
+        """Write a safetensors file."""
+
+    def __call__(
+        self, ids: npt.ArrayLike, out: npt.NDArray[np.float32] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Rows for ids of any shape: (*shape, hidden_dim)."""
+
+    @property
+    def vocab_size(self) -> int:
+        """How many ids have a row."""
+
+    @property
+    def embedding_dim(self) -> int:
+        """The length of an inner row."""
+
+    @property
+    def hidden_dim(self) -> int:
+        """The length of a row."""
