@@ -10,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from subtok._subtok import Tokenizer
     from subtok.compare.sources import Source
 
 __all__ = ["Aspect", "aspects"]
@@ -24,6 +25,11 @@ _FIELDS = (
     "special_tokens_mask",
     "attention_mask",
 )
+_KINDS: tuple[tuple[str, dict[str, bool]], ...] = (
+    ("", {}),
+    ("no-special ", {"special": False}),
+    ("pair ", {"pair": True}),
+)
 # tokenizers says None where subtok says -1.
 _OPTIONAL = ("word_ids", "sequence_ids")
 
@@ -37,10 +43,25 @@ class Aspect:
     subject: Callable[[Sequence[str]], list[dict[str, Any]]]
 
 
-def aspects(subject: Source, reference: Source) -> list[Aspect]:
-    """Everything that the two sides can be compared in."""
+def aspects(subject: Source, reference: Source, *, sweep: bool = False) -> list[Aspect]:
+    """Everything that the two sides can be compared in.
+
+    Args:
+        subject: This side.
+        reference: The other side.
+        sweep: For the many texts of a sweep: ids and offsets only.
+    """
     if reference.library.startswith("tokenizers "):
-        return _full(subject.native, reference.native)
+        oracle, tok = reference.native, subject.native
+        if sweep:
+            fields = ("ids", "offsets")
+            return [Aspect("", _theirs(oracle, fields), _ours(tok, fields))]
+        return [
+            Aspect(label, _theirs(oracle, _FIELDS, **how), _ours(tok, _FIELDS, **how))
+            for label, how in _KINDS
+        ]
+    if sweep:
+        return [Aspect("", _ids(reference.encode), _ids(subject.encode))]
     found = [
         Aspect("", _ids(reference.encode), _ids(subject.encode)),
         Aspect("plain ", _ids(reference.plain), _ids(subject.plain)),
@@ -66,40 +87,35 @@ def _decoded(source: Source) -> Callable[..., list[dict[str, Any]]]:
     return call
 
 
-def _full(tok: Any, oracle: Any) -> list[Aspect]:
-    """Everything that both `Encoding` classes say."""
+def _theirs(
+    oracle: Any, fields: Sequence[str], *, special: bool = True, pair: bool = False
+) -> Callable[[Sequence[str]], list[dict[str, Any]]]:
+    def call(texts: Sequence[str]) -> list[dict[str, Any]]:
+        given = _pairs(texts) if pair else list(texts)
+        batch = oracle.encode_batch(given, add_special_tokens=special)
+        found = [{name: _none(_plain(getattr(x, name)), name) for name in fields} for x in batch]
+        if fields is _FIELDS and not pair:
+            _add_decoded(found, special, oracle.decode_batch)
+        return found
 
-    def theirs(special: bool, pair: bool) -> Callable[..., list[dict[str, Any]]]:
-        def call(texts: Sequence[str]) -> list[dict[str, Any]]:
-            given = list(_pairs(texts)) if pair else list(texts)
-            batch = oracle.encode_batch(given, add_special_tokens=special)
-            found = [
-                {name: _none(_plain(getattr(x, name)), name) for name in _FIELDS} for x in batch
-            ]
-            if not pair:
-                _add_decoded(found, special, oracle.decode_batch)
-            return found
-
-        return call
-
-    def ours(special: bool, pair: bool) -> Callable[..., list[dict[str, Any]]]:
-        def call(texts: Sequence[str]) -> list[dict[str, Any]]:
-            pairs = [second for _, second in _pairs(texts)] if pair else None
-            batch = tok.encode_batch(list(texts), pairs, add_special_tokens=special)
-            found = [{name: _plain(getattr(x, name)) for name in _FIELDS} for x in batch]
-            if not pair:
-                _add_decoded(found, special, tok.decode_batch)
-            return found
-
-        return call
-
-    kinds = [("", True, False), ("no-special ", False, False), ("pair ", True, True)]
-    return [
-        Aspect(label, theirs(special, pair), ours(special, pair)) for label, special, pair in kinds
-    ]
+    return call
 
 
-def _add_decoded(found: list[dict[str, Any]], special: bool, decode: Any) -> None:
+def _ours(
+    tok: Tokenizer, fields: Sequence[str], *, special: bool = True, pair: bool = False
+) -> Callable[[Sequence[str]], list[dict[str, Any]]]:
+    def call(texts: Sequence[str]) -> list[dict[str, Any]]:
+        pairs = [second for _, second in _pairs(texts)] if pair else None
+        batch = tok.encode_batch(list(texts), pairs, add_special_tokens=special)
+        found = [{name: _plain(getattr(x, name)) for name in fields} for x in batch]
+        if fields is _FIELDS and not pair:
+            _add_decoded(found, special, tok.decode_batch)
+        return found
+
+    return call
+
+
+def _add_decoded(found: list[dict[str, Any]], special: bool, decode: Callable[..., Any]) -> None:
     # Once without the special tokens and once with them.
     texts = decode([x["ids"] for x in found], skip_special_tokens=special)
     for one, text in zip(found, texts, strict=True):
@@ -114,8 +130,8 @@ def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
 def _plain(value: Any) -> Any:
     """Lists of numbers, strings or pairs, whatever the library uses."""
     if isinstance(value, np.ndarray):
-        value = value.tolist()
-    return [list(x) if isinstance(x, tuple) else x for x in value]
+        return value.tolist()
+    return [list(x) for x in value] if value and isinstance(value[0], tuple) else list(value)
 
 
 def _none(values: list[Any], name: str) -> list[Any]:

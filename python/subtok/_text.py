@@ -22,6 +22,7 @@ import json
 import os
 import sys
 import zlib
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -49,8 +50,6 @@ Rows = Literal["lines", "blocks", "whole"]
 _BLOCK = 1 << 14
 _READ = 1 << 20
 _JSONL = (".jsonl", ".ndjson")
-# What decompressors say about damaged input.
-_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
 def is_plain(path: StrPath) -> bool:
@@ -188,39 +187,43 @@ def _kind(path: StrPath) -> tuple[str, str]:
     return ("jsonl" if name.endswith(_JSONL) else "text"), packing
 
 
-def _open(path: StrPath) -> BinaryIO:
+@contextmanager
+def _open(path: StrPath) -> Iterator[BinaryIO]:
+    """A source, unpacked; standard input stays open."""
     if os.fspath(path) == "-":
-        return sys.stdin.buffer
-    try:
-        file = Path(path).open("rb")  # noqa: SIM115 (the caller closes it)
-    except (OSError, ValueError) as error:
-        # An embedded NUL is a ValueError.
-        problem = error if isinstance(error, OSError) else OSError(str(error))
-        raise file_error("read", path, problem) from error
-    packing = _kind(path)[1]
-    if packing == ".gz":
-        return io.BufferedReader(gzip.GzipFile(fileobj=file))
-    return _zstd(file) if packing == ".zst" else file
-
-
-def _zstd(file: BinaryIO) -> BinaryIO:
-    # The first that is there: the standard library from 3.14 on, then the two usual packages.
-    reader: Any
-    for name in ("compression.zstd", "zstandard", "pyarrow"):
+        yield sys.stdin.buffer
+        return
+    with ExitStack() as stack:
         try:
-            module: Any = importlib.import_module(name)
+            file = stack.enter_context(Path(path).open("rb"))
+        except (OSError, ValueError) as error:
+            # An embedded NUL is a ValueError.
+            problem = error if isinstance(error, OSError) else OSError(str(error))
+            raise file_error("read", path, problem) from error
+        packing = _kind(path)[1]
+        if packing == ".gz":
+            yield io.BufferedReader(stack.enter_context(gzip.GzipFile(fileobj=file)))
+        else:
+            yield stack.enter_context(_zstd(file)) if packing == ".zst" else file
+
+
+def _zstd(file: BinaryIO) -> Any:
+    # Both notice a file that ends early; the reader of the package zstandard does not.
+    for name, reader in (("compression.zstd", "ZstdFile"), ("pyarrow", "CompressedInputStream")):
+        try:
+            opener = getattr(importlib.import_module(name), reader)
         except ImportError:
             continue
-        if name == "compression.zstd":
-            reader = module.ZstdFile(file)
-        elif name == "zstandard":
-            reader = module.open(file, "rb")
-        else:
-            reader = io.BufferedReader(module.CompressedInputStream(file, "zstd"))
-        return reader  # type: ignore[no-any-return]
+        return opener(file, "zstd") if name == "pyarrow" else opener(file)
     raise MissingDependencyError(
-        "reading .zst needs Python 3.14, zstandard or pyarrow: pip install 'subtok[parquet]'"
+        "reading .zst needs Python 3.14 or pyarrow: pip install 'subtok[parquet]'"
     )
+
+
+def _damaged() -> tuple[type[Exception], ...]:
+    """What the decompressors say about damaged input."""
+    zstd = sys.modules.get("compression.zstd")
+    return (EOFError, zlib.error, gzip.BadGzipFile, *([zstd.ZstdError] if zstd else []))
 
 
 def _chunks(file: BinaryIO, path: StrPath) -> Iterator[bytes]:
@@ -236,7 +239,7 @@ def _chunks(file: BinaryIO, path: StrPath) -> Iterator[bytes]:
             rest.append(chunk[end:])
     except (FileError, GeneratorExit):
         raise
-    except _DAMAGED as error:
+    except _damaged() as error:
         raise FormatError(f"{os.fspath(path)}: damaged archive: {error}") from error
     except OSError as error:
         if error.errno is None:

@@ -43,7 +43,14 @@ class UnknownIdError(SubtokError, IndexError):
 
 
 class FileError(SubtokError, OSError):
-    """The operating system refused to read or write a file."""
+    """The operating system refused to read or write a file.
+
+    `errno` and `filename` are set where they are known.
+    """
+
+    def __str__(self) -> str:
+        # OSError would write its own sentence as soon as a file name is set.
+        return str(self.args[0]) if len(self.args) == 1 else super().__str__()
 
 
 class FormatError(SubtokError, ValueError):

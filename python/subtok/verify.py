@@ -95,7 +95,7 @@ class Result:
         lines = [
             f"{self.subject} against {self.reference}",
             f"{comparisons:,} comparisons on {texts:,} texts: {differing:,} differences",
-            f"texts: {_listed(self.texts)}",
+            "texts: " + ", ".join(f"{name} {count:,}" for name, count in self.texts.items()),
             f"compared: {_listed(self.comparisons)}",
         ]
         if self.differing:
@@ -129,8 +129,8 @@ def verify(
     """Compare a tokenizer with another library's on texts, hostile strings, fuzz and code points.
 
     Against `tokenizers`: ids, tokens, offsets, word ids, sequence ids, type ids and masks with and
-    without special tokens, for single texts and pairs, and the decoded text. Against anything else:
-    ids, and the decoded text where there is a way back.
+    without special tokens, for single texts and pairs, and the decoded text; for code points ids
+    and offsets. Against anything else: ids, and the decoded text where there is a way back.
 
     Args:
         tok: The tokenizer to prove.
@@ -154,7 +154,6 @@ def verify(
     subject = wrap(tok)
     reference = wrap(_load(tok, against))
     result = Result(reference.library, subject.library)
-    checks = aspects(subject, reference)
     literals = sorted({*subject.specials, *reference.specials})
     named: list[tuple[str, Iterable[str]]] = []
     if texts is not None:
@@ -164,6 +163,7 @@ def verify(
     if code_points:
         named.append(("code points", code_point_rows()))
     for name, rows in named:
+        checks = aspects(subject, reference, sweep=name == "code points")
         for batch in _batches(rows):
             result.texts[name] += len(batch)
             for check in checks:
@@ -271,4 +271,8 @@ def _cut(value: Any, limit: int = 120) -> Any:
 
 
 def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    """Counts in a line; `no-special ids` and `pair ids` are counted with `ids`."""
+    together: Counter[str] = Counter()
+    for name, count in counts.items():
+        together[name.removeprefix("no-special ").removeprefix("pair ")] += count
+    return ", ".join(f"{name} {count:,}" for name, count in together.items())

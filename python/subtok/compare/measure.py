@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["WORD_RULE", "Failure", "Measure", "Text", "count_words", "measure", "reason"]
 
 WORD_RULE = "runs of characters that are not white space"
-_SHOWN = 3
+_SHOWN = 2
 _EXCERPT = 20
 _UNSPACED_SHARE = 0.25
 _BATCH = 256
@@ -126,8 +126,16 @@ class Measure:
         if other.seconds is not None:
             self.seconds = other.seconds + (self.seconds or 0.0)
         self.ids |= other.ids
-        self.failures = (self.failures + other.failures)[:_SHOWN]
-        self.reasons += other.reasons
+        for failure in other.failures:
+            self.note(failure)
+        # Only the first of each reason are kept, but all are counted.
+        self.reasons += other.reasons - Counter(x.reason for x in other.failures)
+
+    def note(self, failure: Failure) -> None:
+        """Count a row that did not come back, and keep the first ones of each reason."""
+        self.reasons[failure.reason] += 1
+        if sum(1 for x in self.failures if x.reason == failure.reason) < _SHOWN:
+            self.failures.append(failure)
 
 
 def measure(source: Source, text: Text, rounds: int) -> Measure:
@@ -159,9 +167,7 @@ def measure(source: Source, text: Text, rounds: int) -> Measure:
                 else:
                     unknown = source.unknown is not None and source.unknown in ids
                     failure = _failure(text.name, row, wanted, got, unknown=unknown)
-                    found.reasons[failure.reason] += 1
-                    if len(found.failures) < _SHOWN:
-                        found.failures.append(failure)
+                    found.note(failure)
     if rounds:
         found.seconds = statistics.median(_time(source, text.rows) for _ in range(rounds))
     return found

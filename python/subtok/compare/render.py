@@ -47,7 +47,10 @@ def as_markdown(report: Report) -> str:
         rule = ["---", *["---:"] * (len(rows[0]) - 1)]
         lines = [f"| {' | '.join(row)} |" for row in [cells[0], rule, *cells[1:]]]
         parts.append("\n".join([f"### {title}", "", *lines]))
-    notes = "\n".join(f"- {note}" for note in _notes(report))
+    notes = "\n".join(
+        note.replace("  ", "  - ", 1) if note.startswith("  ") else f"- {note}"
+        for note in _notes(report)
+    )
     return "\n\n".join([*parts, notes]) + "\n"
 
 
