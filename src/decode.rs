@@ -79,7 +79,9 @@ pub(crate) fn token_to_bytes(token: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// The text of a sequence of tokens, special tokens already left out where they should be.
+/// The text of a sequence of tokens, special tokens already left out where they should be: the plain
+/// way, which the tokenizer's tables and streams are held to.
+#[cfg(test)]
 pub(crate) fn decode_tokens<'a>(
     decoder: Option<&Decoder>,
     tokens: impl IntoIterator<Item = &'a str>,

@@ -11,6 +11,8 @@
 
 mod decode;
 mod error;
+mod files;
+mod formats;
 mod ids;
 mod model;
 mod normalize;
@@ -21,6 +23,9 @@ mod unicode;
 
 pub use decode::{DecodeStream, Decoder};
 pub use error::{Error, ErrorKind, Result};
+pub use formats::{
+    VocabTxtOptions, from_bpe_files, from_json, from_vocab_txt, load, read_tiktoken, save, to_json,
+};
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Pair, Span, TokenId};
 pub use model::{Bpe, BpeOptions, CacheStats, Model, Vocab, WordPiece, WordPieceOptions};
 pub use normalize::{Aligned, BertNormalizer, Normalizer};

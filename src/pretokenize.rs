@@ -115,6 +115,12 @@ pub fn rank_file_pattern(name: &str) -> Option<&'static str> {
     pattern::rank_file(name)
 }
 
+/// A spelling of a rank file's pattern that `tokenizer.json` files may carry; none when it is not
+/// known how.
+pub(crate) fn portable_pattern(regex: &str) -> Option<&'static str> {
+    pattern::portable(regex)
+}
+
 /// A compiled pre-tokenizer.
 #[derive(Clone, Debug)]
 pub struct Splitter {

@@ -207,7 +207,7 @@ pub(crate) fn windows(
     direction: Direction,
 ) -> Vec<Range<usize>> {
     if kept >= length {
-        return vec![0..length];
+        return std::iter::once(0..length).collect();
     }
     if kept == 0 {
         return vec![0..0, 0..length];

@@ -114,7 +114,7 @@ impl TemplateProcessing {
         for piece in if pair { &self.pair } else { &self.single } {
             match piece {
                 TemplatePiece::Sequence { index, type_id } => {
-                    pieces.push(sequence(*index, *type_id))
+                    pieces.push(sequence(*index, *type_id));
                 }
                 TemplatePiece::Special { name, type_id } => {
                     let Some(special) = self.find(name) else { continue };

@@ -34,6 +34,20 @@ pub(super) fn known(regex: &str, dialect: Dialect) -> Option<Known> {
         CL100K_POSSESSIVE | CL100K_POSSESSIVE_LONG if dialect == Dialect::Tiktoken => {
             Some(Known::Cl100k { digits: 3, end_run: true })
         }
+        CL100K_PORTABLE => Some(Known::Cl100k { digits: 3, end_run: true }),
+        _ => None,
+    }
+}
+
+/// A spelling, for `tokenizer.json` files, of a pattern of tiktoken's that splits alike; none for
+/// a pattern that is not known.
+pub(super) fn portable(regex: &str) -> Option<&'static str> {
+    match regex {
+        GPT2 | GPT2_SHORT | GPT2_POSSESSIVE => Some(GPT2),
+        CL100K => Some(CL100K),
+        QWEN2 => Some(QWEN2),
+        O200K => Some(O200K),
+        CL100K_POSSESSIVE | CL100K_POSSESSIVE_LONG | CL100K_PORTABLE => Some(CL100K_PORTABLE),
         _ => None,
     }
 }
@@ -68,6 +82,9 @@ pub(super) const GPT2_POSSESSIVE: &str =
 pub(super) const CL100K: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 pub(super) const CL100K_POSSESSIVE: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s";
 const CL100K_POSSESSIVE_LONG: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s";
+/// tiktoken's pattern in words that Oniguruma reads alike: there `{1,3}+` repeats a repetition, and
+/// `$` is the end of a line.
+const CL100K_PORTABLE: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++(?![\s\S])|\s*[\r\n]|\s+(?!\S)|\s";
 pub(super) const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const O200K: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 

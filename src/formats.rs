@@ -1,0 +1,202 @@
+//! Files: tokenizers read from them, and written to them.
+//!
+//! | file | read by | written |
+//! |---|---|---|
+//! | `tokenizer.json`, version 1.0 and older | [`from_json`] | [`to_json`], [`save`] |
+//! | `vocab.txt` | [`from_vocab_txt`] | |
+//! | `vocab.json` and `merges.txt` | [`from_bpe_files`] | |
+//! | rank files (`.tiktoken`) | [`read_tiktoken`] | |
+//!
+//! [`load`] tells the kind of a file by its content. Every byte of a file is taken as hostile: what
+//! is wrong is an error with the place, whatever is not supported yet is refused by name, and nothing
+//! is allocated on the word of a file.
+
+// Layers: `json_read` turns text into vectors and small trees, `json` gives them meaning, `document`
+// is what comes out, and this module builds models from it. Errors of the models come back without
+// a place in a file, and get it here.
+
+mod bpe_files;
+mod detect;
+mod document;
+mod json;
+mod json_read;
+mod json_write;
+mod node;
+mod portable;
+mod tiktoken;
+mod vocab_txt;
+
+use std::path::Path;
+
+use document::{Document, ModelDocument};
+
+use bpe_files::{read_merges_txt, read_vocab_json};
+use detect::{FileKind, detect};
+pub use tiktoken::read_tiktoken;
+pub use vocab_txt::{VocabTxtOptions, from_vocab_txt};
+
+use crate::decode::Decoder;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::model::{Bpe, BpeOptions, Model, Vocab, WordPiece, WordPieceOptions};
+use crate::pretokenize::PreTokenizer;
+use crate::tokenizer::{Tokenizer, TokenizerBuilder};
+
+/// The declaration in a `tokenizer.json`.
+///
+/// # Errors
+/// [`Error::Format`] with the line and column of a syntax error, or the path of what does not belong
+/// there, such as `model.merges[17]`; [`Error::Unsupported`] with the name and path of what is not
+/// supported yet.
+pub fn from_json(bytes: &[u8]) -> Result<TokenizerBuilder> {
+    let Document {
+        truncation,
+        padding,
+        added_tokens,
+        normalizer,
+        pre_tokenizer,
+        post_processor,
+        decoder,
+        model,
+    } = json::read_document(bytes)?;
+    if matches!(model, ModelDocument::Bpe { .. })
+        && !pre_tokenizer.as_ref().is_some_and(PreTokenizer::is_byte_level)
+    {
+        let what = "model type `BPE` without a `ByteLevel` pre_tokenizer";
+        return Err(Error::unsupported(what, "pre_tokenizer"));
+    }
+    Ok(TokenizerBuilder {
+        truncation,
+        padding,
+        added_tokens: added_tokens.into_iter().map(|(_, token)| token).collect(),
+        normalizer,
+        pre_tokenizer,
+        post_processor,
+        decoder,
+        ..TokenizerBuilder::new(build_model(model)?)
+    })
+}
+
+fn build_model(model: ModelDocument) -> Result<Model> {
+    match model {
+        ModelDocument::Bpe { vocab, merges, ignore_merges } => {
+            let vocab =
+                Vocab::new(vocab).map_err(|error| placed(error, json::FORMAT, "model.vocab"))?;
+            let bpe = Bpe::new(vocab, &merges, BpeOptions { ignore_merges });
+            bpe.map(Model::Bpe).map_err(|error| placed(error, json::FORMAT, ""))
+        }
+        ModelDocument::WordPiece {
+            vocab,
+            unk_token,
+            continuing_subword_prefix,
+            max_input_chars_per_word,
+        } => {
+            let vocab =
+                Vocab::new(vocab).map_err(|error| placed(error, json::FORMAT, "model.vocab"))?;
+            let options =
+                WordPieceOptions { unk_token, continuing_subword_prefix, max_input_chars_per_word };
+            let wordpiece = WordPiece::new(vocab, options);
+            wordpiece.map(Model::WordPiece).map_err(|error| placed(error, json::FORMAT, "model"))
+        }
+    }
+}
+
+/// An error of a model, as one of the file that it came from: `prefix` leads to the model's place.
+fn placed(error: Error, format: &'static str, prefix: &str) -> Error {
+    let join = |place: String| match (prefix.is_empty(), place.is_empty()) {
+        (true, _) => place,
+        (false, true) => prefix.to_owned(),
+        (false, false) => format!("{prefix}, {place}"),
+    };
+    match error {
+        Error::Format { place, problem, .. } => Error::format(format, join(place), problem),
+        Error::Unsupported { what, place, .. } => Error::unsupported(what, join(place)),
+        other => other,
+    }
+}
+
+/// The declaration of a byte-level BPE in two files, `vocab.json` and `merges.txt`.
+///
+/// # Errors
+/// [`Error::Format`] names the file and the token or line that is wrong.
+pub fn from_bpe_files(
+    vocab: &Path,
+    merges: &Path,
+    pre_tokenizer: PreTokenizer,
+    options: BpeOptions,
+) -> Result<TokenizerBuilder> {
+    let entries = read_vocab_json(&files::read(vocab)?).map_err(|error| error.in_file(vocab))?;
+    let text = files::read(merges)?;
+    let lines = read_merges_txt(&text).map_err(|error| error.in_file(merges))?;
+    let entries = Vocab::new(entries)
+        .map_err(|error| placed(error, bpe_files::VOCAB_FORMAT, "").in_file(vocab))?;
+    let bpe = Bpe::new(entries, &lines, options)
+        .map_err(|error| bpe_files::at_line(error, &text).in_file(merges))?;
+    let decoder =
+        Decoder::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: true };
+    Ok(TokenizerBuilder {
+        pre_tokenizer: Some(pre_tokenizer),
+        decoder: Some(decoder),
+        ..TokenizerBuilder::new(Model::Bpe(bpe))
+    })
+}
+
+/// The declaration in a file whose kind is told by its content: a `tokenizer.json`, a `vocab.txt`
+/// (as [`VocabTxtOptions::default`] reads it), or a `vocab.json` with its `merges.txt` or
+/// `vocab.bpe` beside it (split as GPT-2 does).
+///
+/// # Errors
+/// [`Error::Io`] when a file cannot be read; [`Error::Format`] and [`Error::Unsupported`] with the file
+/// and the place. A rank file does not say how text is split: [`Error::Argument`] asks for it.
+pub fn load(path: &Path) -> Result<TokenizerBuilder> {
+    let bytes = files::read(path)?;
+    let declaration = match detect(&bytes).map_err(|error| error.in_file(path))? {
+        FileKind::TokenizerJson => from_json(&bytes),
+        FileKind::VocabTxt => from_vocab_txt(&bytes, &VocabTxtOptions::default()),
+        FileKind::VocabJson => return load_bpe_files(path),
+        FileKind::Tiktoken => {
+            let wanted = "the name of a split pattern or a regular expression, for a rank file";
+            return Err(Error::argument("pattern", "not given", wanted));
+        }
+    };
+    declaration.map_err(|error| error.in_file(path))
+}
+
+fn load_bpe_files(vocab: &Path) -> Result<TokenizerBuilder> {
+    let merges = ["merges.txt", "vocab.bpe"].map(|name| vocab.with_file_name(name));
+    let Some(merges) = merges.iter().find(|path| path.exists()) else {
+        let problem = "the file holds tokens and ids only, and no merges.txt is beside it";
+        return Err(Error::format(bpe_files::VOCAB_FORMAT, "", problem).in_file(vocab));
+    };
+    let pre_tokenizer = PreTokenizer::by_name("gpt2")?;
+    from_bpe_files(vocab, merges, pre_tokenizer, BpeOptions::default())
+}
+
+/// A tokenizer as the text of a `tokenizer.json`, byte for byte as tokenizers 0.23.3 writes it; with
+/// `pretty`, on many lines. The same tokenizer gives the same text.
+///
+/// # Errors
+/// [`Error::Unsupported`] when the declaration has a split pattern that only rank files read as it
+/// is meant.
+pub fn to_json(tokenizer: &Tokenizer, pretty: bool) -> Result<String> {
+    let mut out = Vec::new();
+    let pre_tokenizer = portable::pre_tokenizer(tokenizer.declaration())?;
+    // Writing to memory does not fail, and what is written is UTF-8.
+    json_write::write(tokenizer, pre_tokenizer.as_ref(), pretty, &mut out)
+        .map_err(|error| Error::io("write", Path::new(json::FORMAT), error))?;
+    Ok(String::from_utf8(out).unwrap_or_default())
+}
+
+/// Writes a tokenizer to a `tokenizer.json`, whole or not at all; see [`to_json`].
+///
+/// # Errors
+/// As [`to_json`], and [`Error::Io`] when the file cannot be written; what stood there stays then.
+pub fn save(tokenizer: &Tokenizer, pretty: bool, path: &Path) -> Result<()> {
+    let pre_tokenizer = portable::pre_tokenizer(tokenizer.declaration())?;
+    files::write_atomically(path, |out| {
+        json_write::write(tokenizer, pre_tokenizer.as_ref(), pretty, out)
+    })
+}
+
+#[cfg(test)]
+mod tests;

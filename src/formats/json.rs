@@ -1,0 +1,158 @@
+//! `tokenizer.json`, version 1.0, as tokenizers 0.23.3 reads and writes it.
+//!
+//! What this version cannot do justice to is refused by name, with the path to it. Files from before
+//! components had a `type` are understood where the reference library understands them.
+
+// The reference library guesses by the fields when a type is missing *or unknown*. Only the first is
+// done here: a type that nobody knows is an error, whatever fields stand beside it. The guess also
+// takes a `RobertaProcessing` that lacks a field for a `BertProcessing`; with a type there, a missing
+// field is an error here.
+
+mod components;
+mod model;
+
+use super::document::Document;
+use super::json_read::{Part, Source};
+use super::node::{Node, shown_key};
+use crate::error::{Error, Result};
+use crate::ids::TokenId;
+use crate::postprocess::fit::{
+    Direction, PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy,
+};
+use crate::tokenizer::AddedToken;
+
+/// The name of the format in errors.
+pub(crate) const FORMAT: &str = "tokenizer.json";
+
+/// Reads a `tokenizer.json`.
+///
+/// # Errors
+/// [`Error::Format`] with the line and column of a syntax error, or the path of what does not belong
+/// there; [`Error::Unsupported`] with the name and path of what is not supported yet.
+pub(crate) fn read_document(bytes: &[u8]) -> Result<Document> {
+    let fields = Source::new(FORMAT, bytes)?.object()?;
+    // Keys first: a file of another kind is better told by its keys than by their content.
+    if let Some((key, _)) = fields.iter().find(|(key, _)| !KEYS.contains(&key.as_str())) {
+        let problem = format!("a tokenizer.json has only {}", KEYS.join(", "));
+        return Err(Error::format(FORMAT, shown_key(key), problem));
+    }
+    let part = |key: &str| fields.iter().find(|(name, _)| name == key).map(|&(_, part)| part);
+    if let Some(version) = part("version") {
+        check_version(version)?;
+    }
+    let Some(model) = part("model") else {
+        return Err(Error::format(FORMAT, "", "the key `model` is missing"));
+    };
+    Ok(Document {
+        truncation: component(part("truncation"), "truncation", truncation)?,
+        padding: component(part("padding"), "padding", padding)?,
+        added_tokens: match part("added_tokens") {
+            Some(part) => added_tokens(&Node::new(&part.value("added_tokens")?, "added_tokens"))?,
+            None => Vec::new(),
+        },
+        normalizer: component(part("normalizer"), "normalizer", components::normalizer)?,
+        pre_tokenizer: component(
+            part("pre_tokenizer"),
+            "pre_tokenizer",
+            components::pre_tokenizer,
+        )?,
+        post_processor: component(
+            part("post_processor"),
+            "post_processor",
+            components::post_processor,
+        )?,
+        decoder: component(part("decoder"), "decoder", components::decoder)?,
+        model: model::read(model)?,
+    })
+}
+
+/// The keys of a file, in the order in which they are written.
+pub(super) const KEYS: [&str; 9] = [
+    "version",
+    "truncation",
+    "padding",
+    "added_tokens",
+    "normalizer",
+    "pre_tokenizer",
+    "post_processor",
+    "decoder",
+    "model",
+];
+
+fn component<T>(
+    part: Option<Part<'_>>,
+    path: &str,
+    read: impl FnOnce(&Node<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    match part {
+        Some(part) if !part.is_null() => read(&Node::new(&part.value(path)?, path)).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn check_version(part: Part<'_>) -> Result<()> {
+    let value = part.value("version")?;
+    let node = Node::new(&value, "version");
+    match node.string()? {
+        "1.0" => Ok(()),
+        "2.0" => Err(Error::unsupported("tokenizer.json version 2.0", "version")),
+        other => Err(node.fail(format!("expected \"1.0\", found {}", super::node::shown(other)))),
+    }
+}
+
+const DIRECTIONS: [(&str, Direction); 2] = [("Left", Direction::Left), ("Right", Direction::Right)];
+
+fn truncation(node: &Node<'_>) -> Result<TruncationParams> {
+    let strategies = [
+        ("LongestFirst", TruncationStrategy::LongestFirst),
+        ("OnlyFirst", TruncationStrategy::OnlyFirst),
+        ("OnlySecond", TruncationStrategy::OnlySecond),
+    ];
+    Ok(TruncationParams {
+        max_length: node.field("max_length")?.size()?,
+        strategy: node.field("strategy")?.choice(&strategies)?,
+        stride: node.field("stride")?.size()?,
+        direction: match node.optional("direction")? {
+            Some(direction) => direction.choice(&DIRECTIONS)?,
+            None => Direction::Right,
+        },
+    })
+}
+
+fn padding(node: &Node<'_>) -> Result<PaddingParams> {
+    let strategy = node.field("strategy")?;
+    let strategy = if strategy.is_string() {
+        strategy.choice(&[("BatchLongest", PaddingStrategy::BatchLongest)])?
+    } else {
+        match strategy.variant()? {
+            ("Fixed", length) => PaddingStrategy::Fixed(length.size()?),
+            _ => return Err(strategy.fail("expected \"BatchLongest\" or {\"Fixed\": length}")),
+        }
+    };
+    Ok(PaddingParams {
+        strategy,
+        direction: node.field("direction")?.choice(&DIRECTIONS)?,
+        pad_to_multiple_of: match node.optional("pad_to_multiple_of")? {
+            Some(multiple) => Some(multiple.size()?),
+            None => None,
+        },
+        pad_id: node.field("pad_id")?.id()?,
+        pad_type_id: node.field("pad_type_id")?.u32()?,
+        pad_token: node.field("pad_token")?.string()?.to_owned(),
+    })
+}
+
+fn added_tokens(node: &Node<'_>) -> Result<Vec<(TokenId, AddedToken)>> {
+    let entry = |item: &Node<'_>| {
+        let token = AddedToken {
+            content: item.field("content")?.string()?.to_owned(),
+            single_word: item.field("single_word")?.boolean()?,
+            lstrip: item.field("lstrip")?.boolean()?,
+            rstrip: item.field("rstrip")?.boolean()?,
+            normalized: item.field("normalized")?.boolean()?,
+            special: item.field("special")?.boolean()?,
+        };
+        Ok((item.field("id")?.id()?, token))
+    };
+    node.items()?.iter().map(entry).collect()
+}

@@ -1,0 +1,131 @@
+//! The `model` of a `tokenizer.json`.
+
+use crate::error::{Error, Result};
+use crate::formats::document::ModelDocument;
+use crate::formats::json::FORMAT;
+use crate::formats::json_read::Part;
+use crate::formats::node::{Node, shown};
+
+/// The fields of the model, each where it can be asked for.
+struct Model<'a> {
+    fields: Vec<(String, Part<'a>)>,
+}
+
+pub(super) fn read(part: Part<'_>) -> Result<ModelDocument> {
+    let model = Model { fields: part.object("model")? };
+    match model.kind()? {
+        Kind::Bpe => model.bpe(),
+        Kind::WordPiece => model.wordpiece(),
+        Kind::Other(name) => Err(Error::unsupported(format!("model type `{name}`"), "model")),
+    }
+}
+
+enum Kind {
+    Bpe,
+    WordPiece,
+    Other(&'static str),
+}
+
+impl<'a> Model<'a> {
+    fn get(&self, key: &str) -> Option<Part<'a>> {
+        self.fields.iter().find(|(name, _)| name == key).map(|&(_, part)| part)
+    }
+
+    fn required(&self, key: &str) -> Result<Part<'a>> {
+        let problem = || format!("the field `{key}` is missing");
+        self.get(key).ok_or_else(|| Error::format(FORMAT, "model", problem()))
+    }
+
+    /// A small field, read by `read`; nothing when it is absent or null.
+    fn small<T>(&self, key: &str, read: impl FnOnce(&Node<'_>) -> Result<T>) -> Result<Option<T>> {
+        let path = format!("model.{key}");
+        match self.get(key) {
+            Some(part) if !part.is_null() => {
+                let value = part.value(&path)?;
+                read(&Node::new(&value, path)).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn required_small<T>(&self, key: &str, read: impl FnOnce(&Node<'_>) -> Result<T>) -> Result<T> {
+        let path = format!("model.{key}");
+        let value = self.required(key)?.value(&path)?;
+        read(&Node::new(&value, path))
+    }
+
+    /// The declared kind, or what the fields of a file without a type tell.
+    fn kind(&self) -> Result<Kind> {
+        if self.get("type").is_some() {
+            return self.required_small("type", |node| match node.string()? {
+                "BPE" => Ok(Kind::Bpe),
+                "WordPiece" => Ok(Kind::WordPiece),
+                "WordLevel" => Ok(Kind::Other("WordLevel")),
+                "Unigram" => Ok(Kind::Other("Unigram")),
+                other => Err(node.fail(format!("there is no model type {}", shown(other)))),
+            });
+        }
+        let has = |keys: &[&str]| keys.iter().all(|key| self.get(key).is_some());
+        if has(&["vocab", "merges"]) {
+            Ok(Kind::Bpe)
+        } else if has(&["vocab", "continuing_subword_prefix", "max_input_chars_per_word"]) {
+            Ok(Kind::WordPiece)
+        } else if self.get("vocab").is_some_and(Part::is_list) {
+            Ok(Kind::Other("Unigram"))
+        } else if has(&["vocab", "unk_token"]) {
+            Ok(Kind::Other("WordLevel"))
+        } else {
+            let problem = "there is no `type`, and the fields are not those of a model";
+            Err(Error::format(FORMAT, "model", problem))
+        }
+    }
+
+    fn bpe(&self) -> Result<ModelDocument> {
+        let dropout = self.small("dropout", |node| match node.number()? {
+            number if (0.0..=1.0).contains(&number) => Ok(number),
+            number => Err(node.fail(format!("expected a number from 0 to 1, found {number}"))),
+        })?;
+        refuse("dropout", dropout.is_some_and(|dropout| dropout > 0.0))?;
+        for key in ["unk_token", "continuing_subword_prefix", "end_of_word_suffix"] {
+            let text = self.small(key, |node| node.string().map(str::to_owned))?;
+            // Old files write an empty prefix where newer ones have null. An empty unknown token
+            // would be a token, though.
+            refuse(key, text.is_some_and(|text| key == "unk_token" || !text.is_empty()))?;
+        }
+        for key in ["fuse_unk", "byte_fallback"] {
+            refuse(key, self.small(key, boolean)? == Some(true))?;
+        }
+        Ok(ModelDocument::Bpe {
+            ignore_merges: self.small("ignore_merges", boolean)?.unwrap_or(false),
+            vocab: self.required("vocab")?.vocab("model.vocab")?,
+            merges: self.required("merges")?.merges("model.merges")?,
+        })
+    }
+
+    fn wordpiece(&self) -> Result<ModelDocument> {
+        let string = |key| self.required_small(key, |node| node.string().map(str::to_owned));
+        Ok(ModelDocument::WordPiece {
+            unk_token: string("unk_token")?,
+            continuing_subword_prefix: string("continuing_subword_prefix")?,
+            max_input_chars_per_word: self.required_small("max_input_chars_per_word", size)?,
+            vocab: self.required("vocab")?.vocab("model.vocab")?,
+        })
+    }
+}
+
+fn boolean(node: &Node<'_>) -> Result<bool> {
+    node.boolean()
+}
+
+fn size(node: &Node<'_>) -> Result<usize> {
+    node.size()
+}
+
+/// Refuses an option of BPE that is in use.
+fn refuse(option: &str, in_use: bool) -> Result<()> {
+    if in_use {
+        let place = format!("model.{option}");
+        return Err(Error::unsupported(format!("model option `{option}`"), place));
+    }
+    Ok(())
+}
