@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Self, SupportsIndex, TypeAlias, final, overload
+from typing import Any, Literal, Self, SupportsIndex, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,20 +16,26 @@ _Source: TypeAlias = _Path | list[str] | list[_Path] | Iterable[str] | Counts
 _Progress: TypeAlias = Callable[[str, int, int], object]
 _Truncation: TypeAlias = Literal["longest_first", "only_first", "only_second"]
 _Side: TypeAlias = Literal["left", "right"]
-_Padding: TypeAlias = bool | Literal["longest", "max_length"] | None
+_Padding: TypeAlias = Literal["longest", "max_length"]
 
 @final
 class Tokenizer:
     """Text to ids and back: immutable, picklable, safe to share between threads."""
 
     @staticmethod
-    def from_file(path: _Path, *, pattern: str | None = None) -> Tokenizer:
+    def from_file(
+        path: _Path,
+        *,
+        pattern: str | None = None,
+        special_tokens: Mapping[str, int] | None = None,
+    ) -> Tokenizer:
         """Load a tokenizer; the kind is recognised by content.
 
         Args:
             path: A `tokenizer.json`, a `vocab.txt`, a `vocab.json` with `merges.txt` beside it, or
                 a `.tiktoken` file, which needs `pattern`.
-            pattern: A known name such as `"cl100k_base"`, or a regex.
+            pattern: For a `.tiktoken` file: a known name such as `"cl100k_base"`, or a regex.
+            special_tokens: For a `.tiktoken` file: special tokens with their ids.
 
         Raises:
             FileError: The file cannot be read.
@@ -44,41 +50,42 @@ class Tokenizer:
     @staticmethod
     def from_tiktoken(
         path: _Path,
-        pattern: str = "cl100k_base",
+        pattern: str | None = None,
         special_tokens: Mapping[str, int] | None = None,
     ) -> Tokenizer:
         """Load a file of token ranks.
 
         Args:
             path: The `.tiktoken` file.
-            pattern: A known name, or the split pattern as a regex.
-            special_tokens: Special tokens with their ids; those of the known name by default.
+            pattern: A known name such as `"cl100k_base"`, or the split pattern as a regex.
+            special_tokens: Special tokens with their ids.
         """
 
     @staticmethod
     def from_wordpiece(
         path: _Path,
-        *,
         lowercase: bool = True,
         strip_accents: bool | None = None,
         handle_chinese_chars: bool = True,
         clean_text: bool = True,
+        *,
         unk_token: str = "[UNK]",
-        sep_token: str = "[SEP]",
-        cls_token: str = "[CLS]",
-        pad_token: str = "[PAD]",
-        mask_token: str = "[MASK]",
-        wordpieces_prefix: str = "##",
+        continuing_subword_prefix: str = "##",
+        max_input_chars_per_word: int = 100,
     ) -> Tokenizer:
         """Load a BERT vocabulary, one token a line."""
 
     @staticmethod
     def from_bpe(
-        vocab: _Path, merges: _Path, pretokenizer: str | Mapping[str, Any] = "gpt2"
+        vocab: _Path,
+        merges: _Path,
+        pretokenizer: str | None = None,
+        *,
+        ignore_merges: bool = False,
     ) -> Tokenizer:
         """Load byte-level BPE from a `vocab.json` and a `merges.txt`."""
 
-    def save(self, path: _Path, pretty: bool = True) -> None:
+    def save(self, path: _Path, pretty: bool = False) -> None:
         """Write a `tokenizer.json`; an older file stays whole until the new one is."""
 
     def to_str(self, pretty: bool = False) -> str:
@@ -87,6 +94,14 @@ class Tokenizer:
     @property
     def vocab_size(self) -> int:
         """The number of tokens, added tokens included."""
+
+    @property
+    def id_limit(self) -> int:
+        """One more than the greatest id; greater than `vocab_size` where ids are missing."""
+
+    @property
+    def special_tokens(self) -> dict[str, int]:
+        """The special tokens with their ids."""
 
     @property
     def fingerprint(self) -> str:
@@ -127,14 +142,14 @@ class Tokenizer:
         split_special_tokens: bool = False,
         is_split_into_words: bool = False,
         max_length: int | None = None,
-        truncation: _Truncation = "longest_first",
-        truncation_side: _Side = "right",
-        stride: int = 0,
-        padding: _Padding = None,
-        padding_side: _Side = "right",
+        truncation: _Truncation | None = None,
+        truncation_side: _Side | None = None,
+        stride: int | None = None,
+        padding: _Padding | None = None,
+        padding_side: _Side | None = None,
         pad_to_multiple_of: int | None = None,
         pad_id: int | None = None,
-        errors: Literal["strict", "replace"] = "strict",
+        errors: Literal["strict", "replace"] | None = None,
     ) -> Encoding:
         """Encode one text, or a pair.
 
@@ -145,11 +160,11 @@ class Tokenizer:
             split_special_tokens: Treat special tokens in the text as plain text.
             is_split_into_words: The text is a list of words.
             max_length: Cut to at most this many tokens.
-            truncation: What to cut of a pair.
-            truncation_side: The side that is cut.
-            stride: Tokens that overflowing parts share.
+            truncation: What to cut of a pair; `"longest_first"` by default.
+            truncation_side: The side that is cut; the right by default.
+            stride: Tokens that overflowing parts share; 0 by default.
             padding: `"max_length"` fills up to `max_length`.
-            padding_side: The side that is filled.
+            padding_side: The side that is filled; the right by default.
             pad_to_multiple_of: Round the length up.
             pad_id: What to fill with; the tokenizer's padding token by default.
             errors: `"replace"` writes U+FFFD for a lone surrogate.
@@ -169,14 +184,14 @@ class Tokenizer:
         split_special_tokens: bool = False,
         is_split_into_words: bool = False,
         max_length: int | None = None,
-        truncation: _Truncation = "longest_first",
-        truncation_side: _Side = "right",
-        stride: int = 0,
-        padding: _Padding = None,
-        padding_side: _Side = "right",
+        truncation: _Truncation | None = None,
+        truncation_side: _Side | None = None,
+        stride: int | None = None,
+        padding: _Padding | None = None,
+        padding_side: _Side | None = None,
         pad_to_multiple_of: int | None = None,
         pad_id: int | None = None,
-        errors: Literal["strict", "replace"] = "strict",
+        errors: Literal["strict", "replace"] | None = None,
     ) -> EncodingBatch:
         """Encode many texts on several threads, the interpreter lock released.
 
@@ -198,11 +213,11 @@ class Tokenizer:
             errors: As in `encode`.
         """
 
-    def count(self, text: str, *, add_special_tokens: bool = True) -> int:
+    def count(self, text: str, *, add_special_tokens: bool = False) -> int:
         """The number of tokens of a text, without building them."""
 
     def count_batch(
-        self, texts: _Texts, *, threads: int | None = None, add_special_tokens: bool = True
+        self, texts: _Texts, *, add_special_tokens: bool = False, threads: int | None = None
     ) -> npt.NDArray[np.int64]:
         """The number of tokens of each text."""
 
@@ -212,7 +227,7 @@ class Tokenizer:
         *,
         skip_special_tokens: bool = True,
         clean_up: bool | None = None,
-        errors: Literal["strict", "skip"] = "strict",
+        errors: Literal["strict", "skip"] | None = None,
     ) -> str:
         """The text of ids.
 
@@ -226,8 +241,7 @@ class Tokenizer:
         *,
         skip_special_tokens: bool = True,
         clean_up: bool | None = None,
-        errors: Literal["strict", "skip"] = "strict",
-        threads: int | None = None,
+        errors: Literal["strict", "skip"] | None = None,
     ) -> list[str]:
         """The texts of many rows of ids."""
 
@@ -243,11 +257,16 @@ class Tokenizer:
     def truncate(self, text: str, max_tokens: int) -> str:
         """The longest beginning of a text that has at most so many tokens."""
 
-    def chunk(self, text: str, max_tokens: int, overlap: int = 0) -> list[tuple[int, int]]:
+    def chunk(
+        self, text: str, max_tokens: int, overlap: int | None = None
+    ) -> list[tuple[int, int]]:
         """The text as ranges of characters of at most so many tokens each."""
 
+    def num_special_tokens_to_add(self, pair: bool = False) -> int:
+        """How many tokens the template adds to a text, or to a pair."""
+
     def cache_stats(self) -> dict[str, int]:
-        """How the look-up cache does: hits, misses, entries, bytes."""
+        """How the look-up caches do: caches, bytes, hits, misses, evictions."""
 
     def cache_clear(self) -> None:
         """Empty the look-up cache."""
@@ -300,10 +319,10 @@ class Encoding:
     def n_sequences(self) -> int:
         """1 for a text, 2 for a pair."""
 
-    def char_to_token(self, char: int, sequence: int = 0) -> int | None:
+    def char_to_token(self, char_pos: int, sequence: int | None = None) -> int | None:
         """The token at a character."""
 
-    def char_to_word(self, char: int, sequence: int = 0) -> int | None:
+    def char_to_word(self, char_pos: int, sequence: int | None = None) -> int | None:
         """The word at a character."""
 
     def token_to_chars(self, token: int) -> tuple[int, int] | None:
@@ -315,10 +334,10 @@ class Encoding:
     def token_to_word(self, token: int) -> int | None:
         """The word that a token is part of."""
 
-    def word_to_chars(self, word: int, sequence: int = 0) -> tuple[int, int] | None:
+    def word_to_chars(self, word: int, sequence: int | None = None) -> tuple[int, int] | None:
         """The characters of a word."""
 
-    def word_to_tokens(self, word: int, sequence: int = 0) -> tuple[int, int] | None:
+    def word_to_tokens(self, word: int, sequence: int | None = None) -> tuple[int, int] | None:
         """The tokens of a word."""
 
     def __len__(self) -> int: ...
@@ -338,22 +357,17 @@ class EncodingBatch:
     def padded(
         self,
         length: int | None = None,
-        dtype: Any = "int64",
+        dtype: npt.DTypeLike | None = None,
         out: npt.NDArray[Any] | None = None,
         return_attention_mask: bool = True,
+        *,
         pad_id: int | None = None,
-        padding_side: _Side = "right",
-        pad_to_multiple_of: int | None = None,
-        return_token_type_ids: bool = False,
-        return_special_tokens_mask: bool = False,
+        padding_side: _Side | None = None,
     ) -> dict[str, npt.NDArray[Any]]:
-        """Two-dimensional arrays by the names that models take."""
+        """Two-dimensional arrays by the names that models take; int64 by default."""
 
     def __len__(self) -> int: ...
-    @overload
     def __getitem__(self, index: SupportsIndex) -> Encoding: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Encoding]: ...
     def __iter__(self) -> Iterator[Encoding]: ...
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
         """The ids as an Arrow `list<uint32>`, without a copy."""
@@ -491,7 +505,7 @@ class FactorizedEmbedding:
         embedding_dim: int,
         hidden_dim: int,
         *,
-        seed: int = 0,
+        seed: int | None = None,
         padding_id: int | None = None,
         bias: bool = False,
     ) -> Self:
@@ -505,8 +519,9 @@ class FactorizedEmbedding:
         energy: float | None = None,
         budget_bytes: int | None = None,
         counts: npt.ArrayLike | None = None,
-        alpha: float = 0.75,
+        alpha: float | None = None,
         center: bool = False,
+        threads: int | None = None,
     ) -> tuple[FactorizedEmbedding, dict[str, Any]]:
         """Factorise a trained table; the report says what that costs."""
 
@@ -518,9 +533,34 @@ class FactorizedEmbedding:
         """Write a safetensors file."""
 
     def __call__(
-        self, ids: npt.ArrayLike, out: npt.NDArray[np.float32] | None = None
+        self,
+        ids: npt.ArrayLike,
+        out: npt.NDArray[np.float32] | None = None,
+        *,
+        threads: int | None = None,
     ) -> npt.NDArray[np.float32]:
         """Rows for ids of any shape: (*shape, hidden_dim)."""
+
+    def pool(
+        self,
+        ids: npt.ArrayLike,
+        offsets: npt.ArrayLike | None = None,
+        mask: npt.ArrayLike | None = None,
+        mode: Literal["mean", "sum", "max"] = "mean",
+        normalize: bool = False,
+        *,
+        threads: int | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """One row for each row of ids: (rows, hidden_dim).
+
+        Args:
+            ids: A matrix of ids; or flat ids with `offsets`.
+            offsets: Where each row starts in flat ids; one more than there are rows.
+            mask: The weight of each id.
+            mode: What becomes of the ids of a row.
+            normalize: Scale each result to length 1.
+            threads: How many threads.
+        """
 
     @property
     def vocab_size(self) -> int:
@@ -533,3 +573,7 @@ class FactorizedEmbedding:
     @property
     def hidden_dim(self) -> int:
         """The length of a row."""
+
+    @property
+    def padding_id(self) -> int | None:
+        """The id whose row is zero."""

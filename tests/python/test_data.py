@@ -141,7 +141,7 @@ def test_bad_input_is_named(bpe, corpus, tmp_path):
         with pytest.raises(subtok.FormatError, match=f"{name}: damaged"):
             encode_files(bpe, tmp_path / name, tmp_path / "out")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 garbage PAR1")
-    with pytest.raises(subtok.FormatError, match="bad.parquet"):
+    with pytest.raises(subtok.FormatError, match=r"bad\.parquet"):
         encode_files(bpe, tmp_path / "bad.parquet", tmp_path / "out")
     for options in ({"format": "csv"}, {"rows": "words"}, {"shard_tokens": 0}):
         with pytest.raises(subtok.ArgumentError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from subtok._subtok import EncodingBatch, Tokenizer
+    from subtok._subtok import Tokenizer
     from subtok.cli._common import Verbs
-
-_TOKENS = 1 << 14
 
 
 def add(verbs: Verbs) -> None:
@@ -72,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
             encoded = tok.encode_batch(
                 batch, add_special_tokens=not args.no_special, threads=args.threads
             )
-            parts.append(_means(embedding, encoded))
+            rows = embedding.pool(encoded.ids, encoded.row_offsets, threads=args.threads)
+            parts.append(rows)
     vectors = np.concatenate(parts)
     buffer = io.BytesIO()
     np.save(buffer, vectors)
@@ -85,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _table(args: argparse.Namespace, tok: Tokenizer) -> FactorizedEmbedding:
-    limit = max(tok.get_vocab().values(), default=0) + 1
+    limit = tok.id_limit
     if args.embedding:
         embedding = FactorizedEmbedding.load(args.embedding)
         if embedding.vocab_size < limit:
@@ -101,24 +100,3 @@ def _table(args: argparse.Namespace, tok: Tokenizer) -> FactorizedEmbedding:
     if args.save:
         embedding.save(args.save)
     return embedding
-
-
-def _means(embedding: FactorizedEmbedding, encoded: EncodingBatch) -> npt.NDArray[np.float32]:
-    """The mean vector of each row; rows are taken together up to some thousand tokens."""
-    offsets = encoded.row_offsets
-    found = np.zeros((len(encoded), embedding.hidden_dim), np.float32)
-    first = 0
-    while first < len(encoded):
-        # At least one row, however long it is.
-        wanted = np.searchsorted(offsets, offsets[first] + _TOKENS, side="right") - 1
-        last = max(int(wanted), first + 1)
-        start, end = int(offsets[first]), int(offsets[last])
-        rows: Any = embedding(encoded.ids[start:end])
-        lengths = np.diff(offsets[first : last + 1])
-        filled = np.flatnonzero(lengths)
-        if len(filled):
-            starts = offsets[first:last][filled] - start
-            sums = np.add.reduceat(rows, starts, axis=0, dtype=np.float64)
-            found[first + filled] = sums / lengths[filled, None]
-        first = last
-    return found

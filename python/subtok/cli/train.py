@@ -26,7 +26,7 @@ def add(verbs: Verbs) -> None:
         "train a vocabulary",
         "An interrupted run leaves nothing behind and an older output as it was.",
     )
-    add_texts(verb, "blocks")
+    add_texts(verb, "whole")
     verb.add_argument("--output", "-o", default="-", metavar="FILE", help="tokenizer.json")
     verb.add_argument("--model", choices=["bpe", "wordpiece"], default="bpe", help="(%(default)s)")
     verb.add_argument(
@@ -91,6 +91,6 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
 def _source(args: argparse.Namespace) -> list[str] | Iterable[str]:
     """Paths where the trainer reads them itself, else the rows."""
     paths = expand(args.files or ["-"])
-    if all(is_plain(path) for path in paths):
+    if args.rows == "whole" and all(is_plain(path) for path in paths):
         return [str(path) for path in paths]
     return (row for path in paths for row in read_rows(path, rows=args.rows, field=args.field))

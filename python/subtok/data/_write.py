@@ -88,7 +88,7 @@ def encode_files(
     if shard_tokens < 1:
         raise ArgumentError(f"shard_tokens is {shard_tokens}, but must be at least 1")
     corpus = _Corpus.of(sources, rows, field, progress)
-    limit = max(tok.get_vocab().values(), default=0) + 1
+    limit = tok.id_limit
     job: dict[str, Any] = {
         "layout": LAYOUT,
         "tokenizer": tok.fingerprint,
