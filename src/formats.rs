@@ -23,6 +23,7 @@ mod json_read;
 mod json_write;
 mod node;
 mod portable;
+mod ranks;
 mod tiktoken;
 mod vocab_txt;
 
@@ -32,6 +33,7 @@ use document::{Document, ModelDocument};
 
 use bpe_files::{read_merges_txt, read_vocab_json};
 use detect::{FileKind, detect};
+pub use ranks::from_tiktoken;
 pub use tiktoken::read_tiktoken;
 pub use vocab_txt::{VocabTxtOptions, from_vocab_txt};
 

@@ -18,13 +18,17 @@ mod model;
 mod normalize;
 mod postprocess;
 mod pretokenize;
+#[cfg(feature = "python")]
+mod python;
+mod threads;
 mod tokenizer;
 mod unicode;
 
 pub use decode::{DecodeStream, Decoder};
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{
-    VocabTxtOptions, from_bpe_files, from_json, from_vocab_txt, load, read_tiktoken, save, to_json,
+    VocabTxtOptions, from_bpe_files, from_json, from_tiktoken, from_vocab_txt, load, read_tiktoken,
+    save, to_json,
 };
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Pair, Span, TokenId};
 pub use model::{Bpe, BpeOptions, CacheStats, Model, Vocab, WordPiece, WordPieceOptions};
@@ -38,6 +42,7 @@ pub use pretokenize::reference as pretokenize_reference;
 pub use pretokenize::{
     Dialect, PreTokenizer, SplitBehavior, SplitPattern, Splitter, rank_file_pattern,
 };
+pub use threads::count as thread_count;
 pub use tokenizer::{
     AddedToken, BatchIds, BatchRow, EncodeOptions, Encoding, Input, TokenStream, Tokenizer,
     TokenizerBuilder, UnknownIds,

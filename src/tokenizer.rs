@@ -47,7 +47,8 @@ pub enum Input<'a> {
 }
 
 impl Input<'_> {
-    fn bytes(&self) -> usize {
+    /// The length in bytes of UTF-8.
+    pub fn bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
             Self::Words(words) => words.iter().map(|word| word.len()).sum(),
@@ -265,6 +266,18 @@ impl Tokenizer {
     /// The number of special tokens that are put around one text, or two.
     pub fn special_token_count(&self, pair: bool) -> usize {
         self.plan.layout(pair, true).added_tokens()
+    }
+
+    /// What fills up rows where a call does not say: the stored padding token, else the token that
+    /// is usually meant for it, else id 0.
+    pub fn padding_token(&self) -> (TokenId, String) {
+        if let Some(padding) = &self.plan.declared.padding {
+            return (padding.pad_id, padding.pad_token.clone());
+        }
+        let usual = ["[PAD]", "<pad>", "<|pad|>", "<|padding|>"];
+        let found =
+            usual.iter().find_map(|&token| Some((self.token_to_id(token)?, token.to_owned())));
+        found.unwrap_or_else(|| (0, self.id_to_token(0).unwrap_or_default().to_owned()))
     }
 
     /// A tokenizer with more added tokens.

@@ -14,6 +14,7 @@ __all__ = [
     "FormatError",
     "MissingDependencyError",
     "PatternError",
+    "RowIndexError",
     "SubtokError",
     "TextError",
     "TrainingError",
@@ -36,6 +37,10 @@ class ArgumentTypeError(SubtokError, TypeError):
 
 class TextError(SubtokError, ValueError):
     """A text is not valid Unicode: invalid UTF-8 in bytes, or a lone surrogate in a string."""
+
+
+class RowIndexError(SubtokError, IndexError):
+    """A row that a batch does not have."""
 
 
 class UnknownIdError(SubtokError, IndexError):

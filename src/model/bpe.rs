@@ -80,18 +80,22 @@ impl Bpe {
             model.merges.push((left, right));
             model.pairs.insert(Pair::new(left, right), Merge { rank, id: whole });
         }
-        model.fill_table();
+        model.fill_table(&[]);
         Ok(model)
     }
 
-    /// A model out of a rank file: the bytes of each token, and its rank, which is its id.
+    /// A model out of a rank file: the bytes of each token, and its rank, which is its id; and the
+    /// special tokens, which have ids of their own and are never produced from text.
     ///
     /// # Errors
     /// [`Error::Format`] when a byte has no token, or as [`Vocab::new`].
-    pub fn from_ranks(ranks: &[(Vec<u8>, TokenId)]) -> Result<Self> {
+    pub fn from_ranks(ranks: &[(Vec<u8>, TokenId)], special: &[(String, TokenId)]) -> Result<Self> {
         let spelled = ranks.iter().map(|(bytes, rank)| (byte_level::spell(bytes), *rank));
+        let entries = spelled.chain(special.iter().cloned()).collect();
         let options = BpeOptions { ignore_merges: true };
-        let mut model = Self::without_merges(Vocab::new(spelled.collect())?, options)?;
+        let mut model = Self::without_merges(Vocab::new(entries)?, options)?;
+        let mut special: Vec<TokenId> = special.iter().map(|&(_, id)| id).collect();
+        special.sort_unstable();
         if let Some(byte) = (0..=255).find(|&byte| model.byte_id(byte).is_none()) {
             let problem = format!("no token for the single byte 0x{byte:02X}");
             return Err(Error::format("rank file", "", problem));
@@ -111,7 +115,7 @@ impl Bpe {
         }
         found.sort_unstable();
         model.merges = found.into_iter().map(|(_, left, right)| (left, right)).collect();
-        model.fill_table();
+        model.fill_table(&special);
         Ok(model)
     }
 
@@ -159,11 +163,13 @@ impl Bpe {
         })
     }
 
-    /// Encodes every token alone and keeps the results.
-    fn fill_table(&mut self) {
+    /// Encodes every token alone and keeps the results; `special` ids, ascending, are left out.
+    fn fill_table(&mut self, special: &[TokenId]) {
         let mut scratch = MergeScratch::default();
+        let produced = |id: TokenId| special.binary_search(&id).is_err();
         if self.options.ignore_merges {
-            let spelled = self.vocab.iter().filter_map(|(id, token)| {
+            let produced = self.vocab.iter().filter(|&(id, _)| produced(id));
+            let spelled = produced.filter_map(|(id, token)| {
                 Some((byte_level::unspell(token)?.into_boxed_slice(), id))
             });
             self.whole = spelled.collect();
@@ -171,7 +177,7 @@ impl Bpe {
         let mut entries = Vec::with_capacity(self.vocab.len());
         for (id, token) in self.vocab.iter() {
             let bytes = self.token_bytes(id).unwrap_or_default();
-            if bytes.len() > MAX_KEY || byte_level::unspell(token).is_none() {
+            if bytes.len() > MAX_KEY || byte_level::unspell(token).is_none() || !produced(id) {
                 continue;
             }
             let Some(key) = Key::new(bytes, 0, bytes.len()) else { continue };

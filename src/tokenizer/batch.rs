@@ -37,6 +37,8 @@ pub struct BatchIds {
     pub row_offsets: Vec<i64>,
     /// The number of tokens of the longest row before padding.
     pub longest: usize,
+    /// The number of tokens of each row before padding; empty where nothing was padded.
+    pub unpadded: Vec<usize>,
 }
 
 /// Text per chunk: enough to outweigh a thread's start, little enough to share out evenly.
@@ -209,7 +211,12 @@ impl BatchIds {
             end += i64::try_from(length).unwrap_or(i64::MAX);
             row_offsets.push(end);
         }
-        Self { ids, row_offsets, longest: lengths.iter().copied().max().unwrap_or(0) }
+        Self {
+            ids,
+            row_offsets,
+            longest: lengths.iter().copied().max().unwrap_or(0),
+            unpadded: Vec::new(),
+        }
     }
 
     /// The number of rows.
@@ -237,7 +244,7 @@ impl BatchIds {
             return Err(Error::argument("padding", given, wanted));
         }
         let mut padded = Vec::with_capacity(total.unwrap_or(0));
-        let mut lengths = Vec::with_capacity(self.len());
+        let (mut lengths, mut unpadded) = (Vec::new(), Vec::new());
         for index in 0..self.len() {
             let row = self.row(index).unwrap_or_default();
             let missing = length.saturating_sub(row.len());
@@ -249,10 +256,9 @@ impl BatchIds {
                 padded.resize(padded.len() + missing, padding.pad_id);
             }
             lengths.push(row.len() + missing);
+            unpadded.push(row.len());
         }
-        let longest = self.longest;
-        *self = Self::new(padded, &lengths);
-        self.longest = longest;
+        *self = Self { longest: self.longest, unpadded, ..Self::new(padded, &lengths) };
         Ok(())
     }
 }

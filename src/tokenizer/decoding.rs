@@ -180,6 +180,11 @@ impl TokenStream {
         Ok(out)
     }
 
+    /// The number of ids taken so far.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
     /// The text that still waited; the stream begins anew.
     pub fn finish(&mut self) -> String {
         let mut out = String::new();

@@ -127,7 +127,7 @@ proptest! {
     ) {
         let longer: Vec<&str> = longer.iter().map(String::as_str).collect();
         let ranks = rank_file(&longer);
-        let model = Bpe::from_ranks(&ranks).unwrap();
+        let model = Bpe::from_ranks(&ranks, &[]).unwrap();
         prop_assert_eq!(encode(&model, piece.as_bytes()), by_ranks(&ranks, piece.as_bytes()));
     }
 }
@@ -136,6 +136,6 @@ proptest! {
 fn a_rank_file_without_a_byte_is_refused() {
     let mut ranks = rank_file(&["ab"]);
     ranks.remove(0x41);
-    let error = Bpe::from_ranks(&ranks).unwrap_err();
+    let error = Bpe::from_ranks(&ranks, &[]).unwrap_err();
     assert_eq!(error.to_string(), "rank file: no token for the single byte 0x41");
 }

@@ -1,0 +1,34 @@
+//! The extension module `subtok._subtok`: converts, releases the interpreter, maps errors.
+//!
+//! Algorithms and policy live elsewhere; the classes here are frozen and hold what is shared.
+
+mod args;
+mod arrays;
+mod batch;
+mod encoding;
+mod errors;
+mod text;
+mod tokenizer;
+
+use pyo3::prelude::*;
+
+/// The compiled half of the Python package `subtok`.
+#[pymodule(gil_used = false)]
+mod _subtok {
+    #[pymodule_export]
+    use super::batch::PyEncodingBatch;
+    #[pymodule_export]
+    use super::encoding::PyEncoding;
+    #[pymodule_export]
+    use super::tokenizer::{PyDecodeStream, PyTokenizer};
+
+    /// The version of the package.
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "Python's name for it")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    /// Whether the extension was built without optimisation.
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "a constant of a Python module")]
+    const _debug_build: bool = cfg!(debug_assertions);
+}

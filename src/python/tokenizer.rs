@@ -1,0 +1,658 @@
+//! `subtok.Tokenizer` and its stream decoder.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use numpy::{PyArray1, PyArray2, ToPyArray};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+
+use super::args::{Keywords, choice, path, size, threads};
+use super::arrays;
+use super::batch::PyEncodingBatch;
+use super::encoding::{PyEncoding, RowSource, Source};
+use super::errors::{argument, check_signals, raise, wrong_type};
+use super::text::{Held, HeldInput, HeldRows, SURROGATES, Surrogates};
+use crate::decode::Decoder;
+use crate::error::Error;
+use crate::formats::{self, VocabTxtOptions};
+use crate::model::{BpeOptions, Model, WordPieceOptions};
+use crate::normalize::{BertNormalizer, Normalizer};
+use crate::pretokenize::PreTokenizer;
+use crate::tokenizer::{
+    AddedToken, EncodeOptions, TokenStream, Tokenizer, TokenizerBuilder, UnknownIds,
+};
+use crate::unicode;
+
+/// A tokenizer: immutable, picklable, safe to share between threads.
+#[pyclass(frozen, name = "Tokenizer", module = "subtok", weakref)]
+pub(crate) struct PyTokenizer {
+    pub(crate) inner: Tokenizer,
+}
+
+impl From<Tokenizer> for PyTokenizer {
+    fn from(inner: Tokenizer) -> Self {
+        Self { inner }
+    }
+}
+
+const UNKNOWN: [(&str, UnknownIds); 3] =
+    [("strict", UnknownIds::Error), ("replace", UnknownIds::Error), ("skip", UnknownIds::Skip)];
+
+fn unknown(errors: Option<&Bound<'_, PyAny>>) -> PyResult<UnknownIds> {
+    errors.map_or(Ok(UnknownIds::Error), |errors| choice("errors", errors, &UNKNOWN))
+}
+
+fn surrogates(errors: Option<&Bound<'_, PyAny>>) -> PyResult<Surrogates> {
+    errors.map_or(Ok(Surrogates::Strict), |errors| choice("errors", errors, &SURROGATES))
+}
+
+fn string(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Held> {
+    if !value.is_instance_of::<PyString>() {
+        return Err(wrong_type(name, "a string", value));
+    }
+    Held::new(value, name, None, Surrogates::Strict)
+}
+
+/// Text above this is worth letting other threads run meanwhile, in bytes.
+const DETACH_BYTES: usize = 2048;
+
+impl PyTokenizer {
+    fn load(
+        py: Python<'_>,
+        make: impl FnOnce() -> Result<TokenizerBuilder, Error> + Send,
+    ) -> PyResult<Self> {
+        Ok(py.detach(|| Tokenizer::build(make()?))?.into())
+    }
+
+    fn row_ids(
+        &self,
+        py: Python<'_>,
+        text: &HeldInput,
+        pair: Option<&HeldInput>,
+        options: &EncodeOptions,
+    ) -> PyResult<Vec<u32>> {
+        let encode = || {
+            text.with(|text| {
+                let mut ids = Vec::new();
+                match pair {
+                    None => self.inner.encode_ids(text, None, options, &mut ids)?,
+                    Some(pair) => {
+                        pair.with(|pair| {
+                            self.inner.encode_ids(text, Some(pair), options, &mut ids)
+                        })?;
+                    }
+                }
+                Ok::<_, Error>(ids)
+            })
+        };
+        let small = pair.is_none() && text.with(|text| text.bytes() <= DETACH_BYTES);
+        Ok(if small { encode() } else { py.detach(encode) }?)
+    }
+
+    fn json(&self, pretty: bool) -> PyResult<String> {
+        let added: Vec<_> = self.inner.added_tokens().collect();
+        Ok(formats::to_json(self.inner.declaration(), &added, pretty)?)
+    }
+}
+
+#[pymethods]
+impl PyTokenizer {
+    #[staticmethod]
+    #[pyo3(signature = (path, *, pattern = None, special_tokens = None))]
+    fn from_file(
+        path: &Bound<'_, PyAny>,
+        pattern: Option<&Bound<'_, PyAny>>,
+        special_tokens: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        if let Some(pattern) = pattern {
+            return Self::from_tiktoken(path, Some(pattern), special_tokens);
+        }
+        let file = self::path("path", path)?;
+        Self::load(path.py(), || formats::load(&file))
+    }
+
+    #[staticmethod]
+    fn from_str(json: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let held = string("json", json)?;
+        Self::load(json.py(), || formats::from_json(held.text().as_bytes()))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (path, pattern = None, special_tokens = None))]
+    fn from_tiktoken(
+        path: &Bound<'_, PyAny>,
+        pattern: Option<&Bound<'_, PyAny>>,
+        special_tokens: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let file = self::path("path", path)?;
+        let pattern = match pattern {
+            Some(pattern) => Some(string("pattern", pattern)?),
+            None => None,
+        };
+        let special: Vec<(String, u32)> = match special_tokens {
+            None => Vec::new(),
+            Some(given) => {
+                let tokens: HashMap<String, u32> = given.extract().map_err(|_| {
+                    wrong_type("special_tokens", "a dict of strings and ids", given)
+                })?;
+                let mut tokens: Vec<_> = tokens.into_iter().collect();
+                tokens.sort_unstable_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+                tokens
+            }
+        };
+        Self::load(path.py(), || {
+            formats::from_tiktoken(&file, pattern.as_ref().map(Held::text), &special)
+        })
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (
+        path, lowercase = true, strip_accents = None, handle_chinese_chars = true, clean_text = true, *,
+        unk_token = "[UNK]", continuing_subword_prefix = "##", max_input_chars_per_word = 100
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of a Python call")]
+    fn from_wordpiece(
+        path: &Bound<'_, PyAny>,
+        lowercase: bool,
+        strip_accents: Option<bool>,
+        handle_chinese_chars: bool,
+        clean_text: bool,
+        unk_token: &str,
+        continuing_subword_prefix: &str,
+        max_input_chars_per_word: usize,
+    ) -> PyResult<Self> {
+        let file = self::path("path", path)?;
+        let options = VocabTxtOptions {
+            normalizer: BertNormalizer {
+                clean_text,
+                handle_chinese_chars,
+                strip_accents,
+                lowercase,
+            },
+            model: WordPieceOptions {
+                unk_token: unk_token.to_owned(),
+                continuing_subword_prefix: continuing_subword_prefix.to_owned(),
+                max_input_chars_per_word,
+            },
+            ..VocabTxtOptions::default()
+        };
+        Self::load(path.py(), || {
+            let bytes = crate::files::read(&file)?;
+            formats::from_vocab_txt(&bytes, &options).map_err(|error| error.in_file(&file))
+        })
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (vocab, merges, pretokenizer = None, *, ignore_merges = false))]
+    fn from_bpe(
+        vocab: &Bound<'_, PyAny>,
+        merges: &Bound<'_, PyAny>,
+        pretokenizer: Option<&Bound<'_, PyAny>>,
+        ignore_merges: bool,
+    ) -> PyResult<Self> {
+        let files = (self::path("vocab", vocab)?, self::path("merges", merges)?);
+        let name = pretokenizer.map(|name| string("pretokenizer", name)).transpose()?;
+        let pre_tokenizer = PreTokenizer::by_name(name.as_ref().map_or("gpt2", Held::text))?;
+        Self::load(vocab.py(), || {
+            formats::from_bpe_files(&files.0, &files.1, pre_tokenizer, BpeOptions { ignore_merges })
+        })
+    }
+
+    #[pyo3(signature = (path, pretty = false))]
+    fn save(&self, path: &Bound<'_, PyAny>, pretty: bool) -> PyResult<()> {
+        let file = self::path("path", path)?;
+        let added: Vec<_> = self.inner.added_tokens().collect();
+        let save = || formats::save(self.inner.declaration(), &added, pretty, &file);
+        Ok(path.py().detach(save)?)
+    }
+
+    #[pyo3(signature = (pretty = false))]
+    fn to_str(&self, pretty: bool) -> PyResult<String> {
+        self.json(pretty)
+    }
+
+    #[getter]
+    fn vocab_size(&self) -> usize {
+        self.inner.vocab_size()
+    }
+
+    #[getter]
+    fn id_limit(&self) -> usize {
+        self.inner.id_limit()
+    }
+
+    #[pyo3(signature = (with_added_tokens = true))]
+    fn get_vocab<'py>(
+        &self,
+        py: Python<'py>,
+        with_added_tokens: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let vocab = PyDict::new(py);
+        for (id, token) in self.inner.declaration().model.vocab().iter() {
+            vocab.set_item(token, id)?;
+        }
+        if with_added_tokens {
+            for (id, token) in self.inner.added_tokens() {
+                vocab.set_item(&token.content, id)?;
+            }
+        }
+        Ok(vocab)
+    }
+
+    fn token_to_id(&self, token: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
+        Ok(self.inner.token_to_id(string("token", token)?.text()))
+    }
+
+    fn id_to_token(&self, id: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+        let id = arrays::id(id, 0, self.inner.id_limit())?;
+        Ok(self.inner.id_to_token(id).map(str::to_owned))
+    }
+
+    fn token_bytes<'py>(&self, id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        let size = self.inner.id_limit();
+        let number = arrays::id(id, 0, size)?;
+        let bytes = self.inner.token_bytes(number).ok_or(Error::UnknownId {
+            id: number.into(),
+            position: 0,
+            row: None,
+            size,
+        })?;
+        Ok(PyBytes::new(id.py(), &bytes))
+    }
+
+    #[getter]
+    fn special_tokens(&self) -> HashMap<String, u32> {
+        let tokens = self.inner.added_tokens().filter(|(_, token)| token.special);
+        tokens.map(|(id, token)| (token.content.clone(), id)).collect()
+    }
+
+    #[pyo3(signature = (tokens, special = false))]
+    fn with_added_tokens(&self, tokens: &Bound<'_, PyAny>, special: bool) -> PyResult<Self> {
+        if tokens.is_instance_of::<PyString>() {
+            return Err(wrong_type("tokens", "a list of strings", tokens));
+        }
+        let given =
+            tokens.try_iter().map_err(|_| wrong_type("tokens", "a list of strings", tokens))?;
+        let mut added = Vec::new();
+        for (row, token) in given.enumerate() {
+            added.push(added_token(&token?, row, special)?);
+        }
+        Ok(tokens.py().detach(|| self.inner.with_added_tokens(added))?.into())
+    }
+
+    #[getter]
+    fn fingerprint(&self, py: Python<'_>) -> PyResult<String> {
+        let hash = py.import("hashlib")?.call_method1("sha256", (self.json(false)?.as_bytes(),))?;
+        hash.call_method0("hexdigest")?.extract()
+    }
+
+    fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let declared = self.inner.declaration();
+        let (road, splitter) = self.inner.road();
+        let (table, cache) = self.inner.table_bytes();
+        let info = PyDict::new(py);
+        info.set_item("model", declared.model.kind())?;
+        info.set_item("vocab_size", self.inner.vocab_size())?;
+        info.set_item("id_limit", self.inner.id_limit())?;
+        if let Model::Bpe(model) = &declared.model {
+            info.set_item("merges", model.merges().len())?;
+            info.set_item("ignore_merges", model.options().ignore_merges)?;
+        }
+        let normalizer = declared.normalizer.as_ref().map(|Normalizer::Bert(_)| "BertNormalizer");
+        info.set_item("normalizer", normalizer)?;
+        info.set_item("pre_tokenizer", declared.pre_tokenizer.as_ref().map(pre_tokenizer_name))?;
+        info.set_item("post_processor", declared.post_processor.as_ref().map(|part| part.name()))?;
+        let decoder = declared.decoder.as_ref().map(|decoder| match decoder {
+            Decoder::ByteLevel { .. } => "ByteLevel",
+            Decoder::WordPiece { .. } => "WordPiece",
+        });
+        info.set_item("decoder", decoder)?;
+        info.set_item("added_tokens", self.inner.added_tokens().count())?;
+        info.set_item("road", road)?;
+        info.set_item("splitter", splitter)?;
+        let versions = PyDict::new(py);
+        versions.set_item("split_patterns", unicode::CLASSES_VERSION)?;
+        versions.set_item("bert_categories", unicode::BERT_CATEGORIES_VERSION)?;
+        versions.set_item("bert_decomposition", unicode::BERT_DECOMPOSITION_VERSION)?;
+        versions.set_item("bert_lower_case", unicode::BERT_LOWER_CASE_VERSION)?;
+        info.set_item("unicode", versions)?;
+        info.set_item("table_bytes", table)?;
+        info.set_item("cache_bytes", cache)?;
+        Ok(info)
+    }
+
+    #[pyo3(signature = (
+        text, pair = None, *, add_special_tokens = true, split_special_tokens = false,
+        is_split_into_words = false, max_length = None, truncation = None, truncation_side = None,
+        stride = None, padding = None, padding_side = None, pad_to_multiple_of = None, pad_id = None,
+        errors = None
+    ))]
+    #[expect(
+        clippy::too_many_arguments,
+        clippy::fn_params_excessive_bools,
+        reason = "keywords of a Python call"
+    )]
+    fn encode(
+        &self,
+        text: &Bound<'_, PyAny>,
+        pair: Option<&Bound<'_, PyAny>>,
+        add_special_tokens: bool,
+        split_special_tokens: bool,
+        is_split_into_words: bool,
+        max_length: Option<&Bound<'_, PyAny>>,
+        truncation: Option<&Bound<'_, PyAny>>,
+        truncation_side: Option<&Bound<'_, PyAny>>,
+        stride: Option<&Bound<'_, PyAny>>,
+        padding: Option<&Bound<'_, PyAny>>,
+        padding_side: Option<&Bound<'_, PyAny>>,
+        pad_to_multiple_of: Option<&Bound<'_, PyAny>>,
+        pad_id: Option<&Bound<'_, PyAny>>,
+        errors: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyEncoding> {
+        let py = text.py();
+        let keywords = Keywords {
+            add_special_tokens,
+            split_special_tokens,
+            max_length,
+            truncation,
+            truncation_side,
+            stride,
+            padding,
+            padding_side,
+            pad_to_multiple_of,
+            pad_id,
+        };
+        let options = keywords.options(&self.inner)?;
+        let surrogates = surrogates(errors)?;
+        let text = HeldInput::new(text, "text", None, is_split_into_words, surrogates)?;
+        let pair =
+            pair.map(|pair| HeldInput::new(pair, "pair", None, is_split_into_words, surrogates));
+        let pair = pair.transpose()?;
+        let ids = self.row_ids(py, &text, pair.as_ref(), &options)?;
+        let ids = PyArray1::from_slice(py, &ids);
+        let (tokenizer, row) = (self.inner.clone(), RowSource::Own(text, pair));
+        Ok(PyEncoding::new(ids, Source { tokenizer, row, options, longest: 0 }))
+    }
+
+    #[pyo3(signature = (
+        texts, pairs = None, *, threads = None, add_special_tokens = true, split_special_tokens = false,
+        is_split_into_words = false, max_length = None, truncation = None, truncation_side = None,
+        stride = None, padding = None, padding_side = None, pad_to_multiple_of = None, pad_id = None,
+        errors = None
+    ))]
+    #[expect(
+        clippy::too_many_arguments,
+        clippy::fn_params_excessive_bools,
+        reason = "keywords of a Python call"
+    )]
+    fn encode_batch(
+        &self,
+        texts: &Bound<'_, PyAny>,
+        pairs: Option<&Bound<'_, PyAny>>,
+        threads: Option<&Bound<'_, PyAny>>,
+        add_special_tokens: bool,
+        split_special_tokens: bool,
+        is_split_into_words: bool,
+        max_length: Option<&Bound<'_, PyAny>>,
+        truncation: Option<&Bound<'_, PyAny>>,
+        truncation_side: Option<&Bound<'_, PyAny>>,
+        stride: Option<&Bound<'_, PyAny>>,
+        padding: Option<&Bound<'_, PyAny>>,
+        padding_side: Option<&Bound<'_, PyAny>>,
+        pad_to_multiple_of: Option<&Bound<'_, PyAny>>,
+        pad_id: Option<&Bound<'_, PyAny>>,
+        errors: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyEncodingBatch> {
+        let py = texts.py();
+        let keywords = Keywords {
+            add_special_tokens,
+            split_special_tokens,
+            max_length,
+            truncation,
+            truncation_side,
+            stride,
+            padding,
+            padding_side,
+            pad_to_multiple_of,
+            pad_id,
+        };
+        let options = keywords.options(&self.inner)?;
+        let threads = self::threads(threads)?;
+        let rows = HeldRows::new(texts, pairs, is_split_into_words, surrogates(errors)?)?;
+        let encode = || {
+            rows.with(|rows| self.inner.encode_batch(rows, &options, threads, &mut check_signals))
+        };
+        let batch = py.detach(encode)?;
+        Ok(PyEncodingBatch::new(py, self.inner.clone(), rows, options, batch))
+    }
+
+    #[pyo3(signature = (text, *, add_special_tokens = false))]
+    fn count(&self, text: &Bound<'_, PyAny>, add_special_tokens: bool) -> PyResult<usize> {
+        let options = EncodeOptions { add_special_tokens, ..EncodeOptions::default() };
+        let text = Held::new(text, "text", None, Surrogates::Strict)?;
+        Ok(text_py(|| self.inner.count(text.text(), &options))?)
+    }
+
+    #[pyo3(signature = (texts, *, add_special_tokens = false, threads = None))]
+    fn count_batch<'py>(
+        &self,
+        texts: &Bound<'py, PyAny>,
+        add_special_tokens: bool,
+        threads: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let py = texts.py();
+        let options = EncodeOptions { add_special_tokens, ..EncodeOptions::default() };
+        let threads = self::threads(threads)?;
+        let rows = HeldRows::new(texts, None, false, Surrogates::Strict)?;
+        let count = || {
+            rows.with(|rows| self.inner.count_batch(rows, &options, threads, &mut check_signals))
+        };
+        Ok(PyArray1::from_vec(py, py.detach(count)?))
+    }
+
+    #[pyo3(signature = (ids, *, skip_special_tokens = true, clean_up = None, errors = None))]
+    fn decode(
+        &self,
+        ids: &Bound<'_, PyAny>,
+        skip_special_tokens: bool,
+        clean_up: Option<bool>,
+        errors: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<String> {
+        let py = ids.py();
+        let unknown = unknown(errors)?;
+        check_clean_up(py, clean_up)?;
+        let ids = arrays::ids(ids, self.inner.id_limit())?;
+        Ok(py.detach(|| self.inner.decode(&ids, skip_special_tokens, unknown))?)
+    }
+
+    #[pyo3(signature = (rows, *, skip_special_tokens = true, clean_up = None, errors = None))]
+    fn decode_batch<'py>(
+        &self,
+        rows: &Bound<'py, PyAny>,
+        skip_special_tokens: bool,
+        clean_up: Option<bool>,
+        errors: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let py = rows.py();
+        let unknown = unknown(errors)?;
+        check_clean_up(py, clean_up)?;
+        let given =
+            rows.try_iter().map_err(|_| wrong_type("rows", "a list of rows of ids", rows))?;
+        let texts = PyList::empty(py);
+        for (number, row) in given.enumerate() {
+            let row = row?;
+            let row = match row.cast::<PyEncoding>() {
+                Ok(encoding) => encoding.getattr("ids")?,
+                Err(_) => row,
+            };
+            let ids = arrays::ids(&row, self.inner.id_limit())?;
+            let text = py.detach(|| self.inner.decode(&ids, skip_special_tokens, unknown));
+            texts.append(text.map_err(|error| error.in_row(number))?)?;
+        }
+        Ok(texts)
+    }
+
+    fn decode_bytes<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        let py = ids.py();
+        let ids = arrays::ids(ids, self.inner.id_limit())?;
+        Ok(PyBytes::new(py, &py.detach(|| self.inner.decode_bytes(&ids))?))
+    }
+
+    fn decode_with_offsets<'py>(
+        &self,
+        ids: &Bound<'py, PyAny>,
+    ) -> PyResult<(String, Bound<'py, PyArray1<i64>>)> {
+        let py = ids.py();
+        let ids = arrays::ids(ids, self.inner.id_limit())?;
+        let (text, starts) = py.detach(|| self.inner.decode_with_offsets(&ids))?;
+        Ok((text, starts.to_pyarray(py)))
+    }
+
+    #[pyo3(signature = (*, skip_special_tokens = true))]
+    fn stream(&self, skip_special_tokens: bool) -> PyDecodeStream {
+        let size = self.inner.id_limit();
+        PyDecodeStream { stream: Mutex::new(self.inner.stream(skip_special_tokens)), size }
+    }
+
+    fn truncate(&self, text: &Bound<'_, PyAny>, max_tokens: &Bound<'_, PyAny>) -> PyResult<String> {
+        let max_tokens = size("max_tokens", max_tokens)?;
+        let text = Held::new(text, "text", None, Surrogates::Strict)?;
+        Ok(text_py(|| self.inner.truncate(text.text(), max_tokens).map(str::to_owned))?)
+    }
+
+    #[pyo3(signature = (text, max_tokens, overlap = None))]
+    fn chunk(
+        &self,
+        text: &Bound<'_, PyAny>,
+        max_tokens: &Bound<'_, PyAny>,
+        overlap: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<(usize, usize)>> {
+        let max_tokens = size("max_tokens", max_tokens)?;
+        let overlap = overlap.map_or(Ok(0), |overlap| size("overlap", overlap))?;
+        let text = Held::new(text, "text", None, Surrogates::Strict)?;
+        Ok(text_py(|| self.inner.chunk(text.text(), max_tokens, overlap))?)
+    }
+
+    #[pyo3(signature = (pair = false))]
+    fn num_special_tokens_to_add(&self, pair: bool) -> usize {
+        self.inner.special_token_count(pair)
+    }
+
+    fn cache_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let (caches, stats) = self.inner.cache_stats();
+        let result = PyDict::new(py);
+        result.set_item("caches", caches)?;
+        result.set_item("bytes", caches * self.inner.table_bytes().1)?;
+        result.set_item("hits", stats.hits)?;
+        result.set_item("misses", stats.misses)?;
+        result.set_item("evictions", stats.evictions)?;
+        Ok(result)
+    }
+
+    fn cache_clear(&self) {
+        self.inner.cache_clear();
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        let class = slf.py().get_type::<Self>();
+        Ok((class.getattr("from_str")?, (slf.get().json(false)?,)))
+    }
+
+    fn __copy__(&self) -> Self {
+        self.inner.clone().into()
+    }
+
+    fn __deepcopy__(&self, _memo: &Bound<'_, PyAny>) -> Self {
+        self.inner.clone().into()
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match other.cast::<Self>() {
+            Ok(other) => Ok(self.json(false)? == other.get().json(false)?),
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn __hash__(&self) -> PyResult<u64> {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        self.json(false)?.hash(&mut hasher);
+        Ok(hasher.finish())
+    }
+
+    fn __repr__(&self) -> String {
+        let (model, size) = (self.inner.declaration().model.kind(), self.inner.vocab_size());
+        format!("Tokenizer(model={model}, vocab_size={size})")
+    }
+}
+
+/// Works on a text without the interpreter.
+fn text_py<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    Python::attach(|py| py.detach(work))
+}
+
+fn check_clean_up(py: Python<'_>, clean_up: Option<bool>) -> PyResult<()> {
+    // The decoder's own cleanup is part of the tokenizer; another one is transformers' business.
+    match clean_up {
+        Some(true) => Err(raise(py, "UnsupportedError", "clean_up=True is not supported yet")),
+        _ => Ok(()),
+    }
+}
+
+fn pre_tokenizer_name(part: &PreTokenizer) -> String {
+    match part {
+        PreTokenizer::ByteLevel { .. } => "ByteLevel".to_owned(),
+        PreTokenizer::Split { .. } => "Split".to_owned(),
+        PreTokenizer::Bert => "BertPreTokenizer".to_owned(),
+        PreTokenizer::Sequence(parts) => {
+            let names: Vec<String> = parts.iter().map(pre_tokenizer_name).collect();
+            format!("Sequence[{}]", names.join(", "))
+        }
+    }
+}
+
+/// A string, or an object with the attributes of an added token.
+fn added_token(value: &Bound<'_, PyAny>, row: usize, special: bool) -> PyResult<AddedToken> {
+    let name = format!("tokens[{row}]");
+    if value.is_instance_of::<PyString>() {
+        return Ok(AddedToken::new(string(&name, value)?.text(), special));
+    }
+    let Ok(content) = value.getattr("content") else {
+        return Err(wrong_type(&name, "a string or an added token", value));
+    };
+    let flag = |flag: &str| -> PyResult<bool> { value.getattr(flag)?.extract() };
+    Ok(AddedToken {
+        content: string(&name, &content)?.text().to_owned(),
+        single_word: flag("single_word")?,
+        lstrip: flag("lstrip")?,
+        rstrip: flag("rstrip")?,
+        normalized: flag("normalized")?,
+        special: special || flag("special")?,
+    })
+}
+
+/// Text as its ids come.
+#[pyclass(frozen, name = "DecodeStream", module = "subtok")]
+pub(crate) struct PyDecodeStream {
+    stream: Mutex<TokenStream>,
+    size: usize,
+}
+
+impl PyDecodeStream {
+    fn locked<T>(&self, work: impl FnOnce(&mut TokenStream) -> T) -> T {
+        work(&mut self.stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+#[pymethods]
+impl PyDecodeStream {
+    fn step(&self, id: &Bound<'_, PyAny>) -> PyResult<String> {
+        let id = arrays::id(id, self.locked(|stream| stream.position()), self.size)?;
+        Ok(self.locked(|stream| stream.step(id))?)
+    }
+
+    fn finish(&self) -> String {
+        self.locked(TokenStream::finish)
+    }
+}
