@@ -91,8 +91,7 @@ impl PyTokenizer {
     }
 
     fn json(&self, pretty: bool) -> PyResult<String> {
-        let added: Vec<_> = self.inner.added_tokens().collect();
-        Ok(formats::to_json(self.inner.declaration(), &added, pretty)?)
+        Ok(formats::to_json(&self.inner, pretty)?)
     }
 }
 
@@ -202,8 +201,7 @@ impl PyTokenizer {
     #[pyo3(signature = (path, pretty = false))]
     fn save(&self, path: &Bound<'_, PyAny>, pretty: bool) -> PyResult<()> {
         let file = self::path("path", path)?;
-        let added: Vec<_> = self.inner.added_tokens().collect();
-        let save = || formats::save(self.inner.declaration(), &added, pretty, &file);
+        let save = || formats::save(&self.inner, pretty, &file);
         Ok(path.py().detach(save)?)
     }
 
