@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 import subtok
 from subtok.compare import read_texts
 
@@ -44,10 +45,12 @@ class Corpus:
 
     @property
     def paths(self) -> list[Path]:
+        """All files, in order."""
         return [path for group in self.groups.values() for path in group]
 
     @property
     def size(self) -> int:
+        """Their bytes."""
         return sum(path.stat().st_size for path in self.paths)
 
     def sample(self) -> dict[str, list[str]]:
@@ -70,6 +73,7 @@ class Corpus:
 
 
 def main() -> int:
+    """Parse the command line, run, and turn errors into one line and an exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("text", nargs="?", help="a file or folder of text; else our own examples")
     parser.add_argument("--out", default="demo-out", help="folder for the results")
@@ -223,10 +227,9 @@ def verify(tokenizers: dict[str, subtok.Tokenizer], sample: dict[str, list[str]]
         with step("verify") as said:
             result = subtok.verify(tok, against="tokenizers", texts=sample, fuzz=1000)
             said.append(f"{name} against {result.reference}")
-            said.append(
-                f"{sum(result.comparisons.values()):,} comparisons on "
-                f"{sum(result.texts.values()):,} texts, {sum(result.differing.values())} differences"
-            )
+            compared, texts = sum(result.comparisons.values()), sum(result.texts.values())
+            said.append(f"{compared:,} comparisons on {texts:,} texts")
+            said.append(f"{sum(result.differing.values())} differences")
         if not result.ok:
             print(*result.differences[:5], sep="\n", file=sys.stderr)
             return False

@@ -18,13 +18,15 @@ ROOT = Path(__file__).resolve().parent.parent
 def accepted(expression: str, allowed: set[str]) -> bool:
     """Whether the licences of an SPDX expression leave a choice that is allowed."""
     # The old form "MIT/Apache-2.0" means OR.
-    words = re.findall(r"[()]|[^\s()]+", expression.replace("/", " OR ").replace(" WITH ", "_WITH_"))
+    expression = expression.replace("/", " OR ").replace(" WITH ", "_WITH_")
+    words = re.findall(r"[()]|[^\s()]+", expression)
     python = {"OR": "or", "AND": "and", "(": "(", ")": ")"}
     terms = [python.get(x) or str(x.replace("_WITH_", " WITH ") in allowed) for x in words]
     return bool(eval(" ".join(terms), {"__builtins__": {}}))
 
 
 def main() -> int:
+    """Check every package that the lock file names."""
     allowed = set(tomllib.loads((ROOT / "deny.toml").read_text())["licenses"]["allow"])
     command = ["cargo", "metadata", "--locked", "--format-version=1", "--all-features"]
     output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
