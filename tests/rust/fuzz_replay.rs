@@ -1,0 +1,41 @@
+//! Replays the corpora of the fuzz targets. An input that once broke something stays there.
+
+#[path = "../../fuzz/targets.rs"]
+mod targets;
+
+use std::fs;
+use std::path::Path;
+
+fn replay(target: &str, run: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut paths: Vec<_> = fs::read_dir(&folder).unwrap().map(|x| x.unwrap().path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "{} is empty", folder.display());
+    for path in paths {
+        println!("{}", path.display());
+        let data = fs::read(&path).unwrap();
+        run(&data);
+        // What is cut off is read as boldly as what is whole.
+        run(&data[..data.len() / 2]);
+    }
+}
+
+#[test]
+fn encode_vs_reference() {
+    replay("encode_vs_reference", targets::encode_vs_reference);
+}
+
+#[test]
+fn load_json() {
+    replay("load_json", targets::load_json);
+}
+
+#[test]
+fn load_tiktoken() {
+    replay("load_tiktoken", targets::load_tiktoken);
+}
+
+#[test]
+fn load_vocab() {
+    replay("load_vocab", targets::load_vocab);
+}
