@@ -1,0 +1,50 @@
+//! Count words, learn merges, build a tokenizer, encode and decode.
+//!
+//! `cargo run --example train_and_encode [FILE]`
+
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
+use std::error::Error;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use subtok::{
+    Bpe, BpeOptions, BpeTrainConfig, Counter, Decoder, EncodeOptions, Input, Manifest, Model,
+    PreTokenizer, Tokenizer, TokenizerBuilder, Unit, UnknownIds, Vocab, learn_bpe,
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/text/zh_luxun_zhufu.txt");
+    let path = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| default.to_owned()));
+    let mut silent = |_, _, _| ControlFlow::Continue(());
+
+    let pre_tokenizer = PreTokenizer::by_name("gpt2")?;
+    let counter = Counter::new(None, &pre_tokenizer, Manifest::default(), None)?;
+    let counts = counter.count_files(std::slice::from_ref(&path), &mut silent)?;
+    let config = BpeTrainConfig { vocab_size: 1000, ..BpeTrainConfig::default() };
+    let learned = learn_bpe(&counts, Unit::Byte, &config, &mut silent)?;
+    let (words, merges) = (counts.len(), learned.merges.len());
+    println!("{words} distinct words, {merges} merges, stopped by {}", learned.stop.name());
+
+    let name = |id: u32| learned.tokens[id as usize].clone();
+    let merges: Vec<_> = learned.merges.iter().map(|&(l, r)| (name(l), name(r))).collect();
+    let vocab = Vocab::new(learned.tokens.iter().cloned().zip(0..).collect())?;
+    let bpe = Bpe::new(vocab, &merges, BpeOptions::default())?;
+    let tokenizer = Tokenizer::build(TokenizerBuilder {
+        pre_tokenizer: Some(pre_tokenizer),
+        decoder: Some(Decoder::ByteLevel {
+            add_prefix_space: false,
+            trim_offsets: true,
+            use_regex: true,
+        }),
+        ..TokenizerBuilder::new(Model::Bpe(bpe))
+    })?;
+
+    let text = std::fs::read_to_string(&path)?;
+    let mut ids = Vec::new();
+    tokenizer.encode_ids(Input::Text(&text), None, &EncodeOptions::default(), &mut ids)?;
+    println!("{} bytes are {} ids: {:?} ...", text.len(), ids.len(), &ids[..ids.len().min(8)]);
+    assert_eq!(tokenizer.decode(&ids, false, UnknownIds::Error)?, text);
+    println!("and they decode to the same text");
+    Ok(())
+}
