@@ -1,9 +1,10 @@
-#!/usr/bin/env python3
-"""Writes tests/data/postprocess_golden.json: what tokenizers makes of lengths, layouts and windows.
+"""Write tests/data/postprocess_golden.json: what tokenizers makes of lengths and windows.
 
-Every text is a run of one-token words; word k of the first text has id 100 + k, of the second 200 + k, so that ids show
-which window stands where. Run it with tokenizers 0.23.3; a case in which the library panics is left out.
+Every text is a run of one-token words; word k of the first text has id 100 + k, of the second
+200 + k, so that ids show which window stands where. Run it with tokenizers 0.23.3; a case in which
+the library panics is left out.
 """
+
 import json
 import pathlib
 import random
@@ -20,9 +21,12 @@ PROCESSORS = {
     "roberta": processors.RobertaProcessing(SEP, CLS),
     "byte_level": processors.ByteLevel(trim_offsets=False),
     "sequence": processors.Sequence(SEQUENCE),
-    "template": processors.TemplateProcessing(single="<s> $A:3 </s>:4", pair="$B:5 <s>:6 $A:7 </s>",
-                                              special_tokens=[CLS, SEP]),
-    "only_b": processors.TemplateProcessing(single="$A", pair="<s> $A $B:2 </s>", special_tokens=[CLS, SEP]),
+    "template": processors.TemplateProcessing(
+        single="<s> $A:3 </s>:4", pair="$B:5 <s>:6 $A:7 </s>", special_tokens=[CLS, SEP]
+    ),
+    "only_b": processors.TemplateProcessing(
+        single="$A", pair="<s> $A $B:2 </s>", special_tokens=[CLS, SEP]
+    ),
 }
 
 
@@ -36,13 +40,26 @@ def case(tokenizer, name, rng):
     strategy = rng.choice(["longest_first", "longest_first", "only_first", "only_second"])
     direction, special = rng.choice(["right", "left"]), rng.random() < 0.6
     max_length, stride = rng.randint(0, 14), rng.choice([0, 0, 1, 2, 3])
-    result = {"processor": name, "a": a, "b": b, "strategy": strategy, "direction": direction, "special": special,
-              "max_length": max_length, "stride": stride}
+    result = {
+        "processor": name,
+        "a": a,
+        "b": b,
+        "strategy": strategy,
+        "direction": direction,
+        "special": special,
+        "max_length": max_length,
+        "stride": stride,
+    }
     if max_length < tokenizer.num_special_tokens_to_add(b is not None):
         return None
-    texts = " ".join(f"a{k}" for k in range(a)), None if b is None else " ".join(f"b{k}" for k in range(b))
+    texts = (
+        " ".join(f"a{k}" for k in range(a)),
+        None if b is None else " ".join(f"b{k}" for k in range(b)),
+    )
     try:
-        tokenizer.enable_truncation(max_length, stride=stride, strategy=strategy, direction=direction)
+        tokenizer.enable_truncation(
+            max_length, stride=stride, strategy=strategy, direction=direction
+        )
         encoding = tokenizer.encode(*texts, add_special_tokens=special)
     except Exception:
         return result | {"error": True}
@@ -62,7 +79,9 @@ def main():
         cases += [c for c in found if len(c.get("rows", ())) < 12]
     path = pathlib.Path(__file__).parent.parent / "tests/data/postprocess_golden.json"
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
-    path.write_text(f'{{"tokenizers":"{tokenizers.__version__}","cases":[\n{lines}\n]}}\n', encoding="utf-8")
+    path.write_text(
+        f'{{"tokenizers":"{tokenizers.__version__}","cases":[\n{lines}\n]}}\n', encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

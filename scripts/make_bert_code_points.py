@@ -16,7 +16,12 @@ from tokenizers.normalizers import NFD, BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 OUT = Path("tests/data/bert_code_points.json")
-OFF = {"clean_text": False, "handle_chinese_chars": False, "strip_accents": False, "lowercase": False}
+OFF = {
+    "clean_text": False,
+    "handle_chinese_chars": False,
+    "strip_accents": False,
+    "lowercase": False,
+}
 
 
 def code_points():
