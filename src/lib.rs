@@ -31,6 +31,8 @@ pub use formats::{
     save, to_json,
 };
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Pair, Span, TokenId};
+#[cfg(feature = "reference")]
+pub use model::wordpiece_reference;
 pub use model::{Bpe, BpeOptions, CacheStats, Model, Vocab, WordPiece, WordPieceOptions};
 pub use normalize::{Aligned, BertNormalizer, Normalizer};
 pub use postprocess::fit::{

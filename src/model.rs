@@ -8,6 +8,8 @@ mod wordpiece;
 pub use bpe::{Bpe, BpeOptions};
 pub use pieces::CacheStats;
 pub use vocab::Vocab;
+#[cfg(feature = "reference")]
+pub use wordpiece::reference as wordpiece_reference;
 pub use wordpiece::{WordPiece, WordPieceOptions};
 
 /// A model: the part of a tokenizer that was trained.

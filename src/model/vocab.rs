@@ -6,8 +6,10 @@
 //! Why an arena and not a vector of strings: one allocation instead of fifty thousand, neighbours in
 //! memory, and a table of positions that stays small enough for the second-level cache.
 
-use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
+
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::error::{Error, Result};
 use crate::ids::{MAX_ID, TokenId};
@@ -102,13 +104,17 @@ impl Vocab {
         if let Some(word) = self.missing.get_mut(id as usize / 64) {
             *word &= !(1 << (id % 64));
         }
-        if let Some(other) = self.id(token) {
-            let problem = format!("token {token:?} occurs twice, with ids {other} and {id}");
-            return Err(Error::format(FORMAT, format!("id {id}"), problem));
-        }
         let (text, ends, hasher) = (&self.text, &self.ends, &self.hasher);
-        let hash = |&id: &TokenId| hasher.hash_one(slice(text, ends, id));
-        self.index.insert_unique(hash(&id), id, hash);
+        let same = |&other: &TokenId| slice(text, ends, other) == token;
+        let rehash = |&other: &TokenId| hasher.hash_one(slice(text, ends, other));
+        match self.index.entry(hasher.hash_one(token), same, rehash) {
+            Entry::Vacant(slot) => slot.insert(id),
+            Entry::Occupied(slot) => {
+                let other = slot.get();
+                let problem = format!("token {token:?} occurs twice, with ids {other} and {id}");
+                return Err(Error::format(FORMAT, format!("id {id}"), problem));
+            }
+        };
         Ok(())
     }
 

@@ -1,7 +1,7 @@
-//! WordPiece: the longest token that a word starts with, then the longest continuation, to its end.
+//! Word pieces: the longest token that a word starts with, then the longest continuation, to its end.
 //!
-//! [`WordPiece::encode_word`] allocates nothing and costs about 20 ns for a word that is a token, and
-//! some 15 ns for each further token.
+//! [`WordPiece::encode_word`] allocates nothing; a word of running English or Chinese costs about 15 to
+//! 20 ns, one of Korean, with more tokens of more bytes, about 50 ns.
 //!
 //! The definition is greedy: from each position the longest entry is taken, never a shorter one for
 //! the sake of the rest, and a word whose rest has no entry becomes the unknown token as a whole. So
@@ -10,7 +10,7 @@
 mod trie;
 
 #[cfg(any(test, feature = "reference"))]
-pub(crate) mod reference;
+pub mod reference;
 
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
@@ -21,7 +21,7 @@ use trie::Trie;
 /// Tokens of one word that wait on the stack; a word of more is walked twice.
 const WAITING: usize = 16;
 
-/// What a WordPiece model declares beside its vocabulary.
+/// What a `WordPiece` model declares beside its vocabulary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WordPieceOptions {
     /// The token for words that cannot be taken apart.
@@ -42,7 +42,7 @@ impl Default for WordPieceOptions {
     }
 }
 
-/// A WordPiece model, compiled for speed. Immutable.
+/// A `WordPiece` model, compiled for speed. Immutable.
 #[derive(Clone, Debug)]
 pub struct WordPiece {
     vocab: Vocab,
@@ -107,7 +107,9 @@ impl WordPiece {
         if !covered {
             token(self.unk, 0, word.len());
         } else if let Some(tokens) = waiting.get(..count) {
-            tokens.iter().for_each(|&(id, start, end)| token(id, start, end));
+            for &(id, start, end) in tokens {
+                token(id, start, end);
+            }
         } else {
             self.walk(word, token);
         }

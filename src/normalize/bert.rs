@@ -13,7 +13,7 @@
 use crate::ids::Span;
 use crate::unicode::bert::{
     CHINESE, DECOMPOSES, LOWERS, MARK, REMOVED, REORDERS, WHITE, combining_class, decompose, flags,
-    lower,
+    hangul, lower,
 };
 
 use super::align::Sink;
@@ -129,6 +129,13 @@ impl<S: Sink> Walk<'_, S> {
             self.lowered(c, about, origin);
         } else if about & DECOMPOSES == 0 {
             self.part(c, about, true, origin);
+        } else if let Some(([lead, vowel], tail)) = hangul(c) {
+            self.release();
+            self.sink.push(lead, origin);
+            self.sink.push(vowel, origin);
+            if let Some(tail) = tail {
+                self.sink.push(tail, origin);
+            }
         } else {
             let mut first = true;
             decompose(c, |c| {

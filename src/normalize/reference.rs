@@ -11,6 +11,7 @@ use super::{Aligned, BertNormalizer, Normalizer};
 use crate::ids::Span;
 
 type Chars = Vec<(char, Span)>;
+type Step = fn(&Chars) -> Chars;
 
 /// Applies changes: `1` is a new character, `0` takes the place of the next old one, and `-n` does so
 /// and removes the `n` old ones after it. `skip` old ones at the very start are removed.
@@ -84,7 +85,7 @@ fn lower(old: &Chars) -> Chars {
 pub(super) fn normalize(bert: &BertNormalizer, text: &str) -> Aligned {
     let span = |(at, c): (usize, char)| (c, Span::new(at, at + c.len_utf8()));
     let mut chars: Chars = text.char_indices().map(span).collect();
-    let steps: [(bool, fn(&Chars) -> Chars); 4] = [
+    let steps: [(bool, Step); 4] = [
         (bert.clean_text, clean),
         (bert.handle_chinese_chars, space_out),
         (bert.strip_accents.unwrap_or(bert.lowercase), strip),

@@ -75,9 +75,10 @@ pub(crate) fn decompose(c: char, mut part: impl FnMut(char)) {
     }
 }
 
-/// The letters of a Hangul syllable: lead and vowel, and the tail when there is one.
+/// The letters of a Hangul syllable: lead and vowel, and the tail when there is one. None of them has
+/// any flag.
 #[inline]
-fn hangul(c: char) -> Option<([char; 2], Option<char>)> {
+pub(crate) fn hangul(c: char) -> Option<([char; 2], Option<char>)> {
     const TAILS: u32 = 28;
     const VOWELS: u32 = 21;
     let index = u32::from(c).wrapping_sub(0xAC00);

@@ -4,7 +4,7 @@ use super::WordPiece;
 use crate::ids::TokenId;
 
 /// The tokens of `word` with the bytes they cover, by the definition.
-pub(crate) fn encode_word(model: &WordPiece, word: &str) -> Vec<(TokenId, usize, usize)> {
+pub fn encode_word(model: &WordPiece, word: &str) -> Vec<(TokenId, usize, usize)> {
     let (vocab, options) = (model.vocab(), model.options());
     let unknown = vec![(model.unk_id(), 0, word.len())];
     if word.chars().count() > options.max_input_chars_per_word {
