@@ -22,6 +22,7 @@ mod pretokenize;
 mod python;
 mod threads;
 mod tokenizer;
+mod train;
 mod unicode;
 
 pub use decode::{DecodeStream, Decoder};

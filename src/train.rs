@@ -1,0 +1,189 @@
+//! Training: text is counted into words, words are merged into a vocabulary.
+//!
+//! ```text
+//! documents -> count -> Counts -> {bpe, wordpiece} -> Learned -> vocabulary and merges
+//! ```
+//!
+//! The stages are separate, so one count serves any number of vocabularies, and counts made on many
+//! machines add up. Nothing depends on the order of documents or words, on how the text was cut into
+//! chunks, on the number of threads, or on a hash seed.
+
+// Why the counts are sorted by bytes before anything else sees them: it makes the artefact on disk
+// reproducible, and neighbouring words share prefixes, so the merge loop touches memory in order.
+
+mod alphabet;
+mod bpe;
+#[cfg(any(test, feature = "reference"))]
+pub(crate) mod reference;
+#[cfg(test)]
+mod twins;
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::ids::TokenId;
+
+pub(crate) use bpe::learn_bpe;
+
+/// What the symbols of a word are before anything is merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes, each shown as one printable character, as byte-level tokenizers do.
+    Byte,
+    /// Characters.
+    Char,
+}
+
+/// The characters that a vocabulary holds whether the text has them or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InitialAlphabet {
+    /// All 256 bytes, for byte-level pretokenizers; nothing for those that work on characters.
+    Bytes,
+    /// These characters, as tokens show them.
+    Chars(Vec<char>),
+}
+
+/// What a vocabulary shall be like. The default is what `tokenizers` does, with all bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BpeTrainConfig {
+    /// Entries wanted: special tokens, alphabet and merges together.
+    pub vocab_size: usize,
+    /// Tokens with the first ids, in this order; repeated ones count once.
+    pub special_tokens: Vec<String>,
+    /// Pairs that occur less often are not merged. 0 means the same as 1.
+    pub min_frequency: u64,
+    /// Merged tokens have fewer initial symbols than this; two initial symbols may always merge.
+    pub max_token_length: Option<usize>,
+    /// The number of characters to keep, the most frequent ones; the others are deleted from the text.
+    pub limit_alphabet: Option<usize>,
+    /// Characters that are kept whether the text has them or not.
+    pub initial_alphabet: InitialAlphabet,
+    /// Written before every symbol that does not start a word, such as `##`.
+    pub continuing_subword_prefix: Option<String>,
+    /// Written after the last symbol of a word, such as `</w>`.
+    pub end_of_word_suffix: Option<String>,
+}
+
+impl Default for BpeTrainConfig {
+    fn default() -> Self {
+        Self {
+            vocab_size: 32_000,
+            special_tokens: Vec::new(),
+            min_frequency: 0,
+            max_token_length: None,
+            limit_alphabet: None,
+            initial_alphabet: InitialAlphabet::Bytes,
+            continuing_subword_prefix: None,
+            end_of_word_suffix: None,
+        }
+    }
+}
+
+/// Why the merge loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The vocabulary has the size that was asked for.
+    VocabSize,
+    /// Special tokens and alphabet alone reach or exceed the size that was asked for.
+    Alphabet,
+    /// Every remaining pair occurs less often than `min_frequency`.
+    MinFrequency,
+    /// No pair is left that may be merged.
+    NoPairs,
+}
+
+impl Stop {
+    /// A name for reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::VocabSize => "vocab_size",
+            Self::Alphabet => "alphabet",
+            Self::MinFrequency => "min_frequency",
+            Self::NoPairs => "no_pairs",
+        }
+    }
+}
+
+/// What training found: tokens in id order and the merges that made them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Learned {
+    /// The tokens; the position is the id.
+    pub tokens: Vec<String>,
+    /// Pairs of ids in the order they were merged.
+    pub merges: Vec<(TokenId, TokenId)>,
+    /// The number of special tokens at the head of `tokens`.
+    pub special_tokens: usize,
+    /// The number of entries before the first merge.
+    pub alphabet_end: usize,
+    /// Why it ended.
+    pub stop: Stop,
+}
+
+/// The stages that report progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Counting words; the unit is bytes of text. The total is 0 when it is not known.
+    Count,
+    /// Finding merges; the unit is vocabulary entries.
+    Merge,
+}
+
+impl Phase {
+    /// A name for reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Merge => "merge",
+        }
+    }
+}
+
+/// Told about progress every 50 ms or so: phase, done, total. Answering [`ControlFlow::Break`] stops
+/// the training with [`Error::Interrupted`].
+pub type Progress<'a> = dyn FnMut(Phase, u64, u64) -> ControlFlow<()> + 'a;
+
+/// Calls a [`Progress`] at most every [`Pulse::INTERVAL`], however often work is reported.
+pub(crate) struct Pulse<'a, 'b> {
+    progress: &'a mut Progress<'b>,
+    last: Instant,
+    work: usize,
+}
+
+impl<'a, 'b> Pulse<'a, 'b> {
+    const INTERVAL: Duration = Duration::from_millis(50);
+    /// Small steps of work (tens of nanoseconds each) between two looks at the clock.
+    const STEPS: usize = 1 << 16;
+
+    pub(crate) fn new(progress: &'a mut Progress<'b>) -> Self {
+        Self { progress, last: Instant::now(), work: 0 }
+    }
+
+    /// Notes `steps` of work, and reports when it is time.
+    #[inline]
+    pub(crate) fn tick(&mut self, steps: usize, phase: Phase, done: u64, total: u64) -> Result<()> {
+        self.work += steps;
+        if self.work < Self::STEPS {
+            return Ok(());
+        }
+        self.work = 0;
+        self.look(phase, done, total)
+    }
+
+    /// Looks at the clock, and reports when it is time.
+    pub(crate) fn look(&mut self, phase: Phase, done: u64, total: u64) -> Result<()> {
+        if self.last.elapsed() < Self::INTERVAL {
+            return Ok(());
+        }
+        self.last = Instant::now();
+        self.now(phase, done, total)
+    }
+
+    /// Reports at once: the start and the end of a phase.
+    pub(crate) fn now(&mut self, phase: Phase, done: u64, total: u64) -> Result<()> {
+        match (self.progress)(phase, done, total) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Interrupted),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! All words in one array: the text that the merge loop works on.
+
+// One slot for each initial symbol, 12 bytes; a border between words. A token made of several slots
+// keeps its symbol and its span (the number of slots) in its first and in its last slot, so both
+// neighbours of a place are found in constant time without links. The slots between are dead.
+//
+//     |border|  a   |  b   |  c   |  d   |border|        a b c d
+//     |border| abc 3|  -   | abc 3*|  d   |border|        abc d       * marked as a last slot
+//
+// A place is valid when its slot is the first slot of the left token and the right token follows.
+
+use super::super::alphabet::{Alphabet, Words};
+use super::super::{Phase, Pulse};
+use crate::error::{Error, Result};
+use crate::ids::TokenId;
+
+/// The symbol between words.
+pub(super) const BORDER: TokenId = TokenId::MAX;
+/// The symbol of a slot inside a token.
+const DEAD: TokenId = TokenId::MAX - 1;
+/// Symbols are smaller than this.
+pub(super) const MAX_SYMBOL: TokenId = TokenId::MAX - 2;
+
+/// Set in the span of a last slot that is not also the first.
+const LAST: u32 = 1 << 31;
+/// A weight that is too large for a slot; it is in the list.
+const HEAVY: u32 = u32::MAX;
+
+#[derive(Clone, Copy)]
+pub(super) struct Slot {
+    pub(super) symbol: TokenId,
+    span: u32,
+    weight: u32,
+}
+
+const NO_TOKEN: Slot = Slot { symbol: BORDER, span: 1, weight: 0 };
+
+/// The words, ready to be merged in place.
+pub(super) struct Slots {
+    slots: Vec<Slot>,
+    /// First slot and count of each word whose count does not fit into a slot, in order.
+    heavy: Vec<(u32, u64)>,
+}
+
+/// A place where a pair was merged.
+pub(super) struct Merged {
+    /// The symbol before, and where it starts; [`BORDER`] when there is none.
+    pub(super) before: (TokenId, u32),
+    /// The symbol after, or [`BORDER`].
+    pub(super) after: TokenId,
+    pub(super) weight: u64,
+}
+
+impl Slots {
+    /// The words of two and more symbols; nothing ever happens to the others.
+    pub(super) fn new<W: Words + ?Sized>(
+        words: &W,
+        alphabet: &Alphabet,
+        pulse: &mut Pulse<'_, '_>,
+    ) -> Result<Self> {
+        let mut slots = vec![NO_TOKEN];
+        let (mut heavy, mut symbols) = (Vec::new(), Vec::new());
+        words.each(&mut |word, count| {
+            symbols.clear();
+            alphabet.symbols(word, &mut symbols);
+            pulse.tick(symbols.len() + 1, Phase::Merge, 0, 0)?;
+            if symbols.len() < 2 || count == 0 {
+                return Ok(());
+            }
+            let start = u32::try_from(slots.len()).unwrap_or(u32::MAX);
+            // A span has 31 bits, a position 32.
+            let last = slots.len() + symbols.len();
+            if symbols.len() >= LAST as usize || last >= u32::MAX as usize {
+                let problem =
+                    "the distinct words have 2^32 symbols or one has 2^31; count less text";
+                return Err(Error::training(problem));
+            }
+            let weight = u32::try_from(count).unwrap_or(HEAVY);
+            if weight == HEAVY {
+                heavy.push((start, count));
+            }
+            slots.extend(symbols.iter().map(|&symbol| Slot { symbol, span: 1, weight }));
+            slots.push(NO_TOKEN);
+            Ok(())
+        })?;
+        Ok(Self { slots, heavy })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Sets the flag of each symbol that stands somewhere.
+    pub(super) fn mark(&self, in_text: &mut [bool]) {
+        for slot in self.slots.iter().filter(|slot| slot.symbol != BORDER) {
+            in_text[slot.symbol as usize] = true;
+        }
+    }
+
+    /// The symbol at a place, right or stale: reading it ahead of [`Slots::merge`] brings the memory in.
+    #[inline]
+    pub(super) fn peek(&self, place: u32) -> TokenId {
+        self.slots[place as usize].symbol
+    }
+
+    /// Merges `left` and `right` into `new` at `place`, if they still stand there.
+    #[inline]
+    pub(super) fn merge(
+        &mut self,
+        place: u32,
+        left: TokenId,
+        right: TokenId,
+        new: TokenId,
+    ) -> Option<Merged> {
+        let first = place as usize;
+        let one = self.slots[first];
+        if one.symbol != left || one.span & LAST != 0 {
+            return None;
+        }
+        let second = first + one.span as usize;
+        let two = self.slots[second];
+        if two.symbol != right {
+            return None;
+        }
+        let weight = self.weight(one.weight, place);
+        let next = second + two.span as usize;
+        let span = one.span + two.span;
+        self.slots[second].symbol = DEAD;
+        self.slots[first] = Slot { symbol: new, span, weight: one.weight };
+        self.slots[next - 1] = Slot { symbol: new, span: span | LAST, weight: one.weight };
+        let previous = self.slots[first - 1];
+        let before = (previous.symbol, place - (previous.span & !LAST));
+        Some(Merged { before, after: self.slots[next].symbol, weight })
+    }
+
+    #[inline]
+    fn weight(&self, weight: u32, place: u32) -> u64 {
+        if weight == HEAVY { self.heavy_weight(place) } else { u64::from(weight) }
+    }
+
+    #[cold]
+    fn heavy_weight(&self, place: u32) -> u64 {
+        let after = self.heavy.partition_point(|&(start, _)| start <= place);
+        self.heavy[after - 1].1
+    }
+
+    /// Calls `window` with (place, left, right, weight) of every adjacent pair in [`Slots::compact`]
+    /// form, in order. `tick` is told the number of slots seen.
+    pub(super) fn windows(
+        &self,
+        tick: &mut dyn FnMut(usize) -> Result<()>,
+        mut window: impl FnMut(u32, TokenId, TokenId, u64),
+    ) -> Result<()> {
+        const CHUNK: usize = 1 << 15;
+        let mut place = 0_u32;
+        let mut left = NO_TOKEN;
+        for chunk in self.slots.chunks(CHUNK) {
+            tick(chunk.len())?;
+            for &slot in chunk {
+                if slot.symbol != BORDER && left.symbol != BORDER {
+                    let weight = self.weight(left.weight, place - 1);
+                    window(place - 1, left.symbol, slot.symbol, weight);
+                }
+                left = slot;
+                place = place.wrapping_add(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives every token one slot, and drops the words of one token.
+    pub(super) fn compact(&mut self) {
+        let (mut read, mut write, mut heavy_read, mut heavy_write) = (1, 1, 0, 0);
+        let slots = &mut self.slots;
+        while read < slots.len() {
+            let (start, from) = (write, read);
+            while slots[read].symbol != BORDER {
+                let slot = slots[read];
+                slots[write] = Slot { span: 1, ..slot };
+                write += 1;
+                read += slot.span as usize;
+            }
+            let heavy = slots[from].weight == HEAVY;
+            if write - start > 1 {
+                slots[write] = NO_TOKEN;
+                write += 1;
+                if heavy {
+                    // Positions fit: they only get smaller.
+                    let count = self.heavy[heavy_read].1;
+                    self.heavy[heavy_write] = (u32::try_from(start).unwrap_or(u32::MAX), count);
+                    heavy_write += 1;
+                }
+            } else {
+                write = start;
+            }
+            heavy_read += usize::from(heavy);
+            read += 1;
+        }
+        slots.truncate(write);
+        slots.shrink_to_fit();
+        self.heavy.truncate(heavy_write);
+    }
+}
