@@ -13,6 +13,10 @@
 
 mod alphabet;
 mod bpe;
+mod corpus;
+mod count;
+mod counter;
+mod counts;
 #[cfg(any(test, feature = "reference"))]
 pub(crate) mod reference;
 #[cfg(test)]
@@ -25,6 +29,8 @@ use crate::error::{Error, Result};
 use crate::ids::TokenId;
 
 pub(crate) use bpe::learn_bpe;
+pub use counter::Counter;
+pub use counts::{Counts, Manifest};
 
 /// What the symbols of a word are before anything is merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
