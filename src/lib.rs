@@ -50,4 +50,8 @@ pub use tokenizer::{
     AddedToken, BatchIds, BatchRow, EncodeOptions, Encoding, Input, TokenStream, Tokenizer,
     TokenizerBuilder, UnknownIds,
 };
+pub use train::{
+    BpeTrainConfig, Counter, Counts, InitialAlphabet, Learned, Manifest, Phase, Progress, Stop,
+    Unit, WordPieceTrainConfig, learn_bpe, learn_wordpiece,
+};
 pub use unicode::{BERT_CATEGORIES_VERSION, BERT_DECOMPOSITION_VERSION, BERT_LOWER_CASE_VERSION};

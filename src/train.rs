@@ -21,6 +21,7 @@ mod counts;
 pub(crate) mod reference;
 #[cfg(test)]
 mod twins;
+mod wordpiece;
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -28,9 +29,10 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 
-pub(crate) use bpe::learn_bpe;
+use bpe::learn;
 pub use counter::Counter;
 pub use counts::{Counts, Manifest};
+pub use wordpiece::{WordPieceTrainConfig, learn_wordpiece};
 
 /// What the symbols of a word are before anything is merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +126,26 @@ pub struct Learned {
     pub alphabet_end: usize,
     /// Why it ended.
     pub stop: Stop,
+}
+
+/// Learns merges from counts. `unit` says what the words are made of: bytes under a byte-level
+/// pre-tokenizer, else characters.
+///
+/// # Errors
+/// [`Error::Training`] when there is no word, when a word of characters is not UTF-8, when the counts
+/// are too high to be summed, when the distinct words have 2^32 symbols or more;
+/// [`Error::Argument`] when `vocab_size` cannot hold the bytes that were asked for, or when an argument
+/// has no meaning; [`Error::Interrupted`] when `progress` says so.
+pub fn learn_bpe(
+    counts: &Counts,
+    unit: Unit,
+    config: &BpeTrainConfig,
+    progress: &mut Progress<'_>,
+) -> Result<Learned> {
+    if counts.is_empty() {
+        return Err(Error::training("there are no words: the text is empty or all white space"));
+    }
+    learn(counts, unit, config, progress)
 }
 
 /// The stages that report progress.

@@ -40,14 +40,8 @@ const SMALL: usize = if cfg!(test) { 8 } else { 1 << 20 };
 /// A round's threshold is this fraction of the count of its best pair.
 const STEP: u64 = 16;
 
-/// Learns merges from words and their counts.
-///
-/// # Errors
-/// [`Error::Training`] when there is no word, when a word of characters is not UTF-8, when the counts
-/// are too high to be summed, when the distinct words have 2^32 symbols or more;
-/// [`Error::Argument`] when `vocab_size` cannot hold the bytes that were asked for;
-/// [`Error::Interrupted`] when `progress` says so.
-pub(crate) fn learn_bpe<W: Words + ?Sized>(
+/// Learns merges from words and their counts; see [`super::learn_bpe`].
+pub(super) fn learn<W: Words + ?Sized>(
     words: &W,
     unit: Unit,
     config: &BpeTrainConfig,

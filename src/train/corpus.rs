@@ -172,7 +172,9 @@ impl Open {
             Err(error) => {
                 let at = self.position + error.valid_up_to() as u64;
                 let problem = "invalid UTF-8; is it a text file?";
-                return Err(Error::format("text", format!("byte {at}"), problem).in_file(&self.path));
+                return Err(
+                    Error::format("text", format!("byte {at}"), problem).in_file(&self.path)
+                );
             }
         };
         let at = match (self.end, cut) {
@@ -184,7 +186,8 @@ impl Open {
             return Ok(None);
         }
         let starts = self.position == 0;
-        let text = String::from_utf8(self.take(at)).map_err(|error| Error::utf8(error.utf8_error()))?;
+        let text =
+            String::from_utf8(self.take(at)).map_err(|error| Error::utf8(error.utf8_error()))?;
         self.position += at as u64;
         Ok(Some(Chunk::Documents { ends: vec![text.len()], text, starts }))
     }

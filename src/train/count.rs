@@ -161,10 +161,10 @@ impl Table {
         self.flush();
         let used = self.entries.into_iter().filter(|entry| entry.key[1] != 0);
         // Bytes first, then the length: the order of the bytes, as the key is filled up with zeros.
-        let order = |key: [u64; 2]| {
-            u128::from(key[0].swap_bytes()) << 64 | u128::from(key[1].swap_bytes())
-        };
-        let mut short: Vec<(u128, u64)> = used.map(|entry| (order(entry.key), entry.count)).collect();
+        let order =
+            |key: [u64; 2]| u128::from(key[0].swap_bytes()) << 64 | u128::from(key[1].swap_bytes());
+        let mut short: Vec<(u128, u64)> =
+            used.map(|entry| (order(entry.key), entry.count)).collect();
         short.sort_unstable_by_key(|entry| entry.0);
         let arena = self.arena;
         let mut long: Vec<Long> = self.long.into_iter().collect();

@@ -44,9 +44,9 @@ impl Counter {
     ) -> Result<Self> {
         let splitter = Splitter::compile(pre_tokenizer, Dialect::TokenizerJson)?;
         let named = ["gpt2", "cl100k_base", "qwen2", "o200k_base", "bert"];
-        let cut = named.iter().any(|name| {
-            PreTokenizer::by_name(name).is_ok_and(|named| named == *pre_tokenizer)
-        });
+        let cut = named
+            .iter()
+            .any(|name| PreTokenizer::by_name(name).is_ok_and(|named| named == *pre_tokenizer));
         let threads = threads.unwrap_or_else(default_threads).clamp(1, 1024);
         Ok(Self { normalizer, splitter, cut, threads, manifest })
     }

@@ -47,7 +47,8 @@ impl Manifest {
         ];
         for (what, ours, theirs) in parts {
             if ours != theirs {
-                let problem = format!("counts of different {what}s do not add up: {ours}, {theirs}");
+                let problem =
+                    format!("counts of different {what}s do not add up: {ours}, {theirs}");
                 return Err(Error::training(problem));
             }
         }
@@ -76,10 +77,7 @@ impl Counts {
     ///
     /// # Errors
     /// [`Error::Format`] when a word is empty or occurs twice.
-    pub fn from_words(
-        mut words: Vec<(&[u8], u64)>,
-        manifest: Manifest,
-    ) -> Result<Self> {
+    pub fn from_words(mut words: Vec<(&[u8], u64)>, manifest: Manifest) -> Result<Self> {
         words.sort_unstable();
         let mut counts = Self { manifest, ..Self::default() };
         counts.ends.reserve_exact(words.len());
@@ -191,7 +189,8 @@ impl Counts {
             sums.push((level, sum));
         }
         let mut sums = sums.into_iter().rev().map(|(_, sum)| sum);
-        let last = sums.next().ok_or_else(|| Error::argument("parts", "empty", "one or more counts"))?;
+        let last =
+            sums.next().ok_or_else(|| Error::argument("parts", "empty", "one or more counts"))?;
         sums.try_fold(last, |sum, before| before.add(&sum))
     }
 

@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::bpe;
 use super::reference::learn_bpe_slowly;
-use super::{BpeTrainConfig, InitialAlphabet, Learned, Stop, Unit, learn_bpe};
+use super::{BpeTrainConfig, InitialAlphabet, Learned, Stop, Unit};
 
 fn learn(words: &[(Vec<u8>, u64)], unit: Unit, config: &BpeTrainConfig) -> Learned {
-    learn_bpe(words, unit, config, &mut |_, _, _| ControlFlow::Continue(())).unwrap()
+    bpe::learn(words, unit, config, &mut |_, _, _| ControlFlow::Continue(())).unwrap()
 }
 
 fn list(words: &[(&str, u64)]) -> Vec<(Vec<u8>, u64)> {
@@ -135,7 +136,7 @@ fn bytes_that_do_not_fit_are_an_error() {
     let words = list(&[("ab", 1)]);
     let config = BpeTrainConfig { vocab_size: 100, ..BpeTrainConfig::default() };
     let error =
-        learn_bpe(words.as_slice(), Unit::Byte, &config, &mut |_, _, _| ControlFlow::Continue(()));
+        bpe::learn(words.as_slice(), Unit::Byte, &config, &mut |_, _, _| ControlFlow::Continue(()));
     let text = "vocab_size is 100, but must be at least 256: 0 special tokens and 256 bytes";
     assert_eq!(error.unwrap_err().to_string(), text);
 }
