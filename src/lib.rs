@@ -52,6 +52,7 @@ pub use tokenizer::{
 };
 pub use train::{
     BpeTrainConfig, Counter, Counts, InitialAlphabet, Learned, Manifest, Phase, Progress, Stop,
-    Unit, WordPieceTrainConfig, learn_bpe, learn_wordpiece,
+    TrainReport, Unit, WordPieceTrainConfig, learn_bpe, learn_wordpiece, train_bpe,
+    train_wordpiece,
 };
 pub use unicode::{BERT_CATEGORIES_VERSION, BERT_DECOMPOSITION_VERSION, BERT_LOWER_CASE_VERSION};

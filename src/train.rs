@@ -12,6 +12,7 @@
 // reproducible, and neighbouring words share prefixes, so the merge loop touches memory in order.
 
 mod alphabet;
+mod assemble;
 mod bpe;
 mod corpus;
 mod count;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 
+pub use assemble::{TrainReport, train_bpe, train_wordpiece};
 use bpe::learn;
 pub use counter::Counter;
 pub use counts::{Counts, Manifest};

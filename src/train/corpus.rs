@@ -10,7 +10,8 @@
 // A text file is one document, because that is how its text will meet the model: with its line breaks.
 // It may be cut all the same where no known pattern looks across:
 //
-//   - between a letter and white space: every pattern ends a run of letters there, and none looks back;
+//   - between a letter and a space, tab or line end: every pattern ends a run of letters there, and none
+//     looks back (other white space will not do: BERT's normaliser deletes U+0085 and form feeds);
 //   - after a line break that stands alone between two characters that are no white space, if the second
 //     one is not `/` (o200k's punctuation takes line breaks and slashes along): the run of white space
 //     is one character long, so what its last character does needs no look-ahead.
@@ -207,7 +208,7 @@ fn last_cut(text: &str) -> usize {
     while let Some((at, c)) = chars.next() {
         if let Some(next) = after {
             let end = at + c.len_utf8();
-            if class(next) == SPACE && is_letter(class(c)) {
+            if matches!(next, ' ' | '\n' | '\r' | '\t') && is_letter(class(c)) {
                 return end;
             }
             let before = chars.peek().map(|&(_, c)| class(c));

@@ -302,3 +302,6 @@ impl Batch {
         Some(Chunk::Documents { text, ends: std::mem::take(&mut self.ends), starts: true })
     }
 }
+
+#[cfg(test)]
+mod tests;

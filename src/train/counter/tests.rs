@@ -1,0 +1,135 @@
+use std::fs;
+use std::ops::ControlFlow;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::normalize::BertNormalizer;
+
+fn go(_: Phase, _: u64, _: u64) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn counter(name: &str, threads: usize) -> Counter {
+    let normalizer = (name == "bert").then_some(Normalizer::Bert(BertNormalizer {
+        clean_text: true,
+        handle_chinese_chars: true,
+        strip_accents: None,
+        lowercase: true,
+    }));
+    let pre_tokenizer = PreTokenizer::by_name(name).unwrap();
+    Counter::new(normalizer, &pre_tokenizer, Manifest::default(), Some(threads)).unwrap()
+}
+
+fn words(counts: &Counts) -> Vec<(String, u64)> {
+    counts.iter().map(|(word, count)| (String::from_utf8_lossy(word).into(), count)).collect()
+}
+
+/// Counts files of these contents.
+fn count_files(counter: &Counter, files: &[(&str, &[u8])]) -> Result<Counts> {
+    let folder = TempDir::new().unwrap();
+    let paths: Vec<_> = files.iter().map(|(name, _)| folder.path().join(name)).collect();
+    for (path, (_, content)) in paths.iter().zip(files) {
+        fs::write(path, content).unwrap();
+    }
+    counter.count_files(&paths, &mut go)
+}
+
+fn text() -> impl Strategy<Value = String> {
+    let parts = [
+        " ", "  ", "\n", "\n\n", "\r\n", "\t", "a", "b's ", "Word", "1", "12345", "!", "!\n", "/",
+        "é", "e\u{301}", "中", "。\n", "\u{3000}", "\u{85}", "'", "'ll", "Ǆ", "\u{301}",
+    ];
+    vec(proptest::sample::select(parts.to_vec()), 0..80).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Chunks have 16 bytes here, so a text is cut wherever it may be.
+    #[test]
+    fn a_file_counts_as_one_document_however_it_is_cut(text in text()) {
+        for name in ["gpt2", "cl100k_base", "qwen2", "o200k_base", "bert", " ?[^ ]+| "] {
+            let counter = counter(name, 2);
+            let whole = counter.count_texts([text.as_str()]).unwrap();
+            let file = count_files(&counter, &[("a.txt", text.as_bytes())]).unwrap();
+            prop_assert_eq!(words(&file), words(&whole), "{}", name);
+            let about = file.manifest();
+            prop_assert_eq!((about.documents <= 1, about.bytes), (true, text.len() as u64));
+        }
+    }
+
+    #[test]
+    fn neither_threads_nor_order_nor_batches_change_anything(texts in vec(text(), 0..20)) {
+        let one = counter("cl100k_base", 1).count_texts(texts.iter().map(String::as_str)).unwrap();
+        let backwards = texts.iter().rev().map(String::as_str);
+        prop_assert_eq!(&counter("cl100k_base", 3).count_texts(backwards).unwrap(), &one);
+        let lines: Vec<String> =
+            texts.iter().map(|text| serde_json::json!({ "id": 1, "text": text }).to_string()).collect();
+        let file = count_files(
+            &counter("cl100k_base", 2),
+            &[("a.jsonl", lines.join("\n").as_bytes())],
+        ).unwrap();
+        prop_assert_eq!(words(&file), words(&one));
+        prop_assert_eq!(file.manifest().documents, texts.len() as u64);
+    }
+}
+
+#[test]
+fn pieces_are_words_and_bert_normalises_them() {
+    let counts = counter("gpt2", 1).count_texts(["the cat the cat", "the"]).unwrap();
+    let wanted = [(" cat", 2), (" the", 1), ("the", 2)];
+    assert_eq!(words(&counts), wanted.map(|(word, count)| (word.to_owned(), count)));
+    let counts = counter("bert", 1).count_texts(["The Café, the CAFE"]).unwrap();
+    let wanted = [(",", 1), ("cafe", 2), ("the", 2)];
+    assert_eq!(words(&counts), wanted.map(|(word, count)| (word.to_owned(), count)));
+}
+
+#[test]
+fn a_prefix_space_is_put_once_before_a_document() {
+    let pre_tokenizer =
+        PreTokenizer::ByteLevel { add_prefix_space: true, trim_offsets: true, use_regex: true };
+    let counter = Counter::new(None, &pre_tokenizer, Manifest::default(), Some(1)).unwrap();
+    let counts = counter.count_texts(["a b", " a"]).unwrap();
+    assert_eq!(words(&counts), [(" a".to_owned(), 2), (" b".to_owned(), 1)]);
+}
+
+#[test]
+fn bad_files_are_told_with_their_place() {
+    let counter = counter("gpt2", 2);
+    let fail = |name, content: &[u8]| count_files(&counter, &[(name, content)]).unwrap_err();
+    let long = ["word ".repeat(50).as_bytes(), b"\xFF", b" more"].concat();
+    let error = fail("a.txt", &long);
+    assert_eq!(error.kind(), ErrorKind::Format);
+    assert!(error.to_string().contains("a.txt: text at byte 250: invalid UTF-8"), "{error}");
+    let error = fail("a.txt", b"half a character \xE4\xB8");
+    assert!(error.to_string().contains("byte 17"), "{error}");
+    let error = fail("a.jsonl", b"{\"text\": \"a\"}\n\n{\"text\": \n");
+    assert!(error.to_string().contains("a.jsonl: JSON lines at line 3: "), "{error}");
+    let error = fail("a.jsonl", b"{\"txt\": \"a\"}\n");
+    assert!(error.to_string().contains("missing field `text`"), "{error}");
+    let error = counter.count_files(&["no/such/file".into()], &mut go).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    let error = counter.count_files(&[std::env::temp_dir()], &mut go).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+}
+
+#[test]
+fn an_error_of_the_source_comes_through_and_a_break_interrupts() {
+    let counter = counter("gpt2", 2);
+    let mut left = 3;
+    let error = counter.count_chunks(|| {
+        left -= 1;
+        let chunk = Chunk::Documents { text: "a b".into(), ends: vec![3], starts: true };
+        if left == 0 { Err(Error::training("the source failed")) } else { Ok(Some(chunk)) }
+    });
+    assert_eq!(error.unwrap_err().to_string(), "cannot train: the source failed");
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.txt");
+    fs::write(&path, "some words here ".repeat(1000)).unwrap();
+    let error = counter.count_files(&[path], &mut |_, _, _| ControlFlow::Break(())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+}
