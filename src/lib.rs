@@ -10,6 +10,7 @@
 //! ```
 
 mod decode;
+mod embed;
 mod error;
 mod files;
 mod formats;
@@ -26,6 +27,12 @@ mod train;
 mod unicode;
 
 pub use decode::{DecodeStream, Decoder};
+#[cfg(feature = "reference")]
+pub use embed::reference as embed_reference;
+pub use embed::{
+    AnyId, DenseOptions, DenseReport, FactorizedEmbedding, MAX_PARAMETERS, MAX_WIDTH, PoolMode,
+    PoolOptions, PoolRows, Size,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{
     VocabTxtOptions, from_bpe_files, from_json, from_tiktoken, from_vocab_txt, load, read_tiktoken,

@@ -1,0 +1,24 @@
+//! Ids to vectors, through a table that is kept as two thin factors.
+//!
+//! A table of `V` vectors of `H` numbers is stored as `A` (V x E) and `P` (E x H) with `E << H`; the
+//! vector of an id is `A[id] P + b`. In real text most ids of a batch occur many times, so a look-up
+//! finds the distinct ids, multiplies the row of each by `P` once, and copies the results out.
+
+mod dense;
+mod factorized;
+mod gram;
+mod kernel;
+mod linalg;
+mod lookup;
+mod parallel;
+mod pool;
+mod random;
+#[cfg(any(test, feature = "reference"))]
+pub mod reference;
+mod store;
+mod table;
+
+pub use dense::{DenseOptions, DenseReport, Size};
+pub use factorized::{FactorizedEmbedding, MAX_PARAMETERS, MAX_WIDTH};
+pub use lookup::AnyId;
+pub use pool::{PoolMode, PoolOptions, PoolRows};

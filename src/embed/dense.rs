@@ -1,0 +1,441 @@
+//! A table that was trained whole, as two factors: the best ones for its size.
+
+// The best approximation of rank E of sqrt(D) W, with D the weights of the rows, projects W onto the
+// E leading eigenvectors of W' D W (Eckart, Young). That matrix is H x H, so one symmetric solve
+// gives every rank, three times as fast as a singular value decomposition of W; kept in 64 bits it
+// costs no digit that a 32-bit table has. P has orthonormal rows, so inner products of rows of A are
+// those of the vectors.
+
+use super::factorized::{FactorizedEmbedding, check_sizes, reserved};
+use super::gram::gram;
+use super::kernel::{BLOCK, Panels, Scratch};
+use super::linalg::{Eigen, eigen};
+use super::parallel::{self, SMALL};
+use super::table::Table;
+use crate::error::{Error, Result};
+
+/// How `embedding_dim` is chosen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Size {
+    /// This `embedding_dim`, at most the width of the table.
+    Rank(usize),
+    /// The smallest that keeps this share, from 0 to 1, of the weighted squares of the table.
+    Energy(f64),
+    /// The largest whose factors fit into this many bytes.
+    Budget(usize),
+}
+
+/// How [`FactorizedEmbedding::from_dense`] weighs the rows of a table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DenseOptions<'a> {
+    /// How `embedding_dim` is chosen.
+    pub size: Size,
+    /// How often every id occurs in the text that the table is for. All alike when missing.
+    pub counts: Option<&'a [f64]>,
+    /// A row weighs `counts ** alpha`. 0.75 was best for retrieval among 0, 0.25, ... 1.25.
+    pub alpha: f64,
+    /// Keep the weighted mean of the rows as bias, and factorise what deviates from it.
+    pub center: bool,
+}
+
+impl DenseOptions<'_> {
+    /// Equal weights, no bias.
+    pub fn new(size: Size) -> Self {
+        Self { size, counts: None, alpha: 0.75, center: false }
+    }
+}
+
+/// What a factorisation kept and what it lost.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DenseReport {
+    /// The `embedding_dim` that was chosen.
+    pub rank: usize,
+    /// The share of the weighted squares (of the deviations, when centred) that is kept.
+    pub energy: f64,
+    /// The length of the error against that of the table, every row alike.
+    pub relative_error: f64,
+    /// The same, every row as often as it was counted.
+    pub weighted_error: f64,
+    /// Bytes of the factors and the bias.
+    pub bytes: usize,
+    /// Bytes of the table as it was.
+    pub dense_bytes: usize,
+    /// Whether factors are the right choice, and what would be better.
+    pub recommendation: String,
+}
+
+impl FactorizedEmbedding {
+    /// Factorises a table of `hidden_dim` columns, given row after row.
+    ///
+    /// Deterministic, and the same for every number of threads: every row of `P` has its largest
+    /// component positive.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the table is empty, ragged or not finite, when counts are negative, not
+    /// finite, all zero or of another number than rows, or when the size cannot be met.
+    pub fn from_dense(
+        table: &[f32],
+        hidden_dim: usize,
+        options: &DenseOptions<'_>,
+        threads: usize,
+    ) -> Result<(Self, DenseReport)> {
+        let rows = check_table(table, hidden_dim)?;
+        let weights = weights(rows, options)?;
+        let dense = Dense { table, width: hidden_dim, weights: &weights, mean: None };
+        let dense = Dense { mean: options.center.then(|| dense.weighted_mean()), ..dense };
+        let matrix = gram(rows, hidden_dim, threads, |i, row| dense.weighted_row(i, row));
+        let Some(solved) = eigen(matrix, hidden_dim) else {
+            let wanted = "a table whose Gram matrix has eigenvalues that can be found";
+            return Err(Error::argument("W", "a table without", wanted));
+        };
+        let kept = kept_shares(&solved.values);
+        let rank = choose(options, rows, hidden_dim, &kept)?;
+        check_sizes(rows, rank, hidden_dim)?;
+        let (factor, lost) = dense.project(&solved, rank, threads)?;
+        let report = dense.report(options, &lost, rank, kept[rank - 1]);
+        #[expect(clippy::cast_possible_truncation, reason = "rounding is what is wanted")]
+        let at = |k: usize, j: usize| solved.vectors[k * hidden_dim + j] as f32;
+        #[expect(clippy::cast_possible_truncation, reason = "rounding is what is wanted")]
+        let bias = dense.mean.map(|mean| mean.into_iter().map(|value| value as f32).collect());
+        let panels = Panels::pack(rank, hidden_dim, at);
+        let embedding = Self::from_parts(Table::owned(factor, rank), panels, bias, None)?;
+        Ok((embedding, report))
+    }
+}
+
+/// The table that is factorised.
+struct Dense<'a> {
+    table: &'a [f32],
+    width: usize,
+    /// The weight of every row.
+    weights: &'a [f64],
+    mean: Option<Vec<f64>>,
+}
+
+impl Dense<'_> {
+    fn rows(&self) -> std::slice::ChunksExact<'_, f32> {
+        self.table.chunks_exact(self.width)
+    }
+
+    fn weighted_mean(&self) -> Vec<f64> {
+        let mut mean = vec![0.0; self.width];
+        for (row, weight) in self.rows().zip(self.weights) {
+            for (sum, value) in mean.iter_mut().zip(row) {
+                *sum += weight * f64::from(*value);
+            }
+        }
+        let total: f64 = self.weights.iter().sum();
+        mean.iter_mut().for_each(|sum| *sum /= total);
+        mean
+    }
+
+    /// Row `i`, less the mean.
+    fn row(&self, i: usize, out: &mut [f64]) {
+        let row = &self.table[i * self.width..][..self.width];
+        out.iter_mut().zip(row).for_each(|(to, from)| *to = f64::from(*from));
+        if let Some(mean) = &self.mean {
+            out.iter_mut().zip(mean).for_each(|(value, mean)| *value -= mean);
+        }
+    }
+
+    /// Row `i`, less the mean, times the root of its weight.
+    fn weighted_row(&self, i: usize, out: &mut [f64]) {
+        self.row(i, out);
+        let root = self.weights[i].sqrt();
+        out.iter_mut().for_each(|value| *value *= root);
+    }
+
+    /// Every row on the leading eigenvectors, and the square of what it loses by that.
+    fn project(&self, solved: &Eigen, rank: usize, threads: usize) -> Result<(Vec<f32>, Vec<f64>)> {
+        // Rows of a slab, to bound the 64-bit numbers that exist at a time.
+        const SLAB: usize = 96 * BLOCK;
+        let panels = Panels::pack(self.width, rank, |k, j| solved.vectors[j * self.width + k]);
+        let count = self.weights.len();
+        let mut factor = reserved(count, rank)?;
+        let mut lost = Vec::with_capacity(count);
+        // A row of the slab is one of the factor, and what it loses.
+        let mut slab = vec![0.0; SLAB.min(count) * (rank + 1)];
+        let threads = if slab.len() * self.width < SMALL { 1 } else { threads };
+        let state = || (Scratch::default(), Vec::new());
+        for start in (0..count).step_by(SLAB) {
+            let slab = &mut slab[..SLAB.min(count - start) * (rank + 1)];
+            parallel::for_rows(slab, rank + 1, BLOCK, threads, state, |state, first, slab| {
+                let (scratch, block) = state;
+                let rows = slab.len() / (rank + 1);
+                let mut squares = [0.0; BLOCK];
+                block.resize(BLOCK * rank, 0.0);
+                panels.multiply(scratch, &mut block[..rows * rank], |i, row| {
+                    self.row(start + first + i, row);
+                    squares[i] = row.iter().map(|value| value * value).sum();
+                });
+                let from = block.chunks_exact(rank).zip(squares);
+                for (to, (from, square)) in slab.chunks_exact_mut(rank + 1).zip(from) {
+                    to[..rank].copy_from_slice(from);
+                    let kept: f64 = from.iter().map(|value| value * value).sum();
+                    to[rank] = (square - kept).max(0.0);
+                }
+            });
+            for row in slab.chunks_exact(rank + 1) {
+                #[expect(clippy::cast_possible_truncation, reason = "rounding is what is wanted")]
+                factor.extend(row[..rank].iter().map(|value| *value as f32));
+                lost.push(row[rank]);
+            }
+        }
+        Ok((factor, lost))
+    }
+
+    fn report(
+        &self,
+        options: &DenseOptions<'_>,
+        lost: &[f64],
+        rank: usize,
+        energy: f64,
+    ) -> DenseReport {
+        let (mut plain, mut counted) = ((0.0, 0.0), (0.0, 0.0));
+        for (i, (row, lost)) in self.rows().zip(lost).enumerate() {
+            let count = options.counts.map_or(1.0, |counts| counts[i]);
+            let square: f64 = row.iter().map(|value| f64::from(*value).powi(2)).sum();
+            plain = (plain.0 + lost, plain.1 + square);
+            counted = (counted.0 + count * lost, counted.1 + count * square);
+        }
+        let share =
+            |(lost, whole): (f64, f64)| if whole > 0.0 { (lost / whole).sqrt() } else { 0.0 };
+        let (count, width) = (lost.len(), self.width);
+        let weighted_error = share(counted);
+        DenseReport {
+            rank,
+            energy,
+            relative_error: share(plain),
+            weighted_error,
+            bytes: factor_bytes(count, width, rank, options.center),
+            dense_bytes: 4 * count * width,
+            recommendation: recommend(count, width, rank, weighted_error),
+        }
+    }
+}
+
+fn check_table(table: &[f32], width: usize) -> Result<usize> {
+    if width == 0 || table.is_empty() || !table.len().is_multiple_of(width) {
+        let given = format!("{} numbers in rows of {width}", table.len());
+        return Err(Error::argument("W", given, "at least one row and one column"));
+    }
+    check_sizes(table.len() / width, 1, width)?;
+    match table.iter().position(|value| !value.is_finite()) {
+        None => Ok(table.len() / width),
+        Some(i) => {
+            let given = format!("{} at [{}, {}]", table[i], i / width, i % width);
+            Err(Error::argument("W", given, "finite, as 32-bit numbers"))
+        }
+    }
+}
+
+/// `counts ** alpha`, the largest scaled to 1.
+fn weights(rows: usize, options: &DenseOptions<'_>) -> Result<Vec<f64>> {
+    let alpha = options.alpha;
+    if !(alpha.is_finite() && alpha >= 0.0) {
+        return Err(Error::argument("alpha", alpha, "finite and not negative"));
+    }
+    let Some(counts) = options.counts else { return Ok(vec![1.0; rows]) };
+    if counts.len() != rows {
+        let given = format!("{} numbers long", counts.len());
+        return Err(Error::argument(
+            "counts",
+            given,
+            format!("as long as the table ({rows} rows)"),
+        ));
+    }
+    if let Some(i) = counts.iter().position(|count| !(count.is_finite() && *count >= 0.0)) {
+        let given = format!("{} at position {i}", counts[i]);
+        return Err(Error::argument("counts", given, "finite and not negative"));
+    }
+    let largest = counts.iter().copied().fold(0.0, f64::max);
+    if largest == 0.0 {
+        return Err(Error::argument("counts", "zero throughout", "above zero somewhere"));
+    }
+    Ok(counts.iter().map(|count| (count / largest).powf(alpha)).collect())
+}
+
+/// For every rank from 1 the share of the squares that it keeps.
+fn kept_shares(values: &[f64]) -> Vec<f64> {
+    // Rounding may leave an eigenvalue of zero slightly below it.
+    let total: f64 = values.iter().map(|value| value.max(0.0)).sum();
+    let mut sum = 0.0;
+    let share = |value: &f64| {
+        sum += value.max(0.0);
+        if total > 0.0 { sum / total } else { 1.0 }
+    };
+    values.iter().map(share).collect()
+}
+
+fn choose(options: &DenseOptions<'_>, rows: usize, width: usize, kept: &[f64]) -> Result<usize> {
+    match options.size {
+        Size::Rank(rank) if (1..=width).contains(&rank) => Ok(rank),
+        Size::Rank(rank) => {
+            Err(Error::argument("rank", rank, format!("from 1 to the width of W ({width})")))
+        }
+        Size::Energy(energy) if energy > 0.0 && energy <= 1.0 => {
+            Ok(kept.iter().position(|share| *share >= energy).map_or(width, |index| index + 1))
+        }
+        Size::Energy(energy) => Err(Error::argument("energy", energy, "above 0 and at most 1")),
+        Size::Budget(bytes) => {
+            let rank = bytes.saturating_sub(factor_bytes(rows, width, 0, options.center))
+                / factor_bytes(rows, width, 1, false);
+            if rank > 0 {
+                return Ok(rank.min(width));
+            }
+            let least = factor_bytes(rows, width, 1, options.center);
+            Err(Error::argument("budget_bytes", bytes, format!("at least {least} for one column")))
+        }
+    }
+}
+
+fn factor_bytes(rows: usize, width: usize, rank: usize, bias: bool) -> usize {
+    4 * (rank * (rows + width) + if bias { width } else { 0 })
+}
+
+/// What quantising the whole table costs: name, bits of a number with its share of a scale, and the
+/// relative error on normally distributed rows (measured; real tables are close to it).
+const QUANTISED: [(&str, f64, f64); 2] =
+    [("int8", 8.0, 0.007), ("int4 in groups of 32", 4.5, 0.097)];
+
+fn recommend(rows: usize, width: usize, rank: usize, error: f64) -> String {
+    let bytes = 4.0 * rank as f64;
+    let percent = 100.0 * error;
+    if factor_bytes(rows, width, rank, false) >= 4 * rows * width {
+        return "keep the table as it is: these factors are no smaller".to_owned();
+    }
+    let smaller =
+        QUANTISED.iter().map(|(name, bits, loss)| (name, bits * width as f64 / 8.0, loss));
+    match smaller.into_iter().find(|(_, size, loss)| *size <= bytes && **loss < error) {
+        Some((name, size, loss)) => format!(
+            "quantise the table instead: as {name} it takes about {size:.0} bytes a token and loses \
+             about {:.1} %, these factors take {bytes:.0} and lose {percent:.1} % (by counts)",
+            100.0 * loss
+        ),
+        None => format!(
+            "factorise: at {bytes:.0} bytes a token these factors lose {percent:.1} % (by counts), and \
+             quantising the table to that size would lose more"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::random::Random;
+    use super::*;
+
+    /// A table whose columns fade, so that ranks differ clearly.
+    fn table(rows: usize, width: usize) -> Vec<f32> {
+        let mut random = Random::new(6);
+        (0..rows * width)
+            .map(|i| {
+                #[expect(clippy::cast_possible_truncation, reason = "test data")]
+                let value = (random.normal() * 0.8_f64.powf((i % width) as f64)) as f32;
+                value
+            })
+            .collect()
+    }
+
+    fn made(table: &[f32], width: usize, options: &DenseOptions<'_>) -> (Vec<f32>, DenseReport) {
+        let (embedding, report) =
+            FactorizedEmbedding::from_dense(table, width, options, 2).expect("valid input");
+        let ids: Vec<u32> = (0..).take(table.len() / width).collect();
+        (embedding.lookup(&ids, 1).expect("in range"), report)
+    }
+
+    fn error(table: &[f32], got: &[f32], width: usize, counts: impl Fn(usize) -> f64) -> f64 {
+        let (mut lost, mut whole) = (0.0, 0.0);
+        for (i, (want, got)) in table.iter().zip(got).enumerate() {
+            lost += counts(i / width) * (f64::from(*want) - f64::from(*got)).powi(2);
+            whole += counts(i / width) * f64::from(*want).powi(2);
+        }
+        (lost / whole).sqrt()
+    }
+
+    #[test]
+    fn the_report_says_what_is_lost() {
+        let table = table(500, 30);
+        let counts: Vec<f64> = (0..500).map(|i| 1e6 / (f64::from(i) + 1.0)).collect();
+        for center in [false, true] {
+            let options =
+                DenseOptions { counts: Some(&counts), center, ..DenseOptions::new(Size::Rank(7)) };
+            let (got, report) = made(&table, 30, &options);
+            let plain = error(&table, &got, 30, |_| 1.0);
+            let counted = error(&table, &got, 30, |i| counts[i]);
+            assert!((report.relative_error - plain).abs() < 1e-6);
+            assert!((report.weighted_error - counted).abs() < 1e-6);
+            assert_eq!(report.bytes, 4 * (7 * 530 + if center { 30 } else { 0 }));
+        }
+    }
+
+    #[test]
+    fn full_rank_gives_the_table_back() {
+        let table = table(90, 24);
+        let (got, report) = made(&table, 24, &DenseOptions::new(Size::Rank(24)));
+        assert!(error(&table, &got, 24, |_| 1.0) < 1e-6);
+        assert!(report.relative_error < 1e-6 && report.energy > 0.999_999);
+        assert!(report.recommendation.starts_with("keep the table"));
+    }
+
+    #[test]
+    fn energy_and_budget_choose_the_rank() {
+        let table = table(500, 30);
+        let rank = |size| made(&table, 30, &DenseOptions::new(size)).1;
+        let report = rank(Size::Energy(0.9));
+        assert!(report.energy >= 0.9 && rank(Size::Rank(report.rank - 1)).energy < 0.9);
+        assert_eq!(rank(Size::Energy(1.0)).rank, 30);
+        let report = rank(Size::Budget(4 * 530 * 5 + 100));
+        assert_eq!((report.rank, report.bytes), (5, 4 * 530 * 5));
+        assert_eq!(rank(Size::Budget(usize::MAX)).rank, 30);
+    }
+
+    #[test]
+    fn tables_without_structure_are_better_quantised() {
+        let mut random = Random::new(1);
+        #[expect(clippy::cast_possible_truncation, reason = "test data")]
+        let table: Vec<f32> = (0..600 * 64).map(|_| random.normal() as f32).collect();
+        let report = made(&table, 64, &DenseOptions::new(Size::Rank(32))).1;
+        assert!(report.recommendation.starts_with("quantise"), "{}", report.recommendation);
+        let report = made(&table, 64, &DenseOptions::new(Size::Rank(4))).1;
+        assert!(report.recommendation.starts_with("factorise"), "{}", report.recommendation);
+    }
+
+    #[test]
+    fn zeros_have_factors_too() {
+        let (got, report) = made(&[0.0; 40], 4, &DenseOptions::new(Size::Rank(2)));
+        assert!(got.iter().all(|value| *value == 0.0));
+        assert_eq!((report.energy, report.relative_error), (1.0, 0.0));
+    }
+
+    #[test]
+    fn bad_input_is_named() {
+        let good = [1.0, 2.0, 3.0, 4.0];
+        let refused = |table: &[f32], width, options: DenseOptions<'_>| {
+            let made = FactorizedEmbedding::from_dense(table, width, &options, 1);
+            made.expect_err("must be refused").to_string()
+        };
+        let options = DenseOptions::new(Size::Rank(1));
+        assert!(refused(&[], 2, options).starts_with("W is 0 numbers"));
+        assert!(refused(&good, 3, options).starts_with("W is 4 numbers in rows of 3"));
+        assert!(refused(&[1.0, f32::NAN], 2, options).starts_with("W is NaN at [0, 1]"));
+        assert!(
+            refused(&[1.0, 2.0, f32::INFINITY, 0.0], 2, options).starts_with("W is inf at [1, 0]")
+        );
+        let text = "rank is 3, but must be from 1 to the width of W (2)";
+        assert_eq!(refused(&good, 2, DenseOptions::new(Size::Rank(3))), text);
+        assert!(refused(&good, 2, DenseOptions::new(Size::Rank(0))).starts_with("rank is 0"));
+        for energy in [0.0, -1.0, 1.5, f64::NAN] {
+            let text = refused(&good, 2, DenseOptions::new(Size::Energy(energy)));
+            assert!(text.starts_with("energy is"), "{text}");
+        }
+        let text = "budget_bytes is 15, but must be at least 16 for one column";
+        assert_eq!(refused(&good, 2, DenseOptions::new(Size::Budget(15))), text);
+        for counts in [&[1.0][..], &[1.0, -1.0], &[f64::NAN, 1.0], &[0.0, 0.0]] {
+            let text = refused(&good, 2, DenseOptions { counts: Some(counts), ..options });
+            assert!(text.starts_with("counts is"), "{text}");
+        }
+        let text = refused(&good, 2, DenseOptions { alpha: -0.5, ..options });
+        assert!(text.starts_with("alpha is -0.5"));
+    }
+}

@@ -1,0 +1,280 @@
+//! Ids to vectors: distinct ids, one product, copies.
+
+// In English text cut into word pieces a batch of 64 x 512 ids has about 11 % distinct ones, so the
+// product is done for a ninth of the rows. Results do not depend on the split of a batch or on
+// threads: an element's sum has a fixed order (see `kernel.rs`), and a copy is a copy.
+
+use super::factorized::FactorizedEmbedding;
+use super::kernel::{BLOCK, Scratch};
+use super::parallel::{self, SMALL};
+use crate::error::{Error, Result};
+use crate::ids::TokenId;
+
+/// Vectors of distinct ids are kept up to this many numbers (64 MB); larger batches are halved.
+const KEPT: usize = 16 << 20;
+
+/// Rows that a thread copies at a time.
+const COPIED: usize = 64;
+
+/// An integer type that ids may come in: see [`FactorizedEmbedding::check_ids`].
+pub trait AnyId: Copy + Into<i128> + TryInto<u32> {}
+
+impl AnyId for i8 {}
+impl AnyId for u8 {}
+impl AnyId for i16 {}
+impl AnyId for u16 {}
+impl AnyId for i32 {}
+impl AnyId for u32 {}
+impl AnyId for i64 {}
+impl AnyId for u64 {}
+
+impl FactorizedEmbedding {
+    /// Converts ids of any integer type.
+    ///
+    /// # Errors
+    /// [`Error::UnknownId`] names the first id that the table does not have, and its position.
+    pub fn check_ids<I: AnyId>(&self, ids: &[I]) -> Result<Vec<TokenId>> {
+        let size = self.vocab_size();
+        let mut checked = Vec::with_capacity(ids.len());
+        for (position, &id) in ids.iter().enumerate() {
+            match id.try_into() {
+                Ok(valid) if (valid as usize) < size => checked.push(valid),
+                _ => return Err(Error::UnknownId { id: id.into(), position, row: None, size }),
+            }
+        }
+        Ok(checked)
+    }
+
+    /// The vectors of `ids`, one after the other.
+    ///
+    /// # Errors
+    /// [`Error::UnknownId`] for an id that the table does not have.
+    pub fn lookup(&self, ids: &[TokenId], threads: usize) -> Result<Vec<f32>> {
+        let mut out = vec![0.0; ids.len() * self.hidden_dim()];
+        self.lookup_into(ids, &mut out, threads)?;
+        Ok(out)
+    }
+
+    /// Writes the vectors of `ids` into `out`, on up to `threads` threads. The result is the same for
+    /// every number of threads, and for every way to split ids over calls.
+    ///
+    /// # Errors
+    /// [`Error::UnknownId`] for an id that the table does not have, [`Error::Argument`] when `out` has
+    /// another length than the vectors together. Nothing is written then.
+    pub fn lookup_into(&self, ids: &[TokenId], out: &mut [f32], threads: usize) -> Result<()> {
+        let wanted = ids.len().checked_mul(self.hidden_dim());
+        if wanted != Some(out.len()) {
+            let given = format!("{} numbers long", out.len());
+            let wanted = format!("{} x {} long", ids.len(), self.hidden_dim());
+            return Err(Error::argument("out", given, wanted));
+        }
+        self.check_range(ids)?;
+        self.fill(ids, out, threads);
+        Ok(())
+    }
+
+    /// Checks that the table has all of these ids.
+    pub(super) fn check_range(&self, ids: &[TokenId]) -> Result<()> {
+        let size = self.vocab_size();
+        match ids.iter().position(|id| *id as usize >= size) {
+            Some(position) => {
+                Err(Error::UnknownId { id: ids[position].into(), position, row: None, size })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// [`Self::lookup_into`] for ids that are known to be in range.
+    fn fill(&self, ids: &[TokenId], out: &mut [f32], threads: usize) {
+        let width = self.hidden_dim();
+        let distinct = Distinct::of(ids, self.vocab_size());
+        if distinct.ids.len() * 20 > ids.len() * 19 {
+            return self.project(ids, out, threads);
+        }
+        if distinct.ids.len() * width > KEPT {
+            let (left, right) = ids.split_at(ids.len() / 2);
+            let (left_out, right_out) = out.split_at_mut(left.len() * width);
+            self.fill(left, left_out, threads);
+            return self.fill(right, right_out, threads);
+        }
+        let mut kept = vec![0.0; distinct.ids.len() * width];
+        self.project(&distinct.ids, &mut kept, threads);
+        // Copying a number takes as long as eight multiply-adds.
+        let threads = if out.len() < SMALL / 8 { 1 } else { threads };
+        parallel::for_rows(
+            out,
+            width,
+            COPIED,
+            threads,
+            || (),
+            |(), first, rows| {
+                for (row, slot) in rows.chunks_exact_mut(width).zip(&distinct.slots[first..]) {
+                    row.copy_from_slice(&kept[*slot as usize * width..][..width]);
+                }
+            },
+        );
+    }
+
+    /// Computes the vector of every id, without looking for equal ones.
+    fn project(&self, ids: &[TokenId], out: &mut [f32], threads: usize) {
+        let threads = if out.len() * self.embedding_dim() < SMALL { 1 } else { threads };
+        let width = self.hidden_dim();
+        parallel::for_rows(out, width, BLOCK, threads, Scratch::default, |scratch, first, rows| {
+            self.project_block(scratch, &ids[first..][..rows.len() / width], rows);
+        });
+    }
+
+    /// Computes the vectors of up to [`BLOCK`] ids.
+    pub(super) fn project_block(
+        &self,
+        scratch: &mut Scratch<f32>,
+        ids: &[TokenId],
+        out: &mut [f32],
+    ) {
+        self.projection.multiply(scratch, out, |i, row| {
+            self.table.copy_row(ids[i] as usize, row);
+        });
+        for (row, id) in out.chunks_exact_mut(self.hidden_dim()).zip(ids) {
+            if self.padding_id() == Some(*id) {
+                row.fill(0.0);
+            } else if let Some(bias) = &self.bias {
+                row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
+            }
+        }
+    }
+}
+
+/// The distinct ids of a sequence, in rising order, and where each of the sequence stands in them.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Distinct {
+    pub(super) ids: Vec<TokenId>,
+    pub(super) slots: Vec<u32>,
+}
+
+impl Distinct {
+    /// The distinct ones of `ids`, which must be less than `limit`.
+    pub(super) fn of(ids: &[TokenId], limit: usize) -> Self {
+        // One pass over a bit for every id of the vocabulary pays unless there are few ids.
+        if ids.len() < limit / 1024 { Self::by_sorting(ids) } else { Self::by_bits(ids, limit) }
+    }
+
+    fn by_sorting(ids: &[TokenId]) -> Self {
+        let mut distinct = ids.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let slot = |id| distinct.partition_point(|other| *other < id);
+        let slots = ids.iter().map(|id| narrow(slot(*id))).collect();
+        Self { ids: distinct, slots }
+    }
+
+    fn by_bits(ids: &[TokenId], limit: usize) -> Self {
+        let mut seen = vec![0_u64; limit.div_ceil(64)];
+        for id in ids {
+            seen[*id as usize / 64] |= 1 << (id % 64);
+        }
+        let mut distinct = Vec::new();
+        let mut before = Vec::with_capacity(seen.len());
+        for (word, &bits) in seen.iter().enumerate() {
+            before.push(narrow(distinct.len()));
+            let mut rest = bits;
+            while rest != 0 {
+                distinct.push(narrow(word * 64) + rest.trailing_zeros());
+                rest &= rest - 1;
+            }
+        }
+        let slot = |id: TokenId| {
+            let (word, lower) = (id as usize / 64, (1 << (id % 64)) - 1_u64);
+            before[word] + (seen[word] & lower).count_ones()
+        };
+        Self { slots: ids.iter().map(|id| slot(*id)).collect(), ids: distinct }
+    }
+}
+
+/// Numbers of distinct ids and ids themselves fit into 32 bits.
+fn narrow(index: usize) -> u32 {
+    debug_assert!(u32::try_from(index).is_ok());
+    #[expect(clippy::cast_possible_truncation, reason = "there are at most 2^31 ids")]
+    let index = index as u32;
+    index
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::random::Random;
+    use super::super::reference;
+    use super::*;
+
+    fn ids(random: &mut Random, count: usize, below: u64) -> Vec<TokenId> {
+        (0..count).map(|_| u32::try_from(random.bits() % below).expect("small")).collect()
+    }
+
+    #[test]
+    fn vectors_equal_the_naive_ones_to_the_last_bit() {
+        let mut random = Random::new(3);
+        let shapes = [(1, 1, 1), (97, 3, 5), (200, 7, 33), (50, 70, 16), (300, 12, 100)];
+        for (vocab, embed, hidden) in shapes {
+            for bias in [false, true] {
+                let mut made = FactorizedEmbedding::new(vocab, embed, hidden, 1, Some(0), bias)
+                    .expect("valid sizes");
+                for value in made.bias.iter_mut().flatten() {
+                    *value = 0.25;
+                }
+                for count in [0, 1, 2, 5, 6, 7, 48, 49, 500] {
+                    let ids = ids(&mut random, count, vocab as u64);
+                    let want = reference::lookup(&made, &ids);
+                    for threads in [0, 1, 2, 5] {
+                        let got = made.lookup(&ids, threads).expect("ids are in range");
+                        assert_eq!(got, want, "{vocab} x {embed} x {hidden}, {count} ids");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn large_batches_are_equal_on_every_road() {
+        // Wide enough that distinct vectors exceed what is kept, and that threads take part.
+        let made = FactorizedEmbedding::new(40, 2, MAX_KEPT_WIDTH, 1, None, true).expect("valid");
+        const MAX_KEPT_WIDTH: usize = 1 << 19;
+        let ids: Vec<TokenId> = (0..80).map(|i| i * 7 % 40).collect();
+        let got = made.lookup(&ids, 3).expect("in range");
+        for (row, id) in got.chunks(MAX_KEPT_WIDTH).zip(&ids) {
+            assert!(row == made.lookup(&[*id], 1).expect("in range"), "id {id}");
+        }
+    }
+
+    #[test]
+    fn distinct_ids_are_the_same_by_bits_and_by_sorting() {
+        let mut random = Random::new(4);
+        for (count, limit) in [(0, 1), (1, 1), (10, 64), (100, 65), (1000, 500), (50, 100_000)] {
+            let ids = ids(&mut random, count, limit);
+            let limit = usize::try_from(limit).expect("small");
+            let sorted = Distinct::by_sorting(&ids);
+            assert_eq!(Distinct::by_bits(&ids, limit), sorted);
+            assert!(sorted.ids.is_sorted_by(|a, b| a < b));
+            assert!(ids.iter().zip(&sorted.slots).all(|(id, s)| sorted.ids[*s as usize] == *id));
+        }
+    }
+
+    #[test]
+    fn the_first_unknown_id_is_named_in_every_type() {
+        let made = FactorizedEmbedding::new(100, 2, 3, 0, None, false).expect("valid");
+        let text = |result: Result<Vec<TokenId>>| result.expect_err("unknown id").to_string();
+        let rest = "is not in the vocabulary of 100 ids";
+        assert_eq!(text(made.check_ids(&[5, -1_i8])), format!("id -1 at position 1 {rest}"));
+        assert_eq!(text(made.check_ids(&[100_u16, 101])), format!("id 100 at position 0 {rest}"));
+        assert_eq!(
+            text(made.check_ids(&[u64::MAX])),
+            format!("id {} at position 0 {rest}", u64::MAX)
+        );
+        assert_eq!(
+            text(made.check_ids(&[i64::MIN])),
+            format!("id {} at position 0 {rest}", i64::MIN)
+        );
+        assert_eq!(made.check_ids(&[0_u8, 99]).expect("in range"), [0, 99]);
+        let mut out = [1.0; 6];
+        assert!(made.lookup_into(&[0, 100], &mut out, 1).is_err());
+        assert!(made.lookup_into(&[0], &mut out, 1).is_err());
+        assert!(out.iter().all(|value| value.to_bits() == 1_f32.to_bits()));
+    }
+}
