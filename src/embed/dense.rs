@@ -126,7 +126,9 @@ impl Dense<'_> {
             }
         }
         let total: f64 = self.weights.iter().sum();
-        mean.iter_mut().for_each(|sum| *sum /= total);
+        for sum in &mut mean {
+            *sum /= total;
+        }
         mean
     }
 
@@ -143,7 +145,9 @@ impl Dense<'_> {
     fn weighted_row(&self, i: usize, out: &mut [f64]) {
         self.row(i, out);
         let root = self.weights[i].sqrt();
-        out.iter_mut().for_each(|value| *value *= root);
+        for value in out {
+            *value *= root;
+        }
     }
 
     /// Every row on the leading eigenvectors, and the square of what it loses by that.

@@ -6,8 +6,8 @@
 // sequential and uses nothing but the four operations and square roots: the same bits everywhere.
 //
 // An own solver and not a crate: the alternatives bring 15 dependencies or a Fortran library for the
-// 100 lines that are needed, and do not promise equal bits. A matrix of 384 takes 0.1 s, one of
-// 1024 about 2 s.
+// 100 lines that are needed, and do not promise equal bits. A matrix of 384 takes 0.04 s, one of 1024
+// about 0.8 s, on one core.
 
 /// Steps that one eigenvalue may take; three is usual.
 const MAX_STEPS: usize = 100;
@@ -28,7 +28,9 @@ pub(crate) fn eigen(mut a: Vec<f64>, n: usize) -> Option<Eigen> {
     // Scaled to 1, so that no square overflows or vanishes for any table of 32-bit numbers.
     let scale = a.iter().fold(0.0_f64, |max, value| max.max(value.abs()));
     if scale > 0.0 {
-        a.iter_mut().for_each(|value| *value /= scale);
+        for value in &mut a {
+            *value /= scale;
+        }
     }
     let (mut diagonal, mut beside) = tridiagonal(&mut a, n);
     let mut vectors = vec![0.0; n * n];
@@ -66,8 +68,10 @@ fn tridiagonal(a: &mut [f64], n: usize) -> (Vec<f64>, Vec<f64>) {
         let length = (head * head + rest).sqrt();
         beside[k] = if head > 0.0 { -length } else { length };
         v[0] -= beside[k];
-        let norm = ((v[0] * v[0] + rest) / 2.0).sqrt();
-        v.iter_mut().for_each(|value| *value /= norm);
+        let norm = (0.5 * (v[0] * v[0] + rest)).sqrt();
+        for value in &mut *v {
+            *value /= norm;
+        }
         // With w = A v - v (v' A v) / 2, the reflected block is A - v w' - w v'.
         let w = &mut product[k + 1..];
         for (value, row) in w.iter_mut().zip(lower.chunks_exact(n)) {
@@ -98,10 +102,14 @@ fn reflect_back(a: &[f64], n: usize, vector: &mut [f64]) {
 /// `vectors`, the identity, into its eigenvectors.
 fn solve_tridiagonal(d: &mut [f64], e: &mut [f64], vectors: &mut [f64]) -> Option<()> {
     let n = d.len();
+    // What is negligible is so against the whole matrix. Against its neighbours on the diagonal, what
+    // rounding leaves of the eigenvalues 0 of a matrix of low rank would never become so.
+    let size = d.iter().chain(&*e).fold(0.0_f64, |max, value| max.max(value.abs()));
+    let negligible = size * f64::EPSILON / 4.0;
     for first in 0..n {
         for step in 0.. {
             // The block from `first` ends where what stands beside the diagonal is negligible.
-            let small = |i: &usize| e[*i].abs() <= f64::EPSILON * (d[*i].abs() + d[i + 1].abs());
+            let small = |i: &usize| e[*i].abs() <= negligible;
             let last = (first..n - 1).find(small).unwrap_or(n - 1);
             if last == first {
                 break;
@@ -126,13 +134,13 @@ fn ql_step(
     block: std::ops::Range<usize>,
     shift: f64,
 ) {
-    let n = d.len();
+    let width = d.len();
     let (first, last) = (block.start, block.end);
     let (mut sine, mut cosine, mut carry) = (1.0, 1.0, 0.0);
     let mut chased = d[last] - shift;
     for i in block.rev() {
-        let (f, b) = (sine * e[i], cosine * e[i]);
-        let length = (f * f + chased * chased).sqrt();
+        let (off, kept) = (sine * e[i], cosine * e[i]);
+        let length = (off * off + chased * chased).sqrt();
         e[i + 1] = length;
         if length == 0.0 {
             // The matrix falls apart here: the next step sees a smaller block.
@@ -140,14 +148,14 @@ fn ql_step(
             e[last] = 0.0;
             return;
         }
-        sine = f / length;
+        sine = off / length;
         cosine = chased / length;
         let middle = d[i + 1] - carry;
-        let turned = (d[i] - middle) * sine + 2.0 * cosine * b;
+        let turned = (d[i] - middle) * sine + 2.0 * cosine * kept;
         carry = sine * turned;
         d[i + 1] = middle + carry;
-        chased = cosine * turned - b;
-        let (upper, lower) = vectors[i * n..(i + 2) * n].split_at_mut(n);
+        chased = cosine * turned - kept;
+        let (upper, lower) = vectors[i * width..(i + 2) * width].split_at_mut(width);
         for (x, y) in upper.iter_mut().zip(lower) {
             (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
         }
@@ -161,7 +169,9 @@ fn make_positive(vector: &mut [f64]) {
     let largest =
         vector.iter().fold(0.0_f64, |best, x| if x.abs() > best.abs() { *x } else { best });
     if largest < 0.0 {
-        vector.iter_mut().for_each(|value| *value = -*value);
+        for value in vector {
+            *value = -*value;
+        }
     }
 }
 
@@ -219,6 +229,20 @@ mod tests {
                 }
             }
             check(&a, n);
+        }
+    }
+
+    #[test]
+    fn matrices_of_low_rank_are_solved() {
+        let mut random = Random::new(12);
+        for (n, rank) in [(30, 1), (60, 7), (90, 45), (130, 20)] {
+            let x: Vec<f64> = (0..rank * n).map(|_| random.normal() + 0.5).collect();
+            let at = |i: usize, j: usize| x.chunks(n).map(|row| row[i] * row[j]).sum();
+            let a: Vec<f64> = (0..n * n).map(|index| at(index / n, index % n)).collect();
+            let solved = check(&a, n);
+            let zero =
+                solved.values[rank..].iter().all(|value| value.abs() < 1e-12 * solved.values[0]);
+            assert!(zero && solved.values[rank - 1] > 1e-6 * solved.values[0]);
         }
     }
 

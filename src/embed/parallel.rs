@@ -21,18 +21,30 @@ pub(crate) fn for_rows<T: Send, S>(
     state: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, usize, &mut [T]) + Sync,
 ) {
-    let pieces = values.len().div_ceil(width * piece);
-    let queue = Mutex::new(values.chunks_mut(width * piece).enumerate());
+    let pieces = values.chunks_mut(width * piece).enumerate();
+    for_each(pieces, threads, state, |state, (index, rows)| work(state, index * piece, rows));
+}
+
+/// Calls `work` for every item, in any order, on up to `threads` threads. Every thread works with a
+/// state of its own, made by `state`.
+pub(crate) fn for_each<I: ExactSizeIterator + Send, S>(
+    items: I,
+    threads: usize,
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, I::Item) + Sync,
+) {
+    let threads = threads.min(items.len());
+    let queue = Mutex::new(items);
     let run = || {
         let mut state = state();
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((index, rows)) = next else { break };
-            work(&mut state, index * piece, rows);
+            let Some(item) = next else { break };
+            work(&mut state, item);
         }
     };
     thread::scope(|scope| {
-        for _ in 1..threads.min(pieces) {
+        for _ in 1..threads {
             if thread::Builder::new().spawn_scoped(scope, run).is_err() {
                 break;
             }
@@ -57,7 +69,9 @@ mod tests {
                 || (),
                 |(), first, rows| {
                     for (row, values) in rows.chunks_mut(3).enumerate() {
-                        values.iter_mut().for_each(|value| *value += first + row + 1);
+                        for value in values {
+                            *value += first + row + 1;
+                        }
                     }
                 },
             );

@@ -2,7 +2,8 @@
 
 // A mean or a sum commutes with the projection: rows are added up at `embedding_dim`, and each sum
 // is multiplied by `P` once. A maximum does not: it is taken over the vectors of the row's distinct
-// ids. Sums are kept in 64 bits, so that a row of a million ids loses nothing.
+// ids. Sums are kept in 64 bits and fed by short sums in 32, so that a row of a million ids loses
+// nothing.
 
 use super::factorized::FactorizedEmbedding;
 use super::kernel::{BLOCK, Scratch};
@@ -10,6 +11,9 @@ use super::lookup::Distinct;
 use super::parallel::{self, SMALL};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
+
+/// Terms of a short sum.
+const SHORT: usize = 64;
 
 /// How the vectors of a row become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,8 +73,9 @@ impl PoolRows<'_> {
                 "one number longer than there are rows",
             ));
         };
-        if let Some(pair) = offsets.windows(2).find(|pair| pair[0] > pair[1]) {
-            let given = format!("{} after {}", pair[1], pair[0]);
+        let falling = offsets.windows(2).find(|pair| pair[0] > pair[1]);
+        if let Some([before, after]) = falling {
+            let given = format!("{after} after {before}");
             return Err(Error::argument("offsets", given, "rising"));
         }
         if first != 0 || last != ids {
@@ -143,21 +148,25 @@ impl FactorizedEmbedding {
         out: &mut [f32],
     ) {
         let mut sums = vec![0.0_f64; self.embedding_dim()];
+        let mut short = vec![0.0_f32; self.embedding_dim()];
         let mut shares = [0.0_f64; BLOCK];
         self.projection.multiply(scratch, out, |i, row| {
             sums.fill(0.0);
-            let (mut total, mut padding) = (0.0, 0.0);
+            let (mut total, mut padding, mut terms) = (0.0, 0.0, 0);
             for (id, weight) in input.row(first + i) {
-                total += weight;
+                total += f64::from(weight);
                 if self.padding_id() == Some(id) {
-                    padding += weight;
+                    padding += f64::from(weight);
                 } else if weight > 0.0 {
-                    self.table.copy_row(id as usize, row);
-                    for (sum, value) in sums.iter_mut().zip(&*row) {
-                        *sum += weight * f64::from(*value);
+                    self.table.add_row(id as usize, weight, &mut short, row);
+                    terms += 1;
+                    if terms == SHORT {
+                        drain(&mut short, &mut sums);
+                        terms = 0;
                     }
                 }
             }
+            drain(&mut short, &mut sums);
             let scale = if mode == PoolMode::Mean && total > 0.0 { 1.0 / total } else { 1.0 };
             shares[i] = (total - padding) * scale;
             for (to, sum) in row.iter_mut().zip(&sums) {
@@ -206,8 +215,8 @@ struct Input<'a> {
 }
 
 impl Input<'_> {
-    fn row(&self, row: usize) -> impl Iterator<Item = (TokenId, f64)> {
-        let weight = |i: usize| self.weights.map_or(1.0, |weights| f64::from(weights[i]));
+    fn row(&self, row: usize) -> impl Iterator<Item = (TokenId, f32)> {
+        let weight = |i: usize| self.weights.map_or(1.0, |weights| weights[i]);
         self.rows.range(row).map(move |i| (self.ids[i], weight(i)))
     }
 }
@@ -227,11 +236,20 @@ fn check_weights(weights: Option<&[f32]>, ids: usize) -> Result<()> {
     }
 }
 
+/// Moves short sums to the long ones.
+fn drain(short: &mut [f32], sums: &mut [f64]) {
+    for (sum, short) in sums.iter_mut().zip(short) {
+        *sum += f64::from(std::mem::take(short));
+    }
+}
+
 fn normalize(row: &mut [f32]) {
     let square: f64 = row.iter().map(|value| f64::from(*value).powi(2)).sum();
     if square > 0.0 {
         let scale = 1.0 / square.sqrt();
-        row.iter_mut().for_each(|value| *value = round(f64::from(*value) * scale));
+        for value in row {
+            *value = round(f64::from(*value) * scale);
+        }
     }
 }
 

@@ -230,8 +230,8 @@ fn open(path: &Path, mmap: bool) -> io::Result<Bytes> {
     // tensors are checked to lie within it. Should another program change the bytes, numbers change,
     // and no decision that memory safety rests on is read from the map twice; should it shorten the
     // file, the system ends this process on the next access. `load` says so.
-    let map = unsafe { Mmap::map(&file)? };
-    Ok(Bytes::Mapped(map))
+    let mapped = unsafe { Mmap::map(&file)? };
+    Ok(Bytes::Mapped(mapped))
 }
 
 /// Writes a file under a temporary name beside `path` and renames it when it is on the disk.
@@ -428,7 +428,9 @@ mod tests {
                 refused(with_header(|header| header["__metadata__"][PADDING] = json!(value)));
             assert!(text.contains("__metadata__.subtok.padding_id"), "{text}");
         };
-        ["50", "-1", "x", "99999999999999999999"].iter().for_each(|value| padding(value));
+        for value in ["50", "-1", "x", "99999999999999999999"] {
+            padding(value);
+        }
     }
 
     #[test]

@@ -132,12 +132,35 @@ impl Table {
     pub(crate) fn copy_row(&self, index: usize, out: &mut [f32]) {
         match &self.values {
             Values::Owned(values) => {
-                out.copy_from_slice(&values[index * self.width..][..self.width])
+                out.copy_from_slice(&values[index * self.width..][..self.width]);
             }
             Values::Stored { file, range, kind } => {
                 let bytes = &file.as_ref()[range.clone()];
                 let size = self.width * kind.size();
                 kind.decode(&bytes[index * size..][..size], out);
+            }
+        }
+    }
+
+    /// Adds `weight` times the row with this index, which must exist, to `sums`.
+    #[inline]
+    pub(crate) fn add_row(&self, index: usize, weight: f32, sums: &mut [f32], row: &mut [f32]) {
+        let add = |row: &[f32], sums: &mut [f32]| {
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += weight * value;
+            }
+        };
+        match &self.values {
+            Values::Owned(values) => add(&values[index * self.width..][..self.width], sums),
+            Values::Stored { file, range, kind: Kind::F32 } => {
+                let bytes = &file.as_ref()[range.clone()][index * self.width * 4..];
+                for (sum, value) in sums.iter_mut().zip(bytes.as_chunks().0) {
+                    *sum += weight * f32::from_le_bytes(*value);
+                }
+            }
+            Values::Stored { .. } => {
+                self.copy_row(index, row);
+                add(row, sums);
             }
         }
     }
