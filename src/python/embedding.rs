@@ -1,0 +1,241 @@
+//! `subtok.FactorizedEmbedding`: arrays in, arrays out, the interpreter free meanwhile.
+
+// Ids are copied into a vector of our own before the interpreter is released: another Python thread
+// may then write into the caller's array, and every id that is used has been checked.
+
+mod arrays;
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyType};
+
+use self::arrays::{argument, empty, floats, ids_of, number, offsets_of, output, size, weights_of};
+use crate::embed::{DenseOptions, FactorizedEmbedding, PoolMode, PoolOptions, PoolRows, Size};
+use crate::error::Error;
+
+/// A table of vectors, kept as two thin factors: immutable, picklable, safe to share.
+#[pyclass(frozen, name = "FactorizedEmbedding", module = "subtok")]
+pub(crate) struct PyFactorizedEmbedding(Arc<FactorizedEmbedding>);
+
+impl From<FactorizedEmbedding> for PyFactorizedEmbedding {
+    fn from(embedding: FactorizedEmbedding) -> Self {
+        Self(Arc::new(embedding))
+    }
+}
+
+#[pymethods]
+impl PyFactorizedEmbedding {
+    #[new]
+    #[pyo3(signature = (vocab_size, embedding_dim, hidden_dim, *, seed = None, padding_id = None, bias = false))]
+    fn new(
+        vocab_size: &Bound<'_, PyAny>,
+        embedding_dim: &Bound<'_, PyAny>,
+        hidden_dim: &Bound<'_, PyAny>,
+        seed: Option<&Bound<'_, PyAny>>,
+        padding_id: Option<&Bound<'_, PyAny>>,
+        bias: bool,
+    ) -> PyResult<Self> {
+        let py = vocab_size.py();
+        let vocab_size = size("vocab_size", vocab_size)?;
+        let embedding_dim = size("embedding_dim", embedding_dim)?;
+        let hidden_dim = size("hidden_dim", hidden_dim)?;
+        let seed = seed.map_or(Ok(0), |seed| size("seed", seed))? as u64;
+        let padding = padding_id.map(|id| size("padding_id", id)).transpose()?;
+        let padding = padding.map(|id| {
+            let wanted = || format!("less than vocab_size ({vocab_size})");
+            u32::try_from(id).map_err(|_| Error::argument("padding_id", id, wanted()))
+        });
+        let padding = padding.transpose()?;
+        let made = py.detach(|| {
+            FactorizedEmbedding::new(vocab_size, embedding_dim, hidden_dim, seed, padding, bias)
+        })?;
+        Ok(made.into())
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (weight, *, rank = None, energy = None, budget_bytes = None, counts = None, alpha = None, center = false, threads = None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of a Python call")]
+    fn from_dense<'py>(
+        weight: &Bound<'py, PyAny>,
+        rank: Option<&Bound<'py, PyAny>>,
+        energy: Option<&Bound<'py, PyAny>>,
+        budget_bytes: Option<&Bound<'py, PyAny>>,
+        counts: Option<&Bound<'py, PyAny>>,
+        alpha: Option<&Bound<'py, PyAny>>,
+        center: bool,
+        threads: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<(Self, Bound<'py, PyDict>)> {
+        let py = weight.py();
+        let size = match (rank, energy, budget_bytes) {
+            (Some(rank), None, None) => Size::Rank(size("rank", rank)?),
+            (None, Some(energy), None) => Size::Energy(number("energy", energy)?),
+            (None, None, Some(bytes)) => Size::Budget(size("budget_bytes", bytes)?),
+            _ => return Err(argument(py, "give exactly one of rank, energy and budget_bytes")),
+        };
+        let counts = counts.map(|counts| floats(counts, "counts", 1)?.to_f64()).transpose()?;
+        let weight = floats(weight, "W", 2)?;
+        let threads = thread_count(threads)?;
+        let alpha = alpha.map_or(Ok(0.75), |alpha| number("alpha", alpha))?;
+        let (embedding, report) = weight.with_f32(|values, shape| {
+            let options = DenseOptions { size, counts: counts.as_deref(), alpha, center };
+            py.detach(|| FactorizedEmbedding::from_dense(values, shape[1], &options, threads))
+        })?;
+        let fields = PyDict::new(py);
+        fields.set_item("rank", report.rank)?;
+        fields.set_item("energy", report.energy)?;
+        fields.set_item("relative_error", report.relative_error)?;
+        fields.set_item("weighted_error", report.weighted_error)?;
+        fields.set_item("bytes", report.bytes)?;
+        fields.set_item("dense_bytes", report.dense_bytes)?;
+        fields.set_item("recommendation", report.recommendation)?;
+        Ok((embedding.into(), fields))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (path, mmap = true))]
+    fn load(path: &Bound<'_, PyAny>, mmap: bool) -> PyResult<Self> {
+        let py = path.py();
+        let path = arrays::path(path)?;
+        Ok(py.detach(|| FactorizedEmbedding::load(&path, mmap))?.into())
+    }
+
+    fn save(&self, path: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = path.py();
+        let path: PathBuf = arrays::path(path)?;
+        Ok(py.detach(|| self.0.save(&path))?)
+    }
+
+    #[pyo3(signature = (ids, out = None, *, threads = None))]
+    fn __call__<'py>(
+        &self,
+        ids: &Bound<'py, PyAny>,
+        out: Option<&Bound<'py, PyAny>>,
+        threads: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = ids.py();
+        let (mut shape, ids) = ids_of(&self.0, ids)?;
+        shape.push(self.0.hidden_dim());
+        let threads = thread_count(threads)?;
+        let array = match out {
+            Some(out) => output(out, &shape)?,
+            None => empty(py, &shape)?,
+        };
+        let mut guard = arrays::writable(&array)?;
+        let values = guard.as_slice_mut().map_err(|_| argument(py, arrays::NOT_CONTIGUOUS))?;
+        py.detach(|| self.0.lookup_into(&ids, values, threads))?;
+        drop(guard);
+        Ok(array.into_any())
+    }
+
+    #[pyo3(signature = (ids, offsets = None, mask = None, mode = "mean", normalize = false, *, threads = None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of a Python call")]
+    fn pool<'py>(
+        &self,
+        ids: &Bound<'py, PyAny>,
+        offsets: Option<&Bound<'py, PyAny>>,
+        mask: Option<&Bound<'py, PyAny>>,
+        mode: &str,
+        normalize: bool,
+        threads: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = ids.py();
+        let mode = match mode {
+            "mean" => PoolMode::Mean,
+            "sum" => PoolMode::Sum,
+            "max" => PoolMode::Max,
+            _ => return Err(Error::argument("mode", mode, "\"mean\", \"sum\" or \"max\"").into()),
+        };
+        let (mut shape, ids) = ids_of(&self.0, ids)?;
+        let weights = mask.map(|mask| weights_of(mask, &shape)).transpose()?;
+        let offsets = offsets.map(|offsets| offsets_of(offsets, &shape)).transpose()?;
+        let Some(length) = shape.pop() else {
+            return Err(argument(py, "a single id has no rows to pool; give at least one axis"));
+        };
+        let rows = match &offsets {
+            Some(offsets) => PoolRows::Offsets(offsets),
+            None => PoolRows::Equal { rows: shape.iter().product(), length },
+        };
+        if let Some(offsets) = &offsets {
+            shape = vec![offsets.len().saturating_sub(1)];
+        }
+        shape.push(self.0.hidden_dim());
+        let threads = thread_count(threads)?;
+        let array = empty(py, &shape)?;
+        let mut guard = arrays::writable(&array)?;
+        let values = guard.as_slice_mut().map_err(|_| argument(py, arrays::NOT_CONTIGUOUS))?;
+        let options = PoolOptions { mode, weights: weights.as_deref(), normalize };
+        py.detach(|| self.0.pool_into(&ids, rows, &options, values, threads))?;
+        drop(guard);
+        Ok(array.into_any())
+    }
+
+    #[getter]
+    fn vocab_size(&self) -> usize {
+        self.0.vocab_size()
+    }
+
+    #[getter]
+    fn embedding_dim(&self) -> usize {
+        self.0.embedding_dim()
+    }
+
+    #[getter]
+    fn hidden_dim(&self) -> usize {
+        self.0.hidden_dim()
+    }
+
+    #[getter]
+    fn padding_id(&self) -> Option<u32> {
+        self.0.padding_id()
+    }
+
+    fn __repr__(&self) -> String {
+        let mut options = String::new();
+        if let Some(id) = self.0.padding_id() {
+            options = format!(", padding_id={id}");
+        }
+        if self.0.has_bias() {
+            options += ", bias=True";
+        }
+        format!(
+            "FactorizedEmbedding(vocab_size={}, embedding_dim={}, hidden_dim={}{options})",
+            self.0.vocab_size(),
+            self.0.embedding_dim(),
+            self.0.hidden_dim(),
+        )
+    }
+
+    #[classmethod]
+    fn _from_bytes(_class: &Bound<'_, PyType>, content: &Bound<'_, PyBytes>) -> PyResult<Self> {
+        Ok(FactorizedEmbedding::from_bytes(content.as_bytes().to_vec())?.into())
+    }
+
+    fn __reduce__<'py>(
+        slf: &Bound<'py, Self>,
+    ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        let py = slf.py();
+        let embedding = &slf.get().0;
+        let content = py.detach(|| embedding.to_bytes());
+        let restore = slf.get_type().getattr("_from_bytes")?;
+        Ok((restore, (PyBytes::new(py, &content),)))
+    }
+}
+
+/// The argument `threads`, or what `SUBTOK_NUM_THREADS` says, or the processors that may be used.
+fn thread_count(threads: Option<&Bound<'_, PyAny>>) -> PyResult<usize> {
+    // The environment and the quota are read once: both take longer than a small call.
+    static DEFAULT: OnceLock<usize> = OnceLock::new();
+    if let Some(threads) = threads {
+        return match size("threads", threads)? {
+            0 => Err(Error::argument("threads", 0, "at least 1").into()),
+            threads => Ok(threads),
+        };
+    }
+    Ok(*DEFAULT.get_or_init(|| {
+        let set = std::env::var("SUBTOK_NUM_THREADS").ok().and_then(|text| text.parse().ok());
+        let counted = || std::thread::available_parallelism().map_or(1, usize::from);
+        set.filter(|threads| *threads > 0).unwrap_or_else(counted)
+    }))
+}

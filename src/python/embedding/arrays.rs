@@ -1,0 +1,305 @@
+//! What Python hands over as ids, tables, masks and outputs, made into plain slices or refused.
+
+use std::path::PathBuf;
+
+use numpy::{
+    Element, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadwriteArrayDyn, PyUntypedArray,
+    PyUntypedArrayMethods,
+};
+use pyo3::exceptions::{PyMemoryError, PyOverflowError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+use crate::embed::{AnyId, FactorizedEmbedding};
+use crate::error::Error;
+use crate::ids::TokenId;
+
+pub(super) const NOT_CONTIGUOUS: &str = "out must be contiguous in C order";
+
+/// An error of a class in `subtok.errors`.
+fn raise(py: Python<'_>, class: &str, message: impl Into<String>) -> PyErr {
+    let message = message.into();
+    let class = py.import(intern!(py, "subtok.errors")).and_then(|errors| errors.getattr(class));
+    match class.and_then(|class| class.call1((message,))) {
+        Ok(error) => PyErr::from_value(error),
+        Err(error) => error,
+    }
+}
+
+/// An argument of the right type that cannot be used.
+pub(super) fn argument(py: Python<'_>, message: impl Into<String>) -> PyErr {
+    raise(py, "ArgumentError", message)
+}
+
+/// An argument of the wrong type.
+fn wrong_type(py: Python<'_>, message: impl Into<String>) -> PyErr {
+    raise(py, "ArgumentTypeError", message)
+}
+
+/// A number that is not negative.
+pub(super) fn size(name: &'static str, given: &Bound<'_, PyAny>) -> PyResult<usize> {
+    given.extract().map_err(|error: PyErr| {
+        if error.is_instance_of::<PyOverflowError>(given.py()) {
+            return Error::argument(name, given, "from 0 to 2^64 - 1").into();
+        }
+        wrong_type(given.py(), format!("{name} must be an int, not {}", type_name(given)))
+    })
+}
+
+/// A real number.
+pub(super) fn number(name: &'static str, given: &Bound<'_, PyAny>) -> PyResult<f64> {
+    given.extract().map_err(|_: PyErr| {
+        wrong_type(given.py(), format!("{name} must be a number, not {}", type_name(given)))
+    })
+}
+
+fn type_name(given: &Bound<'_, PyAny>) -> String {
+    let name = given.get_type().name();
+    name.map_or_else(|_| "of another type".to_owned(), |name| name.to_string())
+}
+
+/// A path: a string or an object with `__fspath__`.
+pub(super) fn path(given: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    let wrong = |error| wrong_type(given.py(), format!("path must be a str or a path: {error}"));
+    given.extract().map_err(wrong)
+}
+
+fn numpy<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    py.import(intern!(py, "numpy"))?.getattr(name)
+}
+
+/// `numpy.asarray`; whatever it cannot make an array of is a wrong type.
+fn as_array<'py>(given: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyUntypedArray>> {
+    if let Ok(array) = given.cast::<PyUntypedArray>() {
+        return Ok(array.clone());
+    }
+    let py = given.py();
+    let made = numpy(py, "asarray")?.call1((given,)).map_err(|error| {
+        if error.is_instance_of::<PyMemoryError>(py) {
+            return error;
+        }
+        wrong_type(py, format!("{name} cannot be made an array: {}", error.value(py)))
+    })?;
+    Ok(made.cast_into::<PyUntypedArray>()?)
+}
+
+/// The same numbers in C order, aligned, and of type `dtype` if one is named.
+pub(super) fn contiguous<'py>(
+    array: &Bound<'py, PyUntypedArray>,
+    dtype: Option<&str>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    if dtype.is_none() && array.is_c_contiguous() && array.is_aligned() {
+        return Ok(array.clone());
+    }
+    let made = numpy(array.py(), "require")?.call1((array, dtype, ("C", "A")))?;
+    Ok(made.cast_into::<PyUntypedArray>()?)
+}
+
+/// Calls a generic function with the numbers of an integer array of native byte order, in C order.
+macro_rules! with_integers {
+    ($array:expr, $name:literal, $values:ident => $result:expr) => {{
+        let array: &Bound<'_, PyUntypedArray> = $array;
+        let dtype = array.dtype();
+        let array = contiguous(array, None)?;
+        macro_rules! typed {
+            ($type:ty) => {{
+                let typed = array.cast::<PyArrayDyn<$type>>()?;
+                let guard = typed.try_readonly().map_err(|error| busy(array.py(), $name, error))?;
+                let $values = guard.as_slice().map_err(|error| busy(array.py(), $name, error))?;
+                $result
+            }};
+        }
+        match (dtype.kind(), dtype.itemsize()) {
+            (b'i', 1) => typed!(i8),
+            (b'i', 2) => typed!(i16),
+            (b'i', 4) => typed!(i32),
+            (b'i', 8) => typed!(i64),
+            (b'u', 1) => typed!(u8),
+            (b'u', 2) => typed!(u16),
+            (b'u', 4) => typed!(u32),
+            (b'u', 8) => typed!(u64),
+            _ => return Err(wrong_type(array.py(), format!("{} must be integers", $name))),
+        }
+    }};
+}
+
+fn busy(py: Python<'_>, name: &str, error: impl std::fmt::Display) -> PyErr {
+    argument(py, format!("{name} cannot be read: {error}"))
+}
+
+/// Refuses what is no integer array of native byte order. An empty list, which numpy takes for
+/// numbers with a point, is one.
+fn integers<'py>(given: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let array = as_array(given, name)?;
+    let dtype = array.dtype();
+    if dtype.kind() == b'f' && array.is_empty() && !given.is_instance_of::<PyUntypedArray>() {
+        return contiguous(&array, Some("int64"));
+    }
+    let py = given.py();
+    if !matches!(dtype.kind(), b'i' | b'u') {
+        return Err(wrong_type(py, format!("{name} must be integers, not {dtype}")));
+    }
+    if dtype.is_native_byteorder() == Some(false) {
+        let advice = format!(
+            "convert them with .astype('{}{}')",
+            char::from(dtype.kind()),
+            dtype.itemsize()
+        );
+        let text = format!("{name} are {}, of foreign byte order; {advice}", dtype.str()?);
+        return Err(wrong_type(py, text));
+    }
+    Ok(array)
+}
+
+/// The shape of an array of ids, and the ids, checked.
+pub(super) fn ids_of(
+    embedding: &FactorizedEmbedding,
+    given: &Bound<'_, PyAny>,
+) -> PyResult<(Vec<usize>, Vec<TokenId>)> {
+    let array = integers(given, "ids")?;
+    let ids = with_integers!(&array, "ids", values => embedding.check_ids(values)?);
+    Ok((array.shape().to_vec(), ids))
+}
+
+/// Offsets of rows in ids of one axis.
+pub(super) fn offsets_of(given: &Bound<'_, PyAny>, ids: &[usize]) -> PyResult<Vec<usize>> {
+    let array = integers(given, "offsets")?;
+    if array.ndim() != 1 || ids.len() != 1 {
+        return Err(argument(given.py(), "offsets and the ids they divide must have one axis"));
+    }
+    Ok(with_integers!(&array, "offsets", values => sizes(values)?))
+}
+
+fn sizes<I: AnyId>(values: &[I]) -> Result<Vec<usize>, Error> {
+    let convert = |value: &I| {
+        let value: i128 = (*value).into();
+        let wanted = "from 0 to the number of ids";
+        usize::try_from(value).map_err(|_| Error::argument("offsets", value, wanted))
+    };
+    values.iter().map(convert).collect()
+}
+
+/// A weight for every id: a mask of truth values or numbers.
+pub(super) fn weights_of(given: &Bound<'_, PyAny>, ids: &[usize]) -> PyResult<Vec<f32>> {
+    let py = given.py();
+    let array = as_array(given, "mask")?;
+    let dtype = array.dtype();
+    if !matches!(dtype.kind(), b'b' | b'i' | b'u' | b'f') {
+        return Err(wrong_type(py, format!("mask must be numbers, not {dtype}")));
+    }
+    if array.shape() != ids {
+        let text = format!("mask has shape {:?}, but ids have {ids:?}", array.shape());
+        return Err(argument(py, text));
+    }
+    let array = contiguous(&array, Some("float32"))?;
+    let array = array.cast::<PyArrayDyn<f32>>()?;
+    let guard = array.try_readonly().map_err(|error| busy(py, "mask", error))?;
+    Ok(guard.as_slice().map_err(|error| busy(py, "mask", error))?.to_vec())
+}
+
+/// An array of numbers, of 32 or 64 bits, in C order.
+pub(super) struct Floats<'py> {
+    array: Bound<'py, PyUntypedArray>,
+    name: &'static str,
+}
+
+/// Takes any array of real numbers with so many axes.
+pub(super) fn floats<'py>(
+    given: &Bound<'py, PyAny>,
+    name: &'static str,
+    axes: usize,
+) -> PyResult<Floats<'py>> {
+    let array = as_array(given, name)?;
+    let dtype = array.dtype();
+    if !matches!(dtype.kind(), b'i' | b'u' | b'f') {
+        return Err(wrong_type(given.py(), format!("{name} must be real numbers, not {dtype}")));
+    }
+    if array.ndim() != axes {
+        let text = format!("{name} has {} axes, but must have {axes}", array.ndim());
+        return Err(argument(given.py(), text));
+    }
+    let array = match (dtype.kind(), dtype.itemsize(), dtype.is_native_byteorder()) {
+        (b'f', 4, Some(true)) => contiguous(&array, None)?,
+        (b'f', 2 | 4, _) => contiguous(&array, Some("float32"))?,
+        _ => contiguous(&array, Some("float64"))?,
+    };
+    Ok(Floats { array, name })
+}
+
+impl Floats<'_> {
+    /// Lends the numbers out in 32 bits, with their shape.
+    pub(super) fn with_f32<R>(
+        &self,
+        use_them: impl FnOnce(&[f32], &[usize]) -> Result<R, Error>,
+    ) -> PyResult<R> {
+        let shape = self.array.shape();
+        if let Ok(array) = self.array.cast::<PyArrayDyn<f32>>() {
+            let guard = array.try_readonly().map_err(|error| self.busy(error))?;
+            return Ok(use_them(guard.as_slice().map_err(|error| self.busy(error))?, shape)?);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "rounding is what is wanted")]
+        let values: Vec<f32> = self.copy(|value: f64| value as f32)?;
+        Ok(use_them(&values, shape)?)
+    }
+
+    /// The numbers in 64 bits.
+    pub(super) fn to_f64(&self) -> PyResult<Vec<f64>> {
+        if self.array.cast::<PyArrayDyn<f32>>().is_ok() {
+            return self.copy(|value: f32| f64::from(value));
+        }
+        self.copy(|value: f64| value)
+    }
+
+    fn copy<T: Element + Copy, R>(&self, convert: impl Fn(T) -> R) -> PyResult<Vec<R>> {
+        let array = self.array.cast::<PyArrayDyn<T>>()?;
+        let guard = array.try_readonly().map_err(|error| self.busy(error))?;
+        let values = guard.as_slice().map_err(|error| self.busy(error))?;
+        Ok(values.iter().copied().map(convert).collect())
+    }
+
+    fn busy(&self, error: impl std::fmt::Display) -> PyErr {
+        busy(self.array.py(), self.name, error)
+    }
+}
+
+/// A new array of float32. numpy asks for huge pages where they help, so its own allocator is used.
+pub(super) fn empty<'py>(
+    py: Python<'py>,
+    shape: &[usize],
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    static EMPTY: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
+    let (empty, dtype) = EMPTY.get_or_try_init(py, || {
+        let dtype = numpy(py, "dtype")?.call1(("float32",))?;
+        Ok::<_, PyErr>((numpy(py, "empty")?.unbind(), dtype.unbind()))
+    })?;
+    let shape = pyo3::types::PyTuple::new(py, shape)?;
+    Ok(empty.bind(py).call1((shape, dtype))?.cast_into::<PyArrayDyn<f32>>()?)
+}
+
+/// The caller's array, if results of this shape can be written into it.
+pub(super) fn output<'py>(
+    given: &Bound<'py, PyAny>,
+    shape: &[usize],
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let py = given.py();
+    let Ok(array) = given.cast::<PyArrayDyn<f32>>() else {
+        return Err(wrong_type(py, "out must be a numpy array of float32 in native byte order"));
+    };
+    if array.shape() != shape {
+        let text = format!("out has shape {:?}, but must have {shape:?}", array.shape());
+        return Err(argument(py, text));
+    }
+    if !(array.is_c_contiguous() && array.is_aligned()) {
+        return Err(argument(py, NOT_CONTIGUOUS));
+    }
+    Ok(array.clone())
+}
+
+/// Reserves an array for writing.
+pub(super) fn writable<'py>(
+    array: &Bound<'py, PyArrayDyn<f32>>,
+) -> PyResult<PyReadwriteArrayDyn<'py, f32>> {
+    let refused = |error| argument(array.py(), format!("out cannot be written: {error}"));
+    array.try_readwrite().map_err(refused)
+}
