@@ -5,6 +5,7 @@
 mod args;
 mod arrays;
 mod batch;
+mod embedding;
 mod encoding;
 mod errors;
 mod text;
@@ -17,6 +18,8 @@ use pyo3::prelude::*;
 mod _subtok {
     #[pymodule_export]
     use super::batch::PyEncodingBatch;
+    #[pymodule_export]
+    use super::embedding::PyFactorizedEmbedding;
     #[pymodule_export]
     use super::encoding::PyEncoding;
     #[pymodule_export]
