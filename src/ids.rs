@@ -35,6 +35,12 @@ impl Pair {
         self.0 as TokenId
     }
 
+    /// The pair that [`Pair::packed`] gave.
+    #[inline]
+    pub(crate) fn from_packed(packed: u64) -> Self {
+        Self(packed)
+    }
+
     /// Both ids in one integer.
     #[inline]
     pub fn packed(self) -> u64 {
@@ -57,7 +63,7 @@ impl Span {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "texts are shorter than u32::MAX bytes")]
     pub fn new(start: usize, end: usize) -> Self {
-        debug_assert!(start <= end && end <= u32::MAX as usize);
+        debug_assert!(start <= end && u32::try_from(end).is_ok());
         Self { start: start as u32, end: end as u32 }
     }
 
@@ -85,7 +91,7 @@ impl Span {
 /// # Errors
 /// [`Error::Argument`] when the text is longer than [`MAX_TEXT_BYTES`].
 #[inline]
-pub fn check_text_length(text: &str) -> Result<()> {
+pub(crate) fn check_text_length(text: &str) -> Result<()> {
     if text.len() <= MAX_TEXT_BYTES {
         return Ok(());
     }

@@ -39,9 +39,9 @@ pub use formats::{
     save, to_json,
 };
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Pair, Span, TokenId};
-#[cfg(feature = "reference")]
-pub use model::wordpiece_reference;
 pub use model::{Bpe, BpeOptions, CacheStats, Model, Vocab, WordPiece, WordPieceOptions};
+#[cfg(feature = "reference")]
+pub use model::{bpe_reference, wordpiece_reference};
 pub use normalize::{Aligned, BertNormalizer, Normalizer};
 pub use postprocess::fit::{
     Direction, PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy,

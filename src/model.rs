@@ -5,6 +5,8 @@ pub(crate) mod pieces;
 mod vocab;
 mod wordpiece;
 
+#[cfg(feature = "reference")]
+pub use bpe::reference as bpe_reference;
 pub use bpe::{Bpe, BpeOptions};
 pub use pieces::CacheStats;
 pub use vocab::Vocab;
@@ -14,6 +16,7 @@ pub use wordpiece::{WordPiece, WordPieceOptions};
 
 /// A model: the part of a tokenizer that was trained.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one model per tokenizer, never a list")]
 pub enum Model {
     /// Byte-pair encoding.
     Bpe(Bpe),

@@ -246,7 +246,7 @@ impl Tokenizer {
         let mut bytes = Vec::new();
         match &self.plan.declared.decoder {
             Some(decoder) if decoder.is_byte_level() => {
-                crate::decode::token_to_bytes(token, &mut bytes)
+                crate::decode::token_to_bytes(token, &mut bytes);
             }
             _ => bytes.extend_from_slice(token.as_bytes()),
         }
@@ -356,9 +356,10 @@ impl Plan {
             return self.stretch_ids(text, scratch, out);
         }
         let mut result = Ok(());
-        self.added.split_raw(text, plain_specials, |part| match part.id {
-            Some(id) => out.push(id),
-            None => {
+        self.added.split_raw(text, plain_specials, |part| {
+            if let Some(id) = part.id {
+                out.push(id);
+            } else {
                 // On the fast road text that is searched after normalising is not normalised.
                 let text = &text[part.start..part.end];
                 self.added.split_normalized(text, plain_specials, |part| match part.id {

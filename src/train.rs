@@ -18,8 +18,8 @@ mod corpus;
 mod count;
 mod counter;
 mod counts;
-#[cfg(any(test, feature = "reference"))]
-pub(crate) mod reference;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod twins;
 mod wordpiece;

@@ -135,14 +135,13 @@ impl Bpe {
             model.starts.resize(id as usize + 1, Self::position(model.bytes.len())?);
             let start = model.bytes.len();
             for c in token.chars() {
-                match byte_level::char_to_byte(c) {
-                    Some(byte) => model.bytes.push(byte),
+                if let Some(byte) = byte_level::char_to_byte(c) {
+                    model.bytes.push(byte);
+                } else {
                     // A token outside the byte alphabet stands for its own text.
-                    None => {
-                        model.bytes.truncate(start);
-                        model.bytes.extend_from_slice(token.as_bytes());
-                        break;
-                    }
+                    model.bytes.truncate(start);
+                    model.bytes.extend_from_slice(token.as_bytes());
+                    break;
                 }
             }
             if let (Some(byte), true) = (single_byte(token), model.bytes.len() == start + 1) {

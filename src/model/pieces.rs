@@ -224,7 +224,9 @@ mod tests {
 
     fn ids(found: Option<Ids>) -> Vec<u32> {
         let mut out = Vec::new();
-        found.into_iter().for_each(|ids| ids.push_to(&mut out));
+        if let Some(ids) = found {
+            ids.push_to(&mut out);
+        }
         out
     }
 

@@ -85,10 +85,10 @@ impl Gpt2Scanner {
             return runs.end(text, start, |class| class == NUMBER);
         }
         if is_other(class) {
-            if first == b'\'' {
-                if let Some(length) = contraction(&text[at + 1..]) {
-                    return at + 1 + length;
-                }
+            if first == b'\''
+                && let Some(length) = contraction(&text[at + 1..])
+            {
+                return at + 1 + length;
             }
             return runs.end(text, start, is_other);
         }
@@ -135,10 +135,10 @@ impl Cl100kScanner {
             return self.number(text, at + length);
         }
         let first = text[at];
-        if first == b'\'' {
-            if let Some(length) = any_case_contraction(&text[at + 1..]) {
-                return at + 1 + length;
-            }
+        if first == b'\''
+            && let Some(length) = any_case_contraction(&text[at + 1..])
+        {
+            return at + 1 + length;
         }
         let next = runs.class(text, at + length);
         if is_letter(next) && first != b'\n' && first != b'\r' {

@@ -102,11 +102,11 @@ pub(super) struct RegexSplitter {
 
 impl RegexSplitter {
     pub(super) fn new(pattern: &str, dialect: Dialect) -> Result<Self> {
-        if dialect == Dialect::TokenizerJson {
-            if let Some(construct) = not_portable(pattern) {
-                let what = format!("the construct `{construct}` in split pattern `{pattern}`");
-                return Err(Error::unsupported(what, "pre_tokenizer"));
-            }
+        if dialect == Dialect::TokenizerJson
+            && let Some(construct) = not_portable(pattern)
+        {
+            let what = format!("the construct `{construct}` in split pattern `{pattern}`");
+            return Err(Error::unsupported(what, "pre_tokenizer"));
         }
         let regex = fancy_regex::RegexBuilder::new(pattern)
             .backtrack_limit(BACKTRACK_LIMIT)
@@ -152,7 +152,7 @@ fn not_portable(pattern: &str) -> Option<String> {
         let next = chars.get(at + 1).copied();
         match (chars[at], next) {
             ('\\', Some('p' | 'P' | 's' | 'S' | 'd' | 'D' | 'r' | 'n' | 't' | 'f' | 'v')) => {
-                at += 1
+                at += 1;
             }
             ('\\', Some(c)) if c.is_ascii_punctuation() => at += 1,
             ('\\', _) => return Some(text(at, at + 2)),

@@ -17,6 +17,9 @@ impl Twins {
     ///
     /// # Errors
     /// None, unless a pattern is broken.
+    ///
+    /// # Panics
+    /// When a pattern has no scanner: it would be compared with itself.
     pub fn all() -> Result<Vec<Self>> {
         let make = |pattern: &'static str, dialect| {
             let scanner = Splitter::compile(&PreTokenizer::byte_level_split(pattern), dialect)?;

@@ -41,9 +41,9 @@ pub(crate) fn path(name: &str, value: &Bound<'_, PyAny>) -> PyResult<std::path::
 }
 
 /// One word out of a few.
-pub(crate) fn choice<'py, T: Copy>(
+pub(crate) fn choice<T: Copy>(
     name: &str,
-    value: &Bound<'py, PyAny>,
+    value: &Bound<'_, PyAny>,
     choices: &[(&str, T)],
 ) -> PyResult<T> {
     let wanted =

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use numpy::{
     Element, PyArray1, PyArray2, PyArrayMethods, PyReadwriteArray2, PyUntypedArray,
-    PyUntypedArrayMethods, ToPyArray,
+    PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt};
@@ -142,7 +142,7 @@ impl PyEncodingBatch {
         };
         match dtype.as_str() {
             "int64" => self.fill::<i64>(py, &fill, out, i64::from),
-            "int32" => self.fill::<i32>(py, &fill, out, |id| id.cast_signed()),
+            "int32" => self.fill::<i32>(py, &fill, out, u32::cast_signed),
             "uint32" => self.fill::<u32>(py, &fill, out, |id| id),
             other => {
                 Err(argument(py, format!("dtype is {other}, but must be int64, int32 or uint32")))
@@ -150,9 +150,9 @@ impl PyEncodingBatch {
         }
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+    fn __repr__(&self, py: Python<'_>) -> String {
         let tokens = self.ids.bind(py).len();
-        Ok(format!("EncodingBatch(rows={}, tokens={tokens})", self.rows.len()))
+        format!("EncodingBatch(rows={}, tokens={tokens})", self.rows.len())
     }
 }
 

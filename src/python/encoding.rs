@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use numpy::{PyArray1, PyArray2, PyArrayMethods, ToPyArray};
+use numpy::{PyArray1, PyArray2, PyUntypedArrayMethods, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -195,12 +195,12 @@ impl PyEncoding {
         Ok(found.map(|span| (span.start, span.end)))
     }
 
-    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+    fn __len__(&self, py: Python<'_>) -> usize {
         self.ids.bind(py).len()
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("Encoding(num_tokens={})", self.__len__(py)?))
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("Encoding(num_tokens={})", self.__len__(py))
     }
 }
 

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use numpy::{PyArray1, PyArray2, ToPyArray};
+use numpy::{PyArray1, ToPyArray};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use super::args::{Keywords, choice, path, size, threads};
 use super::arrays;
 use super::batch::PyEncodingBatch;
 use super::encoding::{PyEncoding, RowSource, Source};
-use super::errors::{argument, check_signals, raise, wrong_type};
+use super::errors::{check_signals, raise, wrong_type};
 use super::text::{Held, HeldInput, HeldRows, SURROGATES, Surrogates};
 use crate::decode::Decoder;
 use crate::error::Error;
@@ -300,7 +300,10 @@ impl PyTokenizer {
         let normalizer = declared.normalizer.as_ref().map(|Normalizer::Bert(_)| "BertNormalizer");
         info.set_item("normalizer", normalizer)?;
         info.set_item("pre_tokenizer", declared.pre_tokenizer.as_ref().map(pre_tokenizer_name))?;
-        info.set_item("post_processor", declared.post_processor.as_ref().map(|part| part.name()))?;
+        info.set_item(
+            "post_processor",
+            declared.post_processor.as_ref().map(super::super::postprocess::PostProcessor::name),
+        )?;
         let decoder = declared.decoder.as_ref().map(|decoder| match decoder {
             Decoder::ByteLevel { .. } => "ByteLevel",
             Decoder::WordPiece { .. } => "WordPiece",
@@ -326,11 +329,7 @@ impl PyTokenizer {
         stride = None, padding = None, padding_side = None, pad_to_multiple_of = None, pad_id = None,
         errors = None
     ))]
-    #[expect(
-        clippy::too_many_arguments,
-        clippy::fn_params_excessive_bools,
-        reason = "keywords of a Python call"
-    )]
+    #[expect(clippy::fn_params_excessive_bools, reason = "keywords of a Python call")]
     fn encode(
         &self,
         text: &Bound<'_, PyAny>,
@@ -379,11 +378,7 @@ impl PyTokenizer {
         stride = None, padding = None, padding_side = None, pad_to_multiple_of = None, pad_id = None,
         errors = None
     ))]
-    #[expect(
-        clippy::too_many_arguments,
-        clippy::fn_params_excessive_bools,
-        reason = "keywords of a Python call"
-    )]
+    #[expect(clippy::fn_params_excessive_bools, reason = "keywords of a Python call")]
     fn encode_batch(
         &self,
         texts: &Bound<'_, PyAny>,

@@ -17,6 +17,7 @@ use crate::normalize::Normalizer;
 
 /// A token added to a model's vocabulary, with how it matches in text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags that files carry")]
 pub struct AddedToken {
     /// The text of the token.
     pub content: String,

@@ -49,11 +49,6 @@ impl<'a> CharPositions<'a> {
         Span { start: self.at(span.start), end: self.at(span.end) }
     }
 
-    /// The bytes of the text.
-    pub(crate) fn text(&self) -> &'a [u8] {
-        self.text
-    }
-
     /// `span`, widened to whole characters.
     #[inline]
     pub(crate) fn whole(&self, mut span: Span) -> Span {

@@ -146,13 +146,12 @@ impl Table {
         let Self { long, arena, hasher, .. } = self;
         let bytes = |entry: &Long| &arena[entry.start..entry.start + entry.length];
         let hash = hasher.hash_one(word);
-        match long.find_mut(hash, |entry| bytes(entry) == word) {
-            Some(entry) => entry.count += count,
-            None => {
-                let entry = Long { start: arena.len(), length: word.len(), count };
-                long.insert_unique(hash, entry, |entry| hasher.hash_one(bytes(entry)));
-                arena.extend_from_slice(word);
-            }
+        if let Some(entry) = long.find_mut(hash, |entry| bytes(entry) == word) {
+            entry.count += count;
+        } else {
+            let entry = Long { start: arena.len(), length: word.len(), count };
+            long.insert_unique(hash, entry, |entry| hasher.hash_one(bytes(entry)));
+            arena.extend_from_slice(word);
         }
     }
 

@@ -62,6 +62,7 @@ pub struct Counts {
     bytes: Vec<u8>,
     /// Where each word ends in `bytes`.
     ends: Vec<usize>,
+    #[expect(clippy::struct_field_names, reason = "what the field holds")]
     counts: Vec<u64>,
     manifest: Manifest,
 }

@@ -30,7 +30,7 @@ pub(crate) const MARK: Class = 6;
 /// Whether `class` is `\p{L}`.
 #[inline]
 pub(crate) const fn is_letter(class: Class) -> bool {
-    class.wrapping_sub(UPPER) <= CASELESS - UPPER
+    matches!(class, UPPER | LOWER | CASELESS)
 }
 
 /// The class of every code point.

@@ -60,7 +60,7 @@ impl MergeScratch {
         links.extend((0..count).map(|at| (at.wrapping_sub(1), at + 1)));
         links[symbols.len() - 1].1 = END;
         heap.clear();
-        let mut propose = |heap: &mut BinaryHeap<_>, at: u32, pair: Pair| {
+        let propose = |heap: &mut BinaryHeap<_>, at: u32, pair: Pair| {
             if let Some(merge) = pairs.get(pair) {
                 heap.push(Reverse((merge.rank, at, merge.id, pair)));
             }

@@ -77,7 +77,7 @@ impl PairTable {
     fn grow(&mut self) {
         let mut larger = Self::with_room(self.slots.len());
         for slot in self.slots.iter().filter(|slot| slot.pair != FREE) {
-            larger.insert(Pair::new((slot.pair >> 32) as u32, slot.pair as u32), slot.merge);
+            larger.insert(Pair::from_packed(slot.pair), slot.merge);
         }
         *self = larger;
     }
