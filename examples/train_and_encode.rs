@@ -1,4 +1,4 @@
-//! Count words, learn merges, build a tokenizer, encode and decode.
+//! Count words, train a tokenizer on the counts, encode and decode.
 //!
 //! `cargo run --example train_and_encode [FILE]`
 
@@ -9,8 +9,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use subtok::{
-    Bpe, BpeOptions, BpeTrainConfig, Counter, Decoder, EncodeOptions, Input, Manifest, Model,
-    PreTokenizer, Tokenizer, TokenizerBuilder, Unit, UnknownIds, Vocab, learn_bpe,
+    BpeTrainConfig, Counter, EncodeOptions, Input, Manifest, PreTokenizer, UnknownIds, train_bpe,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -22,23 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let counter = Counter::new(None, &pre_tokenizer, Manifest::default(), None)?;
     let counts = counter.count_files(std::slice::from_ref(&path), &mut silent)?;
     let config = BpeTrainConfig { vocab_size: 1000, ..BpeTrainConfig::default() };
-    let learned = learn_bpe(&counts, Unit::Byte, &config, &mut silent)?;
-    let (words, merges) = (counts.len(), learned.merges.len());
-    println!("{words} distinct words, {merges} merges, stopped by {}", learned.stop.name());
-
-    let name = |id: u32| learned.tokens[id as usize].clone();
-    let merges: Vec<_> = learned.merges.iter().map(|&(l, r)| (name(l), name(r))).collect();
-    let vocab = Vocab::new(learned.tokens.iter().cloned().zip(0..).collect())?;
-    let bpe = Bpe::new(vocab, &merges, BpeOptions::default())?;
-    let tokenizer = Tokenizer::build(TokenizerBuilder {
-        pre_tokenizer: Some(pre_tokenizer),
-        decoder: Some(Decoder::ByteLevel {
-            add_prefix_space: false,
-            trim_offsets: true,
-            use_regex: true,
-        }),
-        ..TokenizerBuilder::new(Model::Bpe(bpe))
-    })?;
+    let (tokenizer, report) = train_bpe(&counts, None, pre_tokenizer, &config, &mut silent)?;
+    println!("{} distinct words: {report:?}", counts.len());
 
     let text = std::fs::read_to_string(&path)?;
     let mut ids = Vec::new();

@@ -1,35 +1,83 @@
-#!/usr/bin/env python3
-"""Writes tests/data/formats_golden.json: tokenizer.json texts and what tokenizers makes of them.
+"""Write tests/data/formats_golden.json: tokenizer.json texts and what tokenizers makes of them.
 
-Each case has a text as some file may hold it ("given") and the text that tokenizers 0.23.3 writes after it has read that
-one ("compact", and the same with line breaks, "pretty"); or "refused", when it does not read it.
+Each case has a text as some file may hold it ("given") and the text that tokenizers 0.23.3 writes
+after it has read that one ("compact", and the same with line breaks, "pretty"); or "refused", when
+it does not read it.
 """
+
 import json
 import pathlib
 
 import tokenizers
 from tokenizers import Tokenizer
 
-LETTERS = {"a": 0, "b": 1, "Ġ": 2, "ab": 3, "Ġab": 4, "é\"\\\n\u2028": 5, "<s>": 6, "</s>": 7}
-BPE = {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,
-       "fuse_unk": False, "byte_fallback": False, "ignore_merges": False, "vocab": LETTERS,
-       "merges": [["a", "b"], ["Ġ", "ab"]]}
-WORDPIECE = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
-             "vocab": {"[UNK]": 0, "a": 1, "##b": 2, "[CLS]": 3, "[SEP]": 4, "[PAD]": 5, "나": 6}}
+LETTERS = {"a": 0, "b": 1, "Ġ": 2, "ab": 3, "Ġab": 4, 'é"\\\n\u2028': 5, "<s>": 6, "</s>": 7}
+BPE = {
+    "type": "BPE",
+    "dropout": None,
+    "unk_token": None,
+    "continuing_subword_prefix": None,
+    "end_of_word_suffix": None,
+    "fuse_unk": False,
+    "byte_fallback": False,
+    "ignore_merges": False,
+    "vocab": LETTERS,
+    "merges": [["a", "b"], ["Ġ", "ab"]],
+}
+WORDPIECE = {
+    "type": "WordPiece",
+    "unk_token": "[UNK]",
+    "continuing_subword_prefix": "##",
+    "max_input_chars_per_word": 100,
+    "vocab": {"[UNK]": 0, "a": 1, "##b": 2, "[CLS]": 3, "[SEP]": 4, "[PAD]": 5, "나": 6},
+}
 BYTES = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}
 PAIRS = {"sep": ["</s>", 7], "cls": ["<s>", 6]}
-BERT = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": False, "strip_accents": None, "lowercase": True}
-SPLIT = {"type": "Split", "pattern": {"Regex": "\\p{N}{1,3}|'s"}, "behavior": "Isolated", "invert": False}
-FLAGS = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-TEMPLATE = {"type": "TemplateProcessing",
-            "single": [{"SpecialToken": {"id": "[SEP]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 3}}],
-            "pair": [{"Sequence": {"id": "B", "type_id": 1}}, {"SpecialToken": {"id": "[CLS]", "type_id": 2}},
-                     {"Sequence": {"id": "A", "type_id": 0}}],
-            "special_tokens": {"[SEP]": {"id": "[SEP]", "ids": [4], "tokens": ["[SEP]"]},
-                               "[CLS]": {"id": "[CLS]", "ids": [3, 3], "tokens": ["[CLS]", "x"]}}}
+BERT = {
+    "type": "BertNormalizer",
+    "clean_text": True,
+    "handle_chinese_chars": False,
+    "strip_accents": None,
+    "lowercase": True,
+}
+SPLIT = {
+    "type": "Split",
+    "pattern": {"Regex": "\\p{N}{1,3}|'s"},
+    "behavior": "Isolated",
+    "invert": False,
+}
+FLAGS = {
+    "single_word": False,
+    "lstrip": False,
+    "rstrip": False,
+    "normalized": False,
+    "special": True,
+}
+TEMPLATE = {
+    "type": "TemplateProcessing",
+    "single": [
+        {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+        {"Sequence": {"id": "A", "type_id": 3}},
+    ],
+    "pair": [
+        {"Sequence": {"id": "B", "type_id": 1}},
+        {"SpecialToken": {"id": "[CLS]", "type_id": 2}},
+        {"Sequence": {"id": "A", "type_id": 0}},
+    ],
+    "special_tokens": {
+        "[SEP]": {"id": "[SEP]", "ids": [4], "tokens": ["[SEP]"]},
+        "[CLS]": {"id": "[CLS]", "ids": [3, 3], "tokens": ["[CLS]", "x"]},
+    },
+}
 TRUNCATION = {"direction": "Left", "max_length": 9, "strategy": "OnlySecond", "stride": 2}
-PADDING = {"strategy": {"Fixed": 7}, "direction": "Left", "pad_to_multiple_of": 8, "pad_id": 5, "pad_type_id": 1,
-           "pad_token": "[PAD]"}
+PADDING = {
+    "strategy": {"Fixed": 7},
+    "direction": "Left",
+    "pad_to_multiple_of": 8,
+    "pad_id": 5,
+    "pad_type_id": 1,
+    "pad_token": "[PAD]",
+}
 
 
 def without(component, *keys):
@@ -41,7 +89,12 @@ def bpe(**parts):
 
 
 def wordpiece(**parts):
-    return {"normalizer": BERT, "pre_tokenizer": {"type": "BertPreTokenizer"}, **parts, "model": parts.get("model", WORDPIECE)}
+    return {
+        "normalizer": BERT,
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        **parts,
+        "model": parts.get("model", WORDPIECE),
+    }
 
 
 CASES = {
@@ -49,26 +102,64 @@ CASES = {
     "bpe ignore_merges": bpe(model={"ignore_merges": True}),
     "bpe holes": bpe(model={"vocab": {**LETTERS, "x": 50}}),
     "bpe vocabulary out of order": bpe(model={"vocab": dict(reversed(list(LETTERS.items())))}),
-    "bpe without type, old merges": bpe(model={"type": None, "merges": ["#version: 0.2", "a b", "Ġ ab"]}),
+    "bpe without type, old merges": bpe(
+        model={"type": None, "merges": ["#version: 0.2", "a b", "Ġ ab"]}
+    ),
     "bpe empty affixes": bpe(model={"merges": [], "dropout": None}),
-    "bpe fewest fields": {"pre_tokenizer": BYTES, "model": {"type": "BPE", "vocab": LETTERS, "merges": []}},
-    "roberta": bpe(post_processor={"type": "RobertaProcessing", **PAIRS, "trim_offsets": True, "add_prefix_space": False}),
-    "roberta without type": bpe(post_processor={**PAIRS, "trim_offsets": True, "add_prefix_space": False}),
+    "bpe fewest fields": {
+        "pre_tokenizer": BYTES,
+        "model": {"type": "BPE", "vocab": LETTERS, "merges": []},
+    },
+    "roberta": bpe(
+        post_processor={
+            "type": "RobertaProcessing",
+            **PAIRS,
+            "trim_offsets": True,
+            "add_prefix_space": False,
+        }
+    ),
+    "roberta without type": bpe(
+        post_processor={**PAIRS, "trim_offsets": True, "add_prefix_space": False}
+    ),
     "bert processing": bpe(post_processor={"type": "BertProcessing", **PAIRS}),
     "bert processing without type": bpe(post_processor={**PAIRS}),
-    "post sequence": bpe(post_processor={"type": "Sequence", "processors": [BYTES, {"type": "BertProcessing", **PAIRS}]}),
-    "split": bpe(pre_tokenizer={"type": "Sequence", "pretokenizers": [SPLIT, {**BYTES, "use_regex": False}]}),
-    "wordpiece": wordpiece(post_processor=TEMPLATE, decoder={"type": "WordPiece", "prefix": "##", "cleanup": True}),
+    "post sequence": bpe(
+        post_processor={
+            "type": "Sequence",
+            "processors": [BYTES, {"type": "BertProcessing", **PAIRS}],
+        }
+    ),
+    "split": bpe(
+        pre_tokenizer={"type": "Sequence", "pretokenizers": [SPLIT, {**BYTES, "use_regex": False}]}
+    ),
+    "wordpiece": wordpiece(
+        post_processor=TEMPLATE, decoder={"type": "WordPiece", "prefix": "##", "cleanup": True}
+    ),
     "wordpiece without types": wordpiece(
-        model=without(WORDPIECE, "type"), normalizer=without(BERT, "type", "strip_accents"),
-        post_processor=without(TEMPLATE, "type"), decoder={"prefix": "##", "cleanup": False}),
+        model=without(WORDPIECE, "type"),
+        normalizer=without(BERT, "type", "strip_accents"),
+        post_processor=without(TEMPLATE, "type"),
+        decoder={"prefix": "##", "cleanup": False},
+    ),
     "truncation, padding": wordpiece(truncation=TRUNCATION, padding=PADDING),
     "truncation, padding, fewest fields": wordpiece(
         truncation=without(TRUNCATION, "direction"),
-        padding={**without(PADDING, "pad_to_multiple_of"), "strategy": "BatchLongest"}),
-    "added tokens": wordpiece(added_tokens=[
-        {"id": 3, "content": "[CLS]", **FLAGS}, {"id": 7, "content": "<x>", **FLAGS, "lstrip": True, "rstrip": True},
-        {"id": 8, "content": "plain text", **FLAGS, "special": False, "normalized": True, "single_word": True}]),
+        padding={**without(PADDING, "pad_to_multiple_of"), "strategy": "BatchLongest"},
+    ),
+    "added tokens": wordpiece(
+        added_tokens=[
+            {"id": 3, "content": "[CLS]", **FLAGS},
+            {"id": 7, "content": "<x>", **FLAGS, "lstrip": True, "rstrip": True},
+            {
+                "id": 8,
+                "content": "plain text",
+                **FLAGS,
+                "special": False,
+                "normalized": True,
+                "single_word": True,
+            },
+        ]
+    ),
     "byte level from before use_regex": bpe(decoder=without(BYTES, "use_regex")),
     "unknown fields inside": bpe(decoder={**BYTES, "more": [1]}, model={"more": 1}),
     "refused: unknown key": bpe(more=1),
@@ -83,7 +174,9 @@ CASES = {
     "refused: float id": bpe(model={"vocab": {**LETTERS, "x": 9.0}}),
     "refused: merge of three": bpe(model={"merges": ["a b a"]}),
     "refused: unknown merge": bpe(model={"merges": [["a", "z"]]}),
-    "refused: wordpiece without a field": wordpiece(model=without(WORDPIECE, "continuing_subword_prefix")),
+    "refused: wordpiece without a field": wordpiece(
+        model=without(WORDPIECE, "continuing_subword_prefix")
+    ),
 }
 
 
@@ -97,13 +190,20 @@ def case(name, document):
         assert name.startswith("refused"), (name, error)
         return {"name": name, "given": given, "refused": str(error)}
     assert not name.startswith("refused"), name
-    return {"name": name, "given": given, "compact": tokenizer.to_str(), "pretty": tokenizer.to_str(pretty=True)}
+    return {
+        "name": name,
+        "given": given,
+        "compact": tokenizer.to_str(),
+        "pretty": tokenizer.to_str(pretty=True),
+    }
 
 
 def main():
     path = pathlib.Path(__file__).parent.parent / "tests/data/formats_golden.json"
     lines = ",\n".join(json.dumps(case(*item), ensure_ascii=False) for item in CASES.items())
-    path.write_text(f'{{"tokenizers":"{tokenizers.__version__}","cases":[\n{lines}\n]}}\n', encoding="utf-8")
+    path.write_text(
+        f'{{"tokenizers":"{tokenizers.__version__}","cases":[\n{lines}\n]}}\n', encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
