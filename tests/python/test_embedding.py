@@ -225,8 +225,16 @@ class TestSameBits:
 class TestConstruction:
     @pytest.mark.parametrize(
         "sizes",
-        [(-1, 8, 16), (0, 8, 16), (10, 0, 16), (10, 8, 0), (2**62, 8, 16), (2**40, 64, 64)]
-        + [(2**31, 2**20, 2**20), (2**70, 8, 16)],
+        [
+            (-1, 8, 16),
+            (0, 8, 16),
+            (10, 0, 16),
+            (10, 8, 0),
+            (2**62, 8, 16),
+            (2**40, 64, 64),
+            (2**31, 2**20, 2**20),
+            (2**70, 8, 16),
+        ],
     )
     def test_sizes_out_of_bounds(self, sizes: tuple[int, int, int]) -> None:
         with pytest.raises(subtok.ArgumentError, match=r"vocab_size|_dim|the size of the table"):
@@ -301,7 +309,8 @@ class TestPool:
         assert not empty.any()
 
     @pytest.mark.parametrize(
-        "offsets", [[0, 3, 2], [0, 100], [-1, 3], np.array([0, 2**63], np.uint64), [1, 3], [], [[0]]]
+        "offsets",
+        [[0, 3, 2], [0, 100], [-1, 3], np.array([0, 2**63], np.uint64), [1, 3], [], [[0]]],
     )
     def test_bad_offsets(self, embedding: FactorizedEmbedding, offsets: Any) -> None:
         with pytest.raises(subtok.ArgumentError, match="offsets"):
@@ -388,10 +397,10 @@ class TestFromDense:
         good = np.ones((9, 4))
         nan, inf, large = (np.full((9, 4), x) for x in (np.nan, np.inf, 1e300))
         for table in (np.zeros(5), np.zeros((0, 4)), np.zeros((4, 0)), nan, inf, large):
-            with pytest.raises(subtok.ArgumentError, match="^W "):
+            with pytest.raises(subtok.ArgumentError, match=r"^W "):
                 make(table, rank=2)
         for table in (None, np.ones((9, 4), complex), [["a"]], [[1.0], [2.0, 3.0]]):
-            with pytest.raises(subtok.ArgumentTypeError, match="^W "):
+            with pytest.raises(subtok.ArgumentTypeError, match=r"^W "):
                 make(table, rank=2)
         for size in ({"rank": 0}, {"rank": 5}, {"rank": -1}, {"rank": 10**9}, {"energy": 2.0}):
             with pytest.raises(subtok.ArgumentError, match=next(iter(size))):
@@ -403,9 +412,9 @@ class TestFromDense:
             with pytest.raises(subtok.ArgumentError, match="exactly one of"):
                 make(good, **size)
         for counts in ([1, 2], [-1] * 9, [0] * 9, [np.nan] * 9, [[1] * 9]):
-            with pytest.raises(subtok.ArgumentError, match="^counts "):
+            with pytest.raises(subtok.ArgumentError, match=r"^counts "):
                 make(good, rank=2, counts=counts)
-        with pytest.raises(subtok.ArgumentTypeError, match="^counts "):
+        with pytest.raises(subtok.ArgumentTypeError, match=r"^counts "):
             make(good, rank=2, counts=["a"] * 9)
         with pytest.raises(subtok.ArgumentTypeError, match="alpha must be a number, not str"):
             make(good, rank=2, alpha="a")

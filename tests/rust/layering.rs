@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What the data flows through, from the ground up.
 const LAYERS: [&[&str]; 5] = [
-    &["error", "files", "ids", "unicode"],
+    &["error", "files", "ids", "threads", "unicode"],
     &["normalize", "pretokenize", "model", "postprocess", "embed"],
     &["decode", "tokenizer"],
     &["train", "formats"],
@@ -18,7 +18,8 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// Edges inside a layer; there is none in layer 1.
-const SIBLINGS: [(&str, &str); 3] = [("files", "error"), ("ids", "error"), ("tokenizer", "decode")];
+const SIBLINGS: [(&str, &str); 4] =
+    [("files", "error"), ("ids", "error"), ("threads", "error"), ("tokenizer", "decode")];
 
 /// Files that may say `unsafe`, and why.
 const UNSAFE: [(&str, &str); 3] = [
