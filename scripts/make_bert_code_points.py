@@ -9,6 +9,7 @@ and white space from here, and a test holds all other tables against it.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import tokenizers
@@ -16,22 +17,18 @@ from tokenizers.normalizers import NFD, BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 OUT = Path("tests/data/bert_code_points.json")
-OFF = {
-    "clean_text": False,
-    "handle_chinese_chars": False,
-    "strip_accents": False,
-    "lowercase": False,
-}
+STEPS = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
+OFF = dict.fromkeys(STEPS, False)
 
 
-def code_points():
-    """Every character except the surrogates."""
+def code_points() -> Iterator[str]:
+    """Yield every character except the surrogates."""
     yield from map(chr, range(0xD800))
     yield from map(chr, range(0xE000, 0x110000))
 
 
-def ranges(chars):
-    """The code points of `chars`, in order, as inclusive ranges."""
+def ranges(chars: list[str]) -> list[list[int]]:
+    """Return the code points of `chars`, in order, as inclusive ranges."""
     found = []
     for code in map(ord, chars):
         if found and found[-1][1] == code - 1:
@@ -41,7 +38,7 @@ def ranges(chars):
     return found
 
 
-def main():
+def main() -> None:
     """Sweep all characters through each step alone."""
     clean, chinese, strip, lower = (
         BertNormalizer(**{**OFF, step: True}).normalize_str for step in OFF

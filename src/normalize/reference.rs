@@ -174,6 +174,36 @@ proptest! {
 }
 
 #[test]
+fn the_library_agrees() {
+    let golden = include_str!("../../tests/data/bert_golden.json");
+    let golden: serde_json::Value = serde_json::from_str(golden).unwrap();
+    assert_eq!(golden["tokenizers"], "0.23.3");
+    for case in golden["normalizer"].as_array().unwrap() {
+        let on = |name: &str| case[name].as_bool();
+        let bert = BertNormalizer {
+            clean_text: on("clean_text").unwrap(),
+            handle_chinese_chars: on("handle_chinese_chars").unwrap(),
+            strip_accents: on("strip_accents"),
+            lowercase: on("lowercase").unwrap(),
+        };
+        for line in case["texts"].as_array().unwrap() {
+            let text = line[0].as_str().unwrap();
+            check(&bert, text);
+            let aligned = normalize(&bert, text);
+            assert_eq!(Some(&*aligned.text), line[1].as_str(), "{bert:?} on {text:?}");
+            let count = |bytes: u32| text[..bytes as usize].chars().count();
+            let origins: Vec<usize> = aligned
+                .text
+                .char_indices()
+                .map(|(at, c)| aligned.source(at..at + c.len_utf8()))
+                .flat_map(|span| [count(span.start), count(span.end)])
+                .collect();
+            assert_eq!(serde_json::json!(origins), line[2], "{bert:?} on {text:?}");
+        }
+    }
+}
+
+#[test]
 fn a_long_row_of_combining_characters_stays_linear_enough() {
     let text = "a".to_owned() + &"\u{1D165}\u{302E}\u{323}".repeat(100_000);
     check(&BertNormalizer::default(), &text);

@@ -71,6 +71,16 @@ mod tests {
     }
 
     #[test]
+    fn the_library_agrees() {
+        let golden = include_str!("../../tests/data/bert_golden.json");
+        let golden: serde_json::Value = serde_json::from_str(golden).unwrap();
+        for case in golden["pre_tokenizer"].as_array().unwrap() {
+            let text = case[0].as_str().unwrap();
+            assert_eq!(serde_json::json!(pieces(text)), case[1], "{text:?}");
+        }
+    }
+
+    #[test]
     fn every_code_point_splits_as_by_the_definition() {
         for c in '\0'..=char::MAX {
             let text = format!("{c}a{c}{c}é{c}");

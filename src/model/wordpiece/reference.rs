@@ -72,6 +72,19 @@ mod tests {
     }
 
     #[test]
+    fn the_library_agrees() {
+        let golden = include_str!("../../../tests/data/bert_golden.json");
+        let golden: serde_json::Value = serde_json::from_str(golden).unwrap();
+        let vocab = golden["vocab"].as_array().unwrap();
+        let tokens: Vec<&str> = vocab.iter().map(|token| token.as_str().unwrap()).collect();
+        let model = model(&tokens, "##", 10);
+        for case in golden["words"].as_array().unwrap() {
+            let word = case[0].as_str().unwrap();
+            assert_eq!(serde_json::json!(encode(&model, word)), case[1], "{word:?}");
+        }
+    }
+
+    #[test]
     fn limits_at_the_ends() {
         let entries = vec![("[UNK]".to_owned(), 0), ("a".to_owned(), 1), ("##a".to_owned(), 2)];
         for (limit, count) in [(0, 1), (1, 1), (usize::MAX, 30)] {

@@ -295,7 +295,7 @@ mod tests {
             .map(|n| [n / 6859, n / 361, n / 19, n].map(digit).into_iter().collect())
             .collect();
         let trie = trie(tokens.iter().map(String::as_str));
-        assert!(trie.slots() < 137_560 * 21 / 20, "{}", trie.slots());
+        assert!(trie.slots() < 2 * 137_560, "{}", trie.slots());
     }
 
     proptest! {
