@@ -31,14 +31,14 @@ pub fn read_tiktoken(bytes: &[u8]) -> Result<Vec<(Vec<u8>, TokenId)>> {
         }
         let number = index + 1;
         let failed = |problem: String| Error::format(FORMAT, format!("line {number}"), problem);
-        let (token, rank) = parse_line(line).map_err(failed)?;
-        if let Some(other) = seen.insert(token.clone(), number) {
+        let (bytes_of_token, rank) = parse_line(line).map_err(failed)?;
+        if let Some(other) = seen.insert(bytes_of_token.clone(), number) {
             return Err(failed(format!("the token of line {other} again")));
         }
         if let Some(other) = taken.insert(rank, number) {
             return Err(failed(format!("rank {rank} again, which line {other} has")));
         }
-        ranks.push((token, rank));
+        ranks.push((bytes_of_token, rank));
     }
     if ranks.is_empty() {
         return Err(Error::format(FORMAT, "", "there is no line with a token"));
