@@ -1,5 +1,7 @@
 //! The factorised embedding: the product alone, look-ups, pooling, factorising.
 
+#![expect(clippy::expect_used, reason = "a benchmark that cannot start should stop")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -13,7 +15,8 @@ const HIDDEN: usize = 768;
 fn ids(count: usize) -> Vec<u32> {
     let mut state = 1_u64;
     let mut draw = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 11) as f64 / (1_u64 << 53) as f64
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 30,522")]

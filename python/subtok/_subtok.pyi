@@ -505,11 +505,23 @@ class FactorizedEmbedding:
         embedding_dim: int,
         hidden_dim: int,
         *,
-        seed: int | None = None,
+        seed: int = 0,
         padding_id: int | None = None,
         bias: bool = False,
     ) -> Self:
-        """A table with random values."""
+        """A new table, drawn from a seed: the same one on every machine.
+
+        Args:
+            vocab_size: How many ids have a row.
+            embedding_dim: The length of an inner row.
+            hidden_dim: The length of a row.
+            seed: From 0 to 2**64 - 1.
+            padding_id: The id whose row is zero.
+            bias: Add a bias to every other row; it starts with zeros.
+
+        Raises:
+            ArgumentError: A size is out of bounds, or the padding id is not in the vocabulary.
+        """
 
     @staticmethod
     def from_dense(
@@ -519,18 +531,42 @@ class FactorizedEmbedding:
         energy: float | None = None,
         budget_bytes: int | None = None,
         counts: npt.ArrayLike | None = None,
-        alpha: float | None = None,
+        alpha: float = 0.75,
         center: bool = False,
         threads: int | None = None,
     ) -> tuple[FactorizedEmbedding, dict[str, Any]]:
-        """Factorise a trained table; the report says what that costs."""
+        """Factorise a trained table; the report says what that costs.
+
+        Args:
+            weight: The table, one row for each id.
+            rank: The embedding_dim to reach. Give this, or one of the next two.
+            energy: The share of the weighted squares to keep, above 0 and at most 1.
+            budget_bytes: The bytes that the factors may take.
+            counts: How often each id occurs; rows weigh counts ** alpha.
+            alpha: See counts.
+            center: Keep the weighted mean of the rows as bias.
+            threads: How many threads; the result does not depend on it.
+
+        Returns:
+            The embedding, and a dict with rank, energy, relative_error, weighted_error, bytes,
+            dense_bytes and recommendation.
+        """
 
     @staticmethod
     def load(path: _Path, mmap: bool = True) -> FactorizedEmbedding:
-        """Read a safetensors file."""
+        """Read a safetensors file with ALBERT's names.
+
+        Args:
+            path: The file.
+            mmap: Leave rows in the file until they are used. It must not be changed in place then.
+
+        Raises:
+            FileError: The file cannot be read.
+            FormatError: It is not such a file.
+        """
 
     def save(self, path: _Path) -> None:
-        """Write a safetensors file."""
+        """Write a safetensors file with ALBERT's names; an old file is replaced as a whole."""
 
     def __call__(
         self,
@@ -539,7 +575,16 @@ class FactorizedEmbedding:
         *,
         threads: int | None = None,
     ) -> npt.NDArray[np.float32]:
-        """Rows for ids of any shape: (*shape, hidden_dim)."""
+        """Rows for ids of any shape: (*shape, hidden_dim).
+
+        Args:
+            ids: Integers of any type, shape and memory layout.
+            out: Where to write the rows: float32, of that shape, in C order.
+            threads: How many threads; the result does not depend on it.
+
+        Raises:
+            UnknownIdError: An id has no row; the message names it and its position.
+        """
 
     def pool(
         self,

@@ -4,12 +4,11 @@
 // gaps or overlaps; what the tensors must be for us is checked here. Writing is our own, for three
 // things the crate does not do: rows go to the file without a second copy of the table in memory,
 // the data begin at a multiple of 64 bytes, and everything is on the disk before the new file
-// takes the name of the old one. An old file that is mapped somewhere stays what it was.
+// takes the name of the old one (see `files.rs`). An old file that is mapped somewhere stays.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::{self, Write};
+use std::path::Path;
 
 use memmap2::Mmap;
 use safetensors::SafeTensors;
@@ -19,6 +18,7 @@ use super::factorized::{FactorizedEmbedding, check_sizes};
 use super::kernel::Panels;
 use super::table::{Bytes, Kind, Table};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::ids::TokenId;
 
 const FORMAT: &str = "safetensors";
@@ -40,8 +40,7 @@ impl FactorizedEmbedding {
     /// # Errors
     /// [`Error::Io`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        write_file(path, |out| self.write(out)).map_err(|source| Error::io("write", path, source))
+        files::write_atomically(path.as_ref(), |out| self.write(out))
     }
 
     /// The bytes of the file that [`Self::save`] writes.
@@ -108,7 +107,7 @@ impl FactorizedEmbedding {
         Self::from_parts(table, panels, bias, padding)
     }
 
-    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let (vocab, embed, hidden) = (self.vocab_size(), self.embedding_dim(), self.hidden_dim());
         // The table comes last: its numbers may be of 16 bits, and then nothing behind it is
         // out of step.
@@ -142,9 +141,8 @@ impl FactorizedEmbedding {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(header.as_bytes())?;
         for j in 0..hidden {
-            for k in 0..embed {
-                out.write_all(&self.projection.get(k, j).to_le_bytes())?;
-            }
+            let column = (0..embed).flat_map(|k| self.projection.get(k, j).to_le_bytes());
+            out.write_all(&column.collect::<Vec<u8>>())?;
         }
         for value in self.bias.iter().flatten() {
             out.write_all(&value.to_le_bytes())?;
@@ -232,40 +230,6 @@ fn open(path: &Path, mmap: bool) -> io::Result<Bytes> {
     // file, the system ends this process on the next access. `load` says so.
     let mapped = unsafe { Mmap::map(&file)? };
     Ok(Bytes::Mapped(mapped))
-}
-
-/// Writes a file under a temporary name beside `path` and renames it when it is on the disk.
-fn write_file(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> io::Result<()> {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    // A link keeps pointing to the file, which is replaced where it lies.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let no_name = || io::Error::new(io::ErrorKind::InvalidInput, "the path has no file name");
-    let mut name = target.file_name().ok_or_else(no_name)?.to_owned();
-    name.push(format!(".{}-{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
-    let temporary = Temporary(target.with_file_name(name));
-    let file = File::options().write(true).create_new(true).open(&temporary.0)?;
-    let mut out = BufWriter::with_capacity(1 << 20, file);
-    write(&mut out)?;
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    fs::rename(&temporary.0, &target)?;
-    #[cfg(unix)]
-    if let Some(folder) = target.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        // The new name, too, should survive a power cut; not every file system can promise it.
-        let _ = File::open(folder).and_then(|folder| folder.sync_all());
-    }
-    Ok(())
-}
-
-/// A file that is removed when the work on it does not end in a rename.
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@
 
 mod arrays;
 
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
-use self::arrays::{argument, empty, floats, ids_of, number, offsets_of, output, size, weights_of};
+use self::arrays::{empty, floats, ids_of, number, offsets_of, output, weights_of};
+use super::args::{self, choice, size};
+use super::errors::argument;
 use crate::embed::{DenseOptions, FactorizedEmbedding, PoolMode, PoolOptions, PoolRows, Size};
 use crate::error::Error;
 
@@ -28,7 +29,10 @@ impl From<FactorizedEmbedding> for PyFactorizedEmbedding {
 #[pymethods]
 impl PyFactorizedEmbedding {
     #[new]
-    #[pyo3(signature = (vocab_size, embedding_dim, hidden_dim, *, seed = None, padding_id = None, bias = false))]
+    #[pyo3(
+        signature = (vocab_size, embedding_dim, hidden_dim, *, seed = None, padding_id = None, bias = false),
+        text_signature = "(vocab_size, embedding_dim, hidden_dim, *, seed=0, padding_id=None, bias=False)"
+    )]
     fn new(
         vocab_size: &Bound<'_, PyAny>,
         embedding_dim: &Bound<'_, PyAny>,
@@ -55,7 +59,10 @@ impl PyFactorizedEmbedding {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (weight, *, rank = None, energy = None, budget_bytes = None, counts = None, alpha = None, center = false, threads = None))]
+    #[pyo3(
+        signature = (weight, *, rank = None, energy = None, budget_bytes = None, counts = None, alpha = None, center = false, threads = None),
+        text_signature = "(weight, *, rank=None, energy=None, budget_bytes=None, counts=None, alpha=0.75, center=False, threads=None)"
+    )]
     #[expect(clippy::too_many_arguments, reason = "keywords of a Python call")]
     fn from_dense<'py>(
         weight: &Bound<'py, PyAny>,
@@ -76,7 +83,7 @@ impl PyFactorizedEmbedding {
         };
         let counts = counts.map(|counts| floats(counts, "counts", 1)?.to_f64()).transpose()?;
         let weight = floats(weight, "W", 2)?;
-        let threads = thread_count(threads)?;
+        let threads = args::threads(threads)?;
         let alpha = alpha.map_or(Ok(0.75), |alpha| number("alpha", alpha))?;
         let (embedding, report) = weight.with_f32(|values, shape| {
             let options = DenseOptions { size, counts: counts.as_deref(), alpha, center };
@@ -97,13 +104,13 @@ impl PyFactorizedEmbedding {
     #[pyo3(signature = (path, mmap = true))]
     fn load(path: &Bound<'_, PyAny>, mmap: bool) -> PyResult<Self> {
         let py = path.py();
-        let path = arrays::path(path)?;
+        let path = args::path("path", path)?;
         Ok(py.detach(|| FactorizedEmbedding::load(&path, mmap))?.into())
     }
 
     fn save(&self, path: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = path.py();
-        let path: PathBuf = arrays::path(path)?;
+        let path = args::path("path", path)?;
         Ok(py.detach(|| self.0.save(&path))?)
     }
 
@@ -117,7 +124,7 @@ impl PyFactorizedEmbedding {
         let py = ids.py();
         let (mut shape, ids) = ids_of(&self.0, ids)?;
         shape.push(self.0.hidden_dim());
-        let threads = thread_count(threads)?;
+        let threads = thread_count(threads, shape.iter().product())?;
         let array = match out {
             Some(out) => output(out, &shape)?,
             None => empty(py, &shape)?,
@@ -129,24 +136,22 @@ impl PyFactorizedEmbedding {
         Ok(array.into_any())
     }
 
-    #[pyo3(signature = (ids, offsets = None, mask = None, mode = "mean", normalize = false, *, threads = None))]
-    #[expect(clippy::too_many_arguments, reason = "keywords of a Python call")]
+    #[pyo3(
+        signature = (ids, offsets = None, mask = None, mode = None, normalize = false, *, threads = None),
+        text_signature = "($self, ids, offsets=None, mask=None, mode='mean', normalize=False, *, threads=None)"
+    )]
     fn pool<'py>(
         &self,
         ids: &Bound<'py, PyAny>,
         offsets: Option<&Bound<'py, PyAny>>,
         mask: Option<&Bound<'py, PyAny>>,
-        mode: &str,
+        mode: Option<&Bound<'py, PyAny>>,
         normalize: bool,
         threads: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = ids.py();
-        let mode = match mode {
-            "mean" => PoolMode::Mean,
-            "sum" => PoolMode::Sum,
-            "max" => PoolMode::Max,
-            _ => return Err(Error::argument("mode", mode, "\"mean\", \"sum\" or \"max\"").into()),
-        };
+        let modes = [("mean", PoolMode::Mean), ("sum", PoolMode::Sum), ("max", PoolMode::Max)];
+        let mode = mode.map(|mode| choice("mode", mode, &modes)).transpose()?.unwrap_or_default();
         let (mut shape, ids) = ids_of(&self.0, ids)?;
         let weights = mask.map(|mask| weights_of(mask, &shape)).transpose()?;
         let offsets = offsets.map(|offsets| offsets_of(offsets, &shape)).transpose()?;
@@ -161,7 +166,7 @@ impl PyFactorizedEmbedding {
             shape = vec![offsets.len().saturating_sub(1)];
         }
         shape.push(self.0.hidden_dim());
-        let threads = thread_count(threads)?;
+        let threads = thread_count(threads, ids.len() * self.0.embedding_dim())?;
         let array = empty(py, &shape)?;
         let mut guard = arrays::writable(&array)?;
         let values = guard.as_slice_mut().map_err(|_| argument(py, arrays::NOT_CONTIGUOUS))?;
@@ -223,19 +228,9 @@ impl PyFactorizedEmbedding {
     }
 }
 
-/// The argument `threads`, or what `SUBTOK_NUM_THREADS` says, or the processors that may be used.
-fn thread_count(threads: Option<&Bound<'_, PyAny>>) -> PyResult<usize> {
-    // The environment and the quota are read once: both take longer than a small call.
-    static DEFAULT: OnceLock<usize> = OnceLock::new();
-    if let Some(threads) = threads {
-        return match size("threads", threads)? {
-            0 => Err(Error::argument("threads", 0, "at least 1").into()),
-            threads => Ok(threads),
-        };
-    }
-    Ok(*DEFAULT.get_or_init(|| {
-        let set = std::env::var("SUBTOK_NUM_THREADS").ok().and_then(|text| text.parse().ok());
-        let counted = || std::thread::available_parallelism().map_or(1, usize::from);
-        set.filter(|threads| *threads > 0).unwrap_or_else(counted)
-    }))
+/// The number of threads of a call. What the machine allows takes as long to find out as a small call,
+/// which would not use it.
+fn thread_count(threads: Option<&Bound<'_, PyAny>>, numbers: usize) -> PyResult<usize> {
+    const SMALL: usize = 1 << 16;
+    if threads.is_none() && numbers < SMALL { Ok(1) } else { args::threads(threads) }
 }

@@ -1,12 +1,10 @@
 //! What Python hands over as ids, tables, masks and outputs, made into plain slices or refused.
 
-use std::path::PathBuf;
-
 use numpy::{
     Element, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadwriteArrayDyn, PyUntypedArray,
     PyUntypedArrayMethods,
 };
-use pyo3::exceptions::{PyMemoryError, PyOverflowError};
+use pyo3::exceptions::PyMemoryError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -14,55 +12,18 @@ use pyo3::sync::PyOnceLock;
 use crate::embed::{AnyId, FactorizedEmbedding};
 use crate::error::Error;
 use crate::ids::TokenId;
+use crate::python::errors::{argument, raise, wrong_type};
 
 pub(super) const NOT_CONTIGUOUS: &str = "out must be contiguous in C order";
 
-/// An error of a class in `subtok.errors`.
-fn raise(py: Python<'_>, class: &str, message: impl Into<String>) -> PyErr {
-    let message = message.into();
-    let class = py.import(intern!(py, "subtok.errors")).and_then(|errors| errors.getattr(class));
-    match class.and_then(|class| class.call1((message,))) {
-        Ok(error) => PyErr::from_value(error),
-        Err(error) => error,
-    }
-}
-
-/// An argument of the right type that cannot be used.
-pub(super) fn argument(py: Python<'_>, message: impl Into<String>) -> PyErr {
-    raise(py, "ArgumentError", message)
-}
-
-/// An argument of the wrong type.
-fn wrong_type(py: Python<'_>, message: impl Into<String>) -> PyErr {
+/// An argument of the wrong type, in words of its own.
+fn refuse(py: Python<'_>, message: String) -> PyErr {
     raise(py, "ArgumentTypeError", message)
 }
 
-/// A number that is not negative.
-pub(super) fn size(name: &'static str, given: &Bound<'_, PyAny>) -> PyResult<usize> {
-    given.extract().map_err(|error: PyErr| {
-        if error.is_instance_of::<PyOverflowError>(given.py()) {
-            return Error::argument(name, given, "from 0 to 2^64 - 1").into();
-        }
-        wrong_type(given.py(), format!("{name} must be an int, not {}", type_name(given)))
-    })
-}
-
 /// A real number.
-pub(super) fn number(name: &'static str, given: &Bound<'_, PyAny>) -> PyResult<f64> {
-    given.extract().map_err(|_: PyErr| {
-        wrong_type(given.py(), format!("{name} must be a number, not {}", type_name(given)))
-    })
-}
-
-fn type_name(given: &Bound<'_, PyAny>) -> String {
-    let name = given.get_type().name();
-    name.map_or_else(|_| "of another type".to_owned(), |name| name.to_string())
-}
-
-/// A path: a string or an object with `__fspath__`.
-pub(super) fn path(given: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
-    let wrong = |error| wrong_type(given.py(), format!("path must be a str or a path: {error}"));
-    given.extract().map_err(wrong)
+pub(super) fn number(name: &str, given: &Bound<'_, PyAny>) -> PyResult<f64> {
+    given.extract().map_err(|_: PyErr| wrong_type(name, "a number", given))
 }
 
 fn numpy<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -79,7 +40,7 @@ fn as_array<'py>(given: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, P
         if error.is_instance_of::<PyMemoryError>(py) {
             return error;
         }
-        wrong_type(py, format!("{name} cannot be made an array: {}", error.value(py)))
+        refuse(py, format!("{name} cannot be made an array: {}", error.value(py)))
     })?;
     Ok(made.cast_into::<PyUntypedArray>()?)
 }
@@ -119,7 +80,7 @@ macro_rules! with_integers {
             (b'u', 2) => typed!(u16),
             (b'u', 4) => typed!(u32),
             (b'u', 8) => typed!(u64),
-            _ => return Err(wrong_type(array.py(), format!("{} must be integers", $name))),
+            _ => return Err(refuse(array.py(), format!("{} must be integers", $name))),
         }
     }};
 }
@@ -138,7 +99,7 @@ fn integers<'py>(given: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, P
     }
     let py = given.py();
     if !matches!(dtype.kind(), b'i' | b'u') {
-        return Err(wrong_type(py, format!("{name} must be integers, not {dtype}")));
+        return Err(refuse(py, format!("{name} must be integers, not {dtype}")));
     }
     if dtype.is_native_byteorder() == Some(false) {
         let advice = format!(
@@ -147,7 +108,7 @@ fn integers<'py>(given: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, P
             dtype.itemsize()
         );
         let text = format!("{name} are {}, of foreign byte order; {advice}", dtype.str()?);
-        return Err(wrong_type(py, text));
+        return Err(refuse(py, text));
     }
     Ok(array)
 }
@@ -186,7 +147,7 @@ pub(super) fn weights_of(given: &Bound<'_, PyAny>, ids: &[usize]) -> PyResult<Ve
     let array = as_array(given, "mask")?;
     let dtype = array.dtype();
     if !matches!(dtype.kind(), b'b' | b'i' | b'u' | b'f') {
-        return Err(wrong_type(py, format!("mask must be numbers, not {dtype}")));
+        return Err(refuse(py, format!("mask must be numbers, not {dtype}")));
     }
     if array.shape() != ids {
         let text = format!("mask has shape {:?}, but ids have {ids:?}", array.shape());
@@ -213,7 +174,7 @@ pub(super) fn floats<'py>(
     let array = as_array(given, name)?;
     let dtype = array.dtype();
     if !matches!(dtype.kind(), b'i' | b'u' | b'f') {
-        return Err(wrong_type(given.py(), format!("{name} must be real numbers, not {dtype}")));
+        return Err(refuse(given.py(), format!("{name} must be real numbers, not {dtype}")));
     }
     if array.ndim() != axes {
         let text = format!("{name} has {} axes, but must have {axes}", array.ndim());
@@ -284,7 +245,10 @@ pub(super) fn output<'py>(
 ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
     let py = given.py();
     let Ok(array) = given.cast::<PyArrayDyn<f32>>() else {
-        return Err(wrong_type(py, "out must be a numpy array of float32 in native byte order"));
+        return Err(refuse(
+            py,
+            "out must be a numpy array of float32 in native byte order".to_owned(),
+        ));
     };
     if array.shape() != shape {
         let text = format!("out has shape {:?}, but must have {shape:?}", array.shape());
