@@ -45,7 +45,7 @@ pub(crate) fn load_json(data: &[u8]) -> bool {
 
 /// A rank file: refused, or built and used.
 pub(crate) fn load_tiktoken(data: &[u8]) -> bool {
-    let Ok(model) = read_tiktoken(data).and_then(|ranks| Bpe::from_ranks(&ranks)) else {
+    let Ok(model) = read_tiktoken(data).and_then(|ranks| Bpe::from_ranks(&ranks, &[])) else {
         return false;
     };
     let declared = TokenizerBuilder {

@@ -102,7 +102,6 @@ impl PyEncodingBatch {
 
     /// A matrix of ids, filled up, and the mask of what is no filling.
     #[pyo3(signature = (length = None, dtype = None, out = None, return_attention_mask = true, *, pad_id = None, padding_side = None))]
-    #[expect(clippy::too_many_arguments, reason = "keywords of a Python call")]
     fn padded<'py>(
         &self,
         py: Python<'py>,

@@ -63,7 +63,6 @@ impl PyFactorizedEmbedding {
         signature = (weight, *, rank = None, energy = None, budget_bytes = None, counts = None, alpha = None, center = false, threads = None),
         text_signature = "(weight, *, rank=None, energy=None, budget_bytes=None, counts=None, alpha=0.75, center=False, threads=None)"
     )]
-    #[expect(clippy::too_many_arguments, reason = "keywords of a Python call")]
     fn from_dense<'py>(
         weight: &Bound<'py, PyAny>,
         rank: Option<&Bound<'py, PyAny>>,

@@ -150,7 +150,6 @@ impl PyTokenizer {
         path, lowercase = true, strip_accents = None, handle_chinese_chars = true, clean_text = true, *,
         unk_token = "[UNK]", continuing_subword_prefix = "##", max_input_chars_per_word = 100
     ))]
-    #[expect(clippy::too_many_arguments, reason = "keywords of a Python call")]
     fn from_wordpiece(
         path: &Bound<'_, PyAny>,
         lowercase: bool,
@@ -329,7 +328,6 @@ impl PyTokenizer {
         stride = None, padding = None, padding_side = None, pad_to_multiple_of = None, pad_id = None,
         errors = None
     ))]
-    #[expect(clippy::fn_params_excessive_bools, reason = "keywords of a Python call")]
     fn encode(
         &self,
         text: &Bound<'_, PyAny>,
@@ -378,7 +376,6 @@ impl PyTokenizer {
         stride = None, padding = None, padding_side = None, pad_to_multiple_of = None, pad_id = None,
         errors = None
     ))]
-    #[expect(clippy::fn_params_excessive_bools, reason = "keywords of a Python call")]
     fn encode_batch(
         &self,
         texts: &Bound<'_, PyAny>,
