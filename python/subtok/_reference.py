@@ -129,9 +129,12 @@ def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
 
 def _plain(value: Any) -> Any:
     """Lists of numbers, strings or pairs, whatever the library uses."""
-    if isinstance(value, np.ndarray):
+    if not isinstance(value, np.ndarray):
+        return list(value)
+    if value.ndim == 1:
         return value.tolist()
-    return [list(x) for x in value] if value and isinstance(value[0], tuple) else list(value)
+    # Pairs as tuples, the form that the reference has them in.
+    return list(zip(*value.T.tolist(), strict=True))
 
 
 def _none(values: list[Any], name: str) -> list[Any]:

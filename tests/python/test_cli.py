@@ -113,7 +113,10 @@ def test_verify(run, bpe_file, wordpiece_file, corpus):
     done = run("verify", bpe_file, corpus, "--fuzz", 50, "--no-code-points")
     assert (done.returncode, done.stderr) == (0, b""), done.stdout.decode()
     assert b" 0 differences" in done.stdout
-    done = run("verify", bpe_file, "--against", "tiktoken", "--fuzz", 50, "--no-code-points")
+    # Files may stand before, between and after the options.
+    done = run(
+        "verify", bpe_file, "--against", "tiktoken", corpus, "--fuzz", 50, "--no-code-points"
+    )
     assert done.returncode == 0, done.stdout.decode()
     done = run(
         "verify", bpe_file, "--against", wordpiece_file, "--fuzz", 5, "--no-code-points", "--json"

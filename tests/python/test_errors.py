@@ -13,6 +13,7 @@ BUILTIN = {
     "ArgumentError": ValueError,
     "ArgumentTypeError": TypeError,
     "TextError": ValueError,
+    "RowIndexError": IndexError,
     "UnknownIdError": IndexError,
     "FileError": OSError,
     "FormatError": ValueError,

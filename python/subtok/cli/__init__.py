@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from subtok._subtok import __version__
 from subtok.cli import compare, decode, embed, encode, inspect, train, verify
@@ -63,6 +63,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+class _Verb(argparse.ArgumentParser):
+    """A parser that takes files before, between and after the options."""
+
+    _mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Called for the verb; it calls itself again for options and files apart."""
+        if self._mixing:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="subtok",
@@ -71,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"subtok {__version__}")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Verb)
     for verb in (train, encode, decode, inspect, verify, compare, embed):
         verb.add(verbs)
     return parser
