@@ -64,7 +64,7 @@ def settings() -> Iterator[dict[str, bool | None]]:
 
 
 def normalized(options: dict[str, bool | None], texts: list[str]) -> Iterator[list]:
-    """Yield each text with what becomes of it and the characters that each new character came from."""
+    """Yield each text, what becomes of it, and the characters that each new character came from."""
     single = Tokenizer(WordLevel({"?": 0}, unk_token="?"))
     single.normalizer = BertNormalizer(**options)
     single.pre_tokenizer = Split(Regex(r"[\s\S]"), "isolated")
