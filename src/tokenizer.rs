@@ -401,6 +401,3 @@ impl Plan {
         self.decode.get_or_init(|| DecodeTable::new(self))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -118,31 +118,43 @@ impl Tokenizer {
     ) -> Result<BatchIds> {
         let chunks = cut(rows);
         let next = AtomicUsize::new(0);
-        let stop = AtomicBool::new(false);
+        // After an error no chunk is begun any more, but those before it are finished: one of them
+        // may hold the first error. When the caller wants to stop, all of them are given up.
+        let (failed, cancelled) = (AtomicBool::new(false), AtomicBool::new(false));
         let results: Mutex<Vec<Option<Chunk>>> = Mutex::new(chunks.iter().map(|_| None).collect());
         let work = |poll: &mut dyn FnMut() -> Result<()>| {
-            while !stop.load(Ordering::Relaxed) {
+            while !failed.load(Ordering::Relaxed) && poll().is_ok() {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let Some(&(start, end, bytes)) = chunks.get(number) else { return };
                 let chunk = self.encode_rows(&rows[start..end], start, options, bytes, poll);
                 if chunk.is_err() {
-                    stop.store(true, Ordering::Relaxed);
+                    failed.store(true, Ordering::Relaxed);
                 }
                 results.lock().unwrap_or_else(PoisonError::into_inner)[number] = Some(chunk);
             }
         };
+        let mut stopped = None;
         std::thread::scope(|scope| {
             for _ in 1..threads {
                 scope.spawn(|| {
-                    work(&mut || {
-                        if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+                    work(&mut || match cancelled.load(Ordering::Relaxed) {
+                        true => Err(Error::Interrupted),
+                        false => Ok(()),
                     });
                 });
             }
-            work(poll);
+            work(&mut || {
+                poll().map_err(|error| {
+                    cancelled.store(true, Ordering::Relaxed);
+                    stopped = Some(error);
+                    Error::Interrupted
+                })
+            });
         });
-        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        join(results)
+        if let Some(error) = stopped {
+            return Err(error);
+        }
+        join(results.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The number of tokens of each row, special tokens included.
@@ -177,22 +189,9 @@ fn cut(rows: &[BatchRow<'_>]) -> Vec<(usize, usize, usize)> {
     chunks
 }
 
-/// Joins chunks in order. Chunks are taken in order too, so before the first error all are there;
-/// one that merely stopped because another failed is not what went wrong.
+/// Joins chunks in order. They are begun in order too, so before the first error all are there.
 fn join(chunks: Vec<Option<Chunk>>) -> Result<BatchIds> {
-    let mut stopped = None;
-    let mut parts = Vec::with_capacity(chunks.len());
-    for chunk in chunks {
-        match chunk {
-            Some(Ok(part)) => parts.push(part),
-            Some(Err(Error::Interrupted)) => stopped = Some(Error::Interrupted),
-            Some(Err(error)) => return Err(error),
-            None => {}
-        }
-    }
-    if let Some(error) = stopped {
-        return Err(error);
-    }
+    let parts = chunks.into_iter().flatten().collect::<Result<Vec<_>>>()?;
     let mut ids = Vec::with_capacity(parts.iter().map(|(ids, _)| ids.len()).sum());
     let mut lengths = Vec::new();
     for (part, mut rows) in parts {

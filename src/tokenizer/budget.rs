@@ -51,15 +51,23 @@ impl Tokenizer {
             let wanted = format!("less than max_tokens ({max_tokens})");
             return Err(Error::argument("overlap", overlap, wanted));
         }
-        let starts = self.token_starts(text)?;
+        let mut starts = self.token_starts(text)?;
         let positions = CharPositions::new(text);
         let character =
             |byte: usize| u32::try_from(byte).map_or(usize::MAX, |at| positions.at(at) as usize);
         let mut chunks = Vec::new();
         let mut first = 0;
         while first < starts.len() {
-            let end = self.fitting_end(text, &starts, first, max_tokens)?.max(first + 1);
             let from = if first == 0 { 0 } else { starts[first] };
+            let mut end = self.fitting_end(text, &starts, first, max_tokens)?;
+            if end == first {
+                // Not even to the next token's start: one character, whatever it needs.
+                let next = from + text[from..].chars().next().map_or(0, char::len_utf8);
+                end = first + 1;
+                if next < starts.get(end).copied().unwrap_or(text.len()) {
+                    starts.insert(end, next);
+                }
+            }
             let to = starts.get(end).map_or(text.len(), |&start| start);
             chunks.push((character(from), character(to)));
             if end >= starts.len() {

@@ -4,3 +4,4 @@
 #[cfg(feature = "reference")]
 mod fuzz_replay;
 mod layering;
+mod tokenizer;
