@@ -16,6 +16,7 @@
 // a place in a file, and get it here.
 
 mod bpe_files;
+mod component;
 mod detect;
 mod document;
 mod json;
@@ -32,6 +33,9 @@ use std::path::Path;
 use document::{Document, ModelDocument};
 
 use bpe_files::{read_merges_txt, read_vocab_json};
+pub use component::{
+    normalizer_from_json, normalizer_to_json, pre_tokenizer_from_json, pre_tokenizer_to_json,
+};
 use detect::{FileKind, detect};
 pub use ranks::from_tiktoken;
 pub use tiktoken::read_tiktoken;

@@ -35,8 +35,9 @@ pub use embed::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{
-    VocabTxtOptions, from_bpe_files, from_json, from_tiktoken, from_vocab_txt, load, read_tiktoken,
-    save, to_json,
+    VocabTxtOptions, from_bpe_files, from_json, from_tiktoken, from_vocab_txt, load,
+    normalizer_from_json, normalizer_to_json, pre_tokenizer_from_json, pre_tokenizer_to_json,
+    read_tiktoken, save, to_json,
 };
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Pair, Span, TokenId};
 pub use model::{Bpe, BpeOptions, CacheStats, Model, Vocab, WordPiece, WordPieceOptions};

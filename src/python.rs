@@ -5,11 +5,14 @@
 mod args;
 mod arrays;
 mod batch;
+mod counts;
 mod embedding;
 mod encoding;
 mod errors;
+mod sources;
 mod text;
 mod tokenizer;
+mod trainer;
 
 use pyo3::prelude::*;
 
@@ -19,11 +22,15 @@ mod _subtok {
     #[pymodule_export]
     use super::batch::PyEncodingBatch;
     #[pymodule_export]
+    use super::counts::PyCounts;
+    #[pymodule_export]
     use super::embedding::PyFactorizedEmbedding;
     #[pymodule_export]
     use super::encoding::PyEncoding;
     #[pymodule_export]
     use super::tokenizer::{PyDecodeStream, PyTokenizer};
+    #[pymodule_export]
+    use super::trainer::{count, train_bpe, train_wordpiece};
 
     /// The version of the package.
     #[pymodule_export]

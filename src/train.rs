@@ -32,6 +32,10 @@ use crate::ids::TokenId;
 
 pub use assemble::{TrainReport, train_bpe, train_wordpiece};
 use bpe::learn;
+#[cfg(feature = "python")]
+pub(crate) use corpus::{Chunk, Files};
+#[cfg(feature = "python")]
+pub(crate) use counter::Batch;
 pub use counter::Counter;
 pub use counts::{Counts, Manifest};
 pub use wordpiece::{WordPieceTrainConfig, learn_wordpiece};
@@ -216,4 +220,11 @@ impl<'a, 'b> Pulse<'a, 'b> {
             ControlFlow::Break(()) => Err(Error::Interrupted),
         }
     }
+}
+
+/// The most memory that this process ever held, in bytes, where the system says it.
+pub(crate) fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }

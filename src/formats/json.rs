@@ -11,6 +11,8 @@
 mod components;
 mod model;
 
+pub(super) use components::{normalizer, pre_tokenizer};
+
 use super::document::Document;
 use super::json_read::{Part, Source};
 use super::node::{Node, shown_key};

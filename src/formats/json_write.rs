@@ -155,7 +155,7 @@ impl<'a> Added<'a> {
 
 #[derive(serde::Serialize)]
 #[serde(tag = "type")]
-enum NormalizerOut {
+pub(super) enum NormalizerOut {
     BertNormalizer {
         clean_text: bool,
         handle_chinese_chars: bool,
@@ -165,7 +165,7 @@ enum NormalizerOut {
 }
 
 impl NormalizerOut {
-    fn new(normalizer: &Normalizer) -> Self {
+    pub(super) fn new(normalizer: &Normalizer) -> Self {
         match normalizer {
             Normalizer::Bert(bert) => Self::BertNormalizer {
                 clean_text: bert.clean_text,
@@ -179,7 +179,7 @@ impl NormalizerOut {
 
 #[derive(serde::Serialize)]
 #[serde(tag = "type")]
-enum PreTokenizerOut<'a> {
+pub(super) enum PreTokenizerOut<'a> {
     ByteLevel { add_prefix_space: bool, trim_offsets: bool, use_regex: bool },
     Split { pattern: PatternOut<'a>, behavior: &'static str, invert: bool },
     BertPreTokenizer,
@@ -187,13 +187,13 @@ enum PreTokenizerOut<'a> {
 }
 
 #[derive(serde::Serialize)]
-enum PatternOut<'a> {
+pub(super) enum PatternOut<'a> {
     String(&'a str),
     Regex(&'a str),
 }
 
 impl<'a> PreTokenizerOut<'a> {
-    fn new(pre_tokenizer: &'a PreTokenizer) -> Self {
+    pub(super) fn new(pre_tokenizer: &'a PreTokenizer) -> Self {
         match pre_tokenizer {
             PreTokenizer::ByteLevel { add_prefix_space, trim_offsets, use_regex } => {
                 Self::ByteLevel {

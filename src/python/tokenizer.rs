@@ -28,11 +28,13 @@ use crate::unicode;
 #[pyclass(frozen, name = "Tokenizer", module = "subtok", weakref)]
 pub(crate) struct PyTokenizer {
     pub(crate) inner: Tokenizer,
+    /// What training did, when it was trained in this process.
+    report: Option<Py<PyDict>>,
 }
 
 impl From<Tokenizer> for PyTokenizer {
     fn from(inner: Tokenizer) -> Self {
-        Self { inner }
+        Self { inner, report: None }
     }
 }
 
@@ -58,6 +60,11 @@ fn string(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Held> {
 const DETACH_BYTES: usize = 2048;
 
 impl PyTokenizer {
+    /// A tokenizer that was trained just now.
+    pub(crate) fn trained(inner: Tokenizer, report: Py<PyDict>) -> Self {
+        Self { inner, report: Some(report) }
+    }
+
     fn load(
         py: Python<'_>,
         make: impl FnOnce() -> Result<TokenizerBuilder, Error> + Send,
@@ -207,6 +214,11 @@ impl PyTokenizer {
     #[pyo3(signature = (pretty = false))]
     fn to_str(&self, pretty: bool) -> PyResult<String> {
         self.json(pretty)
+    }
+
+    #[getter]
+    fn training_report<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.report.as_ref().map(|report| report.bind(py).copy()).transpose()
     }
 
     #[getter]

@@ -51,9 +51,19 @@ pub(crate) enum Chunk {
     },
 }
 
+impl Chunk {
+    /// The number of bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Documents { text, .. } => text.len(),
+            Self::Lines { bytes, .. } => bytes.len(),
+        }
+    }
+}
+
 /// Reads files chunk by chunk.
-pub(crate) struct Files<'a> {
-    paths: std::slice::Iter<'a, PathBuf>,
+pub(crate) struct Files {
+    paths: std::vec::IntoIter<PathBuf>,
     /// Whether one document may be cut.
     cut: bool,
     open: Option<Open>,
@@ -75,11 +85,11 @@ struct Open {
     end: bool,
 }
 
-impl<'a> Files<'a> {
+impl Files {
     /// Looks at all files before the first is read: a wrong path is told at once.
-    pub(crate) fn new(paths: &'a [PathBuf], cut: bool) -> Result<Self> {
+    pub(crate) fn new(paths: Vec<PathBuf>, cut: bool) -> Result<Self> {
         let mut total = 0;
-        for path in paths {
+        for path in &paths {
             let about = path.metadata().map_err(|error| Error::io("read", path, error))?;
             if about.is_dir() {
                 let error = std::io::ErrorKind::IsADirectory.into();
@@ -87,7 +97,7 @@ impl<'a> Files<'a> {
             }
             total += about.len();
         }
-        Ok(Self { paths: paths.iter(), cut, open: None, done: 0, total })
+        Ok(Self { paths: paths.into_iter(), cut, open: None, done: 0, total })
     }
 
     /// The next chunk; none after the last.
@@ -95,7 +105,7 @@ impl<'a> Files<'a> {
         loop {
             if self.open.is_none() {
                 let Some(path) = self.paths.next() else { return Ok(None) };
-                self.open = Some(Open::new(path)?);
+                self.open = Some(Open::new(&path)?);
             }
             let Some(open) = &mut self.open else { return Ok(None) };
             let before = open.read;

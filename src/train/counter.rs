@@ -51,13 +51,18 @@ impl Counter {
         Ok(Self { normalizer, splitter, cut, threads, manifest })
     }
 
+    /// Whether one document may be counted in parts, cut where [`Files`] cuts.
+    pub(crate) fn may_cut(&self) -> bool {
+        self.cut
+    }
+
     /// Counts the words of files. Plain text is one document a file; JSON lines are one a line.
     ///
     /// # Errors
     /// [`Error::Io`] when a file cannot be read; [`Error::Format`] when it is not UTF-8 or not JSON, with
     /// the place; [`Error::Pattern`] when the split pattern gives up; [`Error::Interrupted`].
     pub fn count_files(&self, paths: &[PathBuf], progress: &mut Progress<'_>) -> Result<Counts> {
-        let mut files = Files::new(paths, self.cut)?;
+        let mut files = Files::new(paths.to_vec(), self.cut)?;
         let mut pulse = Pulse::new(progress);
         let mut counts = self.count_chunks(|| {
             let chunk = files.next()?;

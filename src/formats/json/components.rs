@@ -122,7 +122,7 @@ const DECODER: Slot = Slot {
     ],
 };
 
-pub(super) fn normalizer(node: &Node<'_>) -> Result<Normalizer> {
+pub(in crate::formats) fn normalizer(node: &Node<'_>) -> Result<Normalizer> {
     match NORMALIZER.kind(node)? {
         "BertNormalizer" => Ok(Normalizer::Bert(BertNormalizer {
             clean_text: node.field("clean_text")?.boolean()?,
@@ -150,7 +150,7 @@ fn byte_level(node: &Node<'_>) -> Result<(bool, bool, bool)> {
     ))
 }
 
-pub(super) fn pre_tokenizer(node: &Node<'_>) -> Result<PreTokenizer> {
+pub(in crate::formats) fn pre_tokenizer(node: &Node<'_>) -> Result<PreTokenizer> {
     match PRE_TOKENIZER.kind(node)? {
         "BertPreTokenizer" => Ok(PreTokenizer::Bert),
         "ByteLevel" => {
