@@ -49,7 +49,10 @@ pub(crate) fn read_document(bytes: &[u8]) -> Result<Document> {
         truncation: component(part("truncation"), "truncation", truncation)?,
         padding: component(part("padding"), "padding", padding)?,
         added_tokens: match part("added_tokens") {
-            Some(part) => added_tokens(&Node::new(&part.value("added_tokens")?, "added_tokens"))?,
+            Some(part) => added_tokens(&Node::new(
+                &part.value("added_tokens", MAX_ADDED_BYTES)?,
+                "added_tokens",
+            ))?,
             None => Vec::new(),
         },
         normalizer: component(part("normalizer"), "normalizer", components::normalizer)?,
@@ -81,19 +84,27 @@ pub(super) const KEYS: [&str; 9] = [
     "model",
 ];
 
+/// The longest text of a component. Real ones have a few hundred bytes, and half a megabyte with
+/// tables of characters in them.
+const MAX_COMPONENT_BYTES: usize = 16 << 20;
+/// The longest text of all added tokens, which are some 130 bytes each.
+const MAX_ADDED_BYTES: usize = 64 << 20;
+
 fn component<T>(
     part: Option<Part<'_>>,
     path: &str,
     read: impl FnOnce(&Node<'_>) -> Result<T>,
 ) -> Result<Option<T>> {
     match part {
-        Some(part) if !part.is_null() => read(&Node::new(&part.value(path)?, path)).map(Some),
+        Some(part) if !part.is_null() => {
+            read(&Node::new(&part.value(path, MAX_COMPONENT_BYTES)?, path)).map(Some)
+        }
         _ => Ok(None),
     }
 }
 
 fn check_version(part: Part<'_>) -> Result<()> {
-    let value = part.value("version")?;
+    let value = part.value("version", MAX_COMPONENT_BYTES)?;
     let node = Node::new(&value, "version");
     match node.string()? {
         "1.0" => Ok(()),

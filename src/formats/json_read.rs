@@ -111,8 +111,14 @@ impl<'a> Part<'a> {
         Ok(fields.into_iter().map(|(key, raw)| (key, self.source.part(raw))).collect())
     }
 
-    /// A tree of values, for parts that are small.
-    pub(super) fn value(self, path: &str) -> Result<Value> {
+    /// A tree of values, for parts that are small: a tree takes up to forty times the memory of its
+    /// text, so there is a bound of `limit` bytes.
+    pub(super) fn value(self, path: &str, limit: usize) -> Result<Value> {
+        let length = self.raw.get().len();
+        if length > limit {
+            let problem = format!("it is {length} bytes long, and {limit} is the limit");
+            return Err(Error::format(self.source.format, path, problem));
+        }
         self.source.read(self.raw.get(), Tree, path)
     }
 

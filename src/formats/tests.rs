@@ -365,6 +365,16 @@ fn depth_costs_nothing() {
 }
 
 #[test]
+fn a_component_of_absurd_length_is_refused() {
+    let piece = "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},";
+    let pieces = piece.repeat(500_000);
+    let text = refusal(&format!("{{\"post_processor\": [{pieces}0], \"model\": {{}}}}"));
+    let start =
+        "tokenizer.json at post_processor: it is 18000003 bytes long, and 16777216 is the limit";
+    assert_eq!(text, start);
+}
+
+#[test]
 fn messages_stay_short_whatever_a_file_holds() {
     let long = "x".repeat(1_000_000);
     for (path, value) in [

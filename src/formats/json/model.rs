@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::formats::document::ModelDocument;
-use crate::formats::json::FORMAT;
+use crate::formats::json::{FORMAT, MAX_COMPONENT_BYTES};
 use crate::formats::json_read::Part;
 use crate::formats::node::{Node, shown};
 
@@ -41,7 +41,7 @@ impl<'a> Model<'a> {
         let path = format!("model.{key}");
         match self.get(key) {
             Some(part) if !part.is_null() => {
-                let value = part.value(&path)?;
+                let value = part.value(&path, MAX_COMPONENT_BYTES)?;
                 read(&Node::new(&value, path)).map(Some)
             }
             _ => Ok(None),
@@ -50,7 +50,7 @@ impl<'a> Model<'a> {
 
     fn required_small<T>(&self, key: &str, read: impl FnOnce(&Node<'_>) -> Result<T>) -> Result<T> {
         let path = format!("model.{key}");
-        let value = self.required(key)?.value(&path)?;
+        let value = self.required(key)?.value(&path, MAX_COMPONENT_BYTES)?;
         read(&Node::new(&value, path))
     }
 
