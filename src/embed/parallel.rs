@@ -11,6 +11,9 @@ use std::thread;
 /// Below this many elementary operations (multiply-adds, copied numbers) one thread is faster.
 pub(crate) const SMALL: usize = 8 << 20;
 
+/// Whatever a caller asks for, more threads than this only cost.
+const MAX_THREADS: usize = 256;
+
 /// Calls `work(first_row, rows)` for pieces of `piece` rows of `width` numbers, in any order, on up
 /// to `threads` threads. Every thread works with a state of its own, made by `state`.
 pub(crate) fn for_rows<T: Send, S>(
@@ -33,7 +36,7 @@ pub(crate) fn for_each<I: ExactSizeIterator + Send, S>(
     state: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, I::Item) + Sync,
 ) {
-    let threads = threads.min(items.len());
+    let threads = threads.min(items.len()).min(MAX_THREADS);
     let queue = Mutex::new(items);
     let run = || {
         let mut state = state();
