@@ -235,12 +235,30 @@ fn inputs(
         false if given.hasattr("__arrow_c_stream__")? || given.hasattr("__arrow_c_array__")? => {
             arrow_rows(given)?
         }
-        false if given.hasattr("tolist")? => given.call_method0("tolist")?,
+        false if given.hasattr("tolist")? => {
+            let rows = given.call_method0("tolist")?;
+            // An array without a dimension is one text, not a list of its characters.
+            if !rows.is_instance_of::<PyList>() {
+                return Err(wrong_type(name, "a list of texts", given));
+            }
+            rows
+        }
         false => given.clone(),
     };
     let rows = rows.try_iter().map_err(|_| wrong_type(name, "a list of texts", given))?;
-    rows.enumerate().map(|(row, value)| make(row, &value?)).collect()
+    let take = |(row, value): (usize, PyResult<Bound<'_, PyAny>>)| {
+        if row == MAX_ITERATED {
+            let message =
+                format!("{name} gives more than {MAX_ITERATED} rows; encode them in parts");
+            return Err(argument(given.py(), message));
+        }
+        make(row, &value?)
+    };
+    rows.enumerate().map(take).collect()
 }
+
+/// The most rows that are taken from something that does not say how many it has.
+const MAX_ITERATED: usize = 1 << 24;
 
 /// The rows of an object that only speaks the Arrow C interface.
 fn arrow_rows<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
