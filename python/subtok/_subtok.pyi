@@ -389,19 +389,44 @@ class DecodeStream:
 class Counts:
     """Words with how often they occur: what training starts from."""
 
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """How the words were counted, from what, and how much of it."""
+
     @staticmethod
     def load(path: _Path) -> Counts:
-        """Read saved counts."""
+        """Read saved counts; needs `pyarrow`.
+
+        Raises:
+            FileError: The file cannot be read.
+            FormatError: It holds no counts, or damaged ones.
+        """
 
     @staticmethod
     def merge(parts: Iterable[Counts]) -> Counts:
-        """The sum of several counts, which must have been counted in the same way."""
+        """The sum of several counts.
+
+        Raises:
+            TrainingError: They were not counted in the same way.
+        """
 
     def save(self, path: _Path) -> None:
-        """Write the counts to a file."""
+        """Write the counts to a Parquet file with the columns `word` and `count`."""
 
     def to_arrow(self) -> Any:
-        """A table with the columns `word` and `count`."""
+        """A `pyarrow.Table` with the columns `word` and `count`, ordered by word."""
+
+    def _parts(
+        self,
+    ) -> tuple[bytes, npt.NDArray[np.int64], npt.NDArray[np.uint64], str]: ...
+    @staticmethod
+    def _from_parts(
+        bytes: bytes,
+        offsets: npt.NDArray[np.int64],
+        counts: npt.NDArray[np.uint64],
+        manifest: str,
+    ) -> Counts: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
 
     def __add__(self, other: Counts) -> Counts: ...
     def __mul__(self, weight: int) -> Counts: ...
@@ -418,7 +443,7 @@ def train_bpe(
     min_frequency: int = 0,
     max_token_length: int | None = None,
     limit_alphabet: int | None = None,
-    initial_alphabet: str | Sequence[str] = "bytes",
+    initial_alphabet: str | Sequence[str] | None = "bytes",
     continuing_subword_prefix: str | None = None,
     end_of_word_suffix: str | None = None,
     ties: str = "tokenizers",
@@ -429,15 +454,18 @@ def train_bpe(
     """Train a byte-pair encoding; the merges equal those of tokenizers' `BpeTrainer`.
 
     Args:
-        source: A path or several, an iterator of texts, or counts.
+        source: A path or several, an iterator of texts, or counts. A text file is one document;
+            `.jsonl` has one in the field `text` of each line, `.parquet` in its column `text`.
         vocab_size: How many tokens, alphabet and special tokens included.
-        pretokenizer: A known name, a regex, or a component of `tokenizer.json`.
+        pretokenizer: A known name, a regex, or a component of `tokenizer.json`. Counts bring
+            their own.
         normalizer: A component of `tokenizer.json`.
         special_tokens: Tokens that get the first ids.
         min_frequency: Merge only pairs that occur so often.
-        max_token_length: Make no longer tokens, in characters.
+        max_token_length: Merged tokens have fewer symbols than this; two may always merge.
         limit_alphabet: Keep only so many single characters.
-        initial_alphabet: `"bytes"`, or characters that the alphabet must hold.
+        initial_alphabet: `"bytes"`, or characters that the alphabet must hold; none for those
+            of the text alone.
         continuing_subword_prefix: Before tokens inside a word.
         end_of_word_suffix: After tokens that end a word.
         ties: Which of equally frequent pairs comes first.
@@ -489,11 +517,18 @@ def count(
     pretokenizer: str | Mapping[str, Any] = "gpt2",
     *,
     normalizer: Mapping[str, Any] | None = None,
-    special_tokens: Sequence[str] = (),
     threads: int | None = None,
     progress: _Progress | None = None,
 ) -> Counts:
-    """Count the words of texts: the first half of training."""
+    """Count the words of texts: the first half of training.
+
+    Args:
+        source: A path or several, or an iterator of texts; see `train_bpe`.
+        pretokenizer: A known name, a regex, or a component of `tokenizer.json`.
+        normalizer: A component of `tokenizer.json`.
+        threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
+        progress: Called with (phase, done, total).
+    """
 
 @final
 class FactorizedEmbedding:

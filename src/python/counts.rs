@@ -94,7 +94,8 @@ impl PyCounts {
         Ok(format!("<Counts: {} words, {total} occurrences>", self.inner.len()))
     }
 
-    fn _parts<'py>(&self, py: Python<'py>) -> PyResult<Parts<'py>> {
+    #[pyo3(name = "_parts")]
+    fn parts<'py>(&self, py: Python<'py>) -> PyResult<Parts<'py>> {
         let (bytes, ends, counts) = self.inner.parts();
         let offset = |&end: &usize| i64::try_from(end).unwrap_or(i64::MAX);
         let offsets: Vec<i64> = std::iter::once(0).chain(ends.iter().map(offset)).collect();
@@ -104,6 +105,7 @@ impl PyCounts {
 
     /// Counts from what `_parts` gives. Everything is checked: it may come out of a file.
     #[staticmethod]
+    #[expect(clippy::needless_pass_by_value, reason = "what extraction gives")]
     fn _from_parts(
         py: Python<'_>,
         bytes: &[u8],
@@ -134,7 +136,7 @@ impl PyCounts {
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Parts<'py>)> {
-        Ok((slf.getattr("_from_parts")?, slf.get()._parts(slf.py())?))
+        Ok((slf.getattr("_from_parts")?, slf.get().parts(slf.py())?))
     }
 }
 

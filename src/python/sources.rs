@@ -95,7 +95,7 @@ impl Feed {
     fn add_path(&mut self, path: PathBuf) {
         self.names.push(path.to_string_lossy().into_owned());
         let other = ["gz", "zst", "parquet"];
-        let end = path.extension().map(|end| end.to_ascii_lowercase());
+        let end = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
         if end.is_some_and(|end| other.iter().any(|other| end == *other)) {
             self.parts.push_back(Part::Other(path));
         } else if let Some(Part::Plain(paths)) = self.parts.back_mut() {

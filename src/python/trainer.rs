@@ -52,7 +52,7 @@ impl<'py> FromPyObject<'_, 'py> for Default<Bound<'py, PyAny>> {
         initial_alphabet='bytes', continuing_subword_prefix=None, end_of_word_suffix=None, \
         ties='tokenizers', memory_limit=None, threads=None, progress=None)"
 )]
-#[expect(clippy::too_many_arguments, reason = "keywords of a Python call")]
+#[expect(clippy::needless_pass_by_value, reason = "what extraction gives")]
 pub(crate) fn train_bpe(
     py: Python<'_>,
     source: &Bound<'_, PyAny>,
@@ -90,24 +90,19 @@ pub(crate) fn train_bpe(
     let mut watch = Watch::new(progress)?;
     let source = Source::new(source)?;
     let asked = pretokenizer.is_some() || normalizer.is_some();
-    let mut cut = (self::normalizer(normalizer)?, pre_tokenizer(pretokenizer)?);
+    let mut cut = (self::normalizer(normalizer)?, split(pretokenizer)?);
     if let Source::Counts(counts) = &source {
         if asked {
             counts.manifest().check_same_words(&manifest(cut.0.as_ref(), &cut.1)?)?;
         }
         cut = how(counts.manifest())?;
     }
-    let (normalizer, pre_tokenizer) = cut;
-    let counted =
-        count_source(py, source, normalizer.clone(), &pre_tokenizer, threads, &mut watch)?;
+    let (normalizer, split) = cut;
+    let counted = count_source(py, source, normalizer.clone(), &split, threads, &mut watch)?;
     let result = py.detach(|| {
-        train::train_bpe(
-            &counted.counts,
-            normalizer,
-            pre_tokenizer,
-            &config,
-            &mut |phase, done, total| watch.tell(phase, done, total),
-        )
+        train::train_bpe(&counted.counts, normalizer, split, &config, &mut |phase, done, total| {
+            watch.tell(phase, done, total)
+        })
     });
     trained(py, result, "BPE", &counted, &mut watch)
 }
@@ -125,7 +120,6 @@ pub(crate) fn train_bpe(
         min_frequency=0, limit_alphabet=None, initial_alphabet=(), \
         continuing_subword_prefix='##', memory_limit=None, threads=None, progress=None)"
 )]
-#[expect(clippy::too_many_arguments, reason = "keywords of a Python call")]
 pub(crate) fn train_wordpiece(
     py: Python<'_>,
     source: &Bound<'_, PyAny>,
@@ -192,7 +186,7 @@ pub(crate) fn count(
     threads: Given<'_, '_>,
     progress: Given<'_, '_>,
 ) -> PyResult<PyCounts> {
-    let pre_tokenizer = pre_tokenizer(pretokenizer)?;
+    let split = split(pretokenizer)?;
     let normalizer = self::normalizer(normalizer)?;
     let threads = super::args::threads(threads)?;
     let mut watch = Watch::new(progress)?;
@@ -200,7 +194,7 @@ pub(crate) fn count(
     if matches!(text, Source::Counts(_)) {
         return Err(wrong_type("source", "text: these are counts already", source));
     }
-    let counted = count_source(py, text, normalizer, &pre_tokenizer, threads, &mut watch)?;
+    let counted = count_source(py, text, normalizer, &split, threads, &mut watch)?;
     Ok(counted.counts.into())
 }
 
@@ -264,7 +258,7 @@ fn trained(
     Ok(PyTokenizer::trained(tokenizer, dict.unbind()))
 }
 
-fn pre_tokenizer(value: Given<'_, '_>) -> PyResult<PreTokenizer> {
+fn split(value: Given<'_, '_>) -> PyResult<PreTokenizer> {
     let Some(value) = value else { return Ok(PreTokenizer::by_name("gpt2")?) };
     if let Ok(name) = value.cast::<PyString>() {
         return Ok(PreTokenizer::by_name(&name.to_cow()?)?);
@@ -315,13 +309,11 @@ fn strings(name: &str, value: Given<'_, '_>) -> PyResult<Vec<String>> {
 fn characters(value: Given<'_, '_>) -> PyResult<Vec<char>> {
     let one = |text: String| {
         let mut chars = text.chars();
-        match (chars.next(), chars.next()) {
-            (Some(c), None) => Ok(c),
-            _ => {
-                let wanted = "single characters";
-                Err(Error::argument("initial_alphabet", format!("{text:?}"), wanted).into())
-            }
+        if let (Some(c), None) = (chars.next(), chars.next()) {
+            return Ok(c);
         }
+        let wanted = "single characters";
+        Err(Error::argument("initial_alphabet", format!("{text:?}"), wanted).into())
     };
     strings("initial_alphabet", value)?.into_iter().map(one).collect()
 }

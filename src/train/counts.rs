@@ -62,8 +62,7 @@ pub struct Counts {
     bytes: Vec<u8>,
     /// Where each word ends in `bytes`.
     ends: Vec<usize>,
-    #[expect(clippy::struct_field_names, reason = "what the field holds")]
-    counts: Vec<u64>,
+    times: Vec<u64>,
     manifest: Manifest,
 }
 
@@ -82,7 +81,7 @@ impl Counts {
         words.sort_unstable();
         let mut counts = Self { manifest, ..Self::default() };
         counts.ends.reserve_exact(words.len());
-        counts.counts.reserve_exact(words.len());
+        counts.times.reserve_exact(words.len());
         let mut last: &[u8] = &[];
         for (word, count) in words {
             if word == last {
@@ -102,17 +101,17 @@ impl Counts {
     fn push(&mut self, word: &[u8], count: u64) {
         self.bytes.extend_from_slice(word);
         self.ends.push(self.bytes.len());
-        self.counts.push(count);
+        self.times.push(count);
     }
 
     /// The number of distinct words.
     pub fn len(&self) -> usize {
-        self.counts.len()
+        self.times.len()
     }
 
     /// Whether there is no word.
     pub fn is_empty(&self) -> bool {
-        self.counts.is_empty()
+        self.times.is_empty()
     }
 
     /// How the words were counted.
@@ -128,12 +127,12 @@ impl Counts {
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         let spans = starts.zip(&self.ends);
-        spans.zip(&self.counts).map(|((start, &end), &count)| (&self.bytes[start..end], count))
+        spans.zip(&self.times).map(|((start, &end), &count)| (&self.bytes[start..end], count))
     }
 
     /// The bytes of all words in a row, where each ends, and the counts.
     pub fn parts(&self) -> (&[u8], &[usize], &[u64]) {
-        (&self.bytes, &self.ends, &self.counts)
+        (&self.bytes, &self.ends, &self.times)
     }
 
     /// All occurrences together.
@@ -141,7 +140,7 @@ impl Counts {
     /// # Errors
     /// [`Error::Training`] when the sum does not fit into 64 bits.
     pub fn total(&self) -> Result<u64> {
-        let sum = self.counts.iter().try_fold(0_u64, |sum, &count| sum.checked_add(count));
+        let sum = self.times.iter().try_fold(0_u64, |sum, &count| sum.checked_add(count));
         sum.ok_or_else(|| Error::training("the counts add up to 2^64 or more"))
     }
 
@@ -201,7 +200,7 @@ impl Counts {
     /// [`Error::Training`] when a product does not fit into 64 bits.
     pub fn times(&self, weight: u64) -> Result<Self> {
         let mut product = self.clone();
-        for (at, count) in product.counts.iter_mut().enumerate() {
+        for (at, count) in product.times.iter_mut().enumerate() {
             let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
             let word = || too_often(&self.bytes[start..self.ends[at]]);
             *count = count.checked_mul(weight).ok_or_else(word)?;

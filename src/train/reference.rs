@@ -52,7 +52,7 @@ pub(crate) fn learn_bpe_slowly<W: Words + ?Sized>(
         let tail = &tokens[right as usize];
         let tail = tail.strip_prefix(prefix).unwrap_or(tail);
         let token = format!("{}{tail}", tokens[left as usize]);
-        let next = TokenId::try_from(tokens.len()).expect("small vocabularies only");
+        let next = TokenId::try_from(tokens.len()).unwrap_or(TokenId::MAX);
         let new = *ids.entry(token.clone()).or_insert(next);
         if new == next {
             tokens.push(token);

@@ -85,13 +85,14 @@ impl Windows {
     ) -> Result<Index> {
         let mut pairs: FxHashMap<Pair, Tracked> = FxHashMap::default();
         if self.symbols > 0 {
-            for (at, cell) in self.cells.iter().enumerate() {
-                if cell.count >= threshold {
-                    let ids = (at / self.symbols, at % self.symbols);
-                    let id = |n| TokenId::try_from(n).unwrap_or(TokenId::MAX);
-                    let places = Vec::with_capacity(cell.places as usize);
-                    let tracked = Tracked { count: cell.count, places };
-                    pairs.insert(Pair::new(id(ids.0), id(ids.1)), tracked);
+            let id = |n| TokenId::try_from(n).unwrap_or(TokenId::MAX);
+            for (left, row) in self.cells.chunks(self.symbols).enumerate() {
+                for (right, cell) in row.iter().enumerate() {
+                    if cell.count >= threshold {
+                        let places = Vec::with_capacity(cell.places as usize);
+                        let tracked = Tracked { count: cell.count, places };
+                        pairs.insert(Pair::new(id(left), id(right)), tracked);
+                    }
                 }
             }
         } else {
