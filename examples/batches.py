@@ -10,9 +10,9 @@ tok = subtok.Tokenizer.from_file(DATA / "small_wordpiece.json")
 questions = ["Who wrote it?", "In which year was it finished?"]
 answer = "Northanger Abbey was finished in the year 1803, and intended for immediate publication."
 batch = tok.encode_batch(questions, [answer] * 2, max_length=24, truncation="only_second")
-arrays = batch.padded(pad_to_multiple_of=8)
+arrays = batch.padded(length=24)
 for name, array in arrays.items():
     print(name, array.shape, array.dtype)
     print(array)
 assert arrays["input_ids"].shape == arrays["attention_mask"].shape == (2, 24)
-assert arrays["token_type_ids"].max() == 1
+assert [len(set(row.type_ids.tolist())) for row in batch] == [2, 2]
