@@ -392,6 +392,11 @@ impl Plan {
         added.or_else(|| self.declared.model.vocab().token(id))
     }
 
+    /// The token of an id as decoders get it.
+    fn decoded_token(&self, id: TokenId) -> Option<&str> {
+        self.added.decoded(id).or_else(|| self.declared.model.vocab().token(id))
+    }
+
     fn id_limit(&self) -> usize {
         let added = self.added.iter().last().map_or(0, |(id, _)| id as usize + 1);
         self.declared.model.vocab().id_limit().max(added)

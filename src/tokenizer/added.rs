@@ -50,6 +50,8 @@ pub(crate) struct AddedVocabulary {
     /// The ids above, ascending, for whoever lists them.
     order: Vec<TokenId>,
     special: HashSet<String>,
+    /// What the tokens are in decoded text where it is not their content: the normalised content.
+    decoded: HashMap<TokenId, String>,
     raw: Option<Matcher>,
     normalized: Option<Matcher>,
 }
@@ -130,6 +132,9 @@ impl AddedVocabulary {
             } else if let Some(normalizer) = normalizer {
                 let mut text = String::new();
                 normalizer.normalize_into(content, &mut text);
+                if text != *content {
+                    self.decoded.insert(*id, text.clone());
+                }
                 normalized.push((text, *id));
             } else {
                 normalized.push((content.clone(), *id));
@@ -214,6 +219,13 @@ impl AddedVocabulary {
         self.tokens.get(&id)
     }
 
+    /// The text that an added token is decoded as. The reference library takes the normalised
+    /// content, and looks that up among the special tokens: one that changed is not left out.
+    pub(crate) fn decoded(&self, id: TokenId) -> Option<&str> {
+        let token = self.tokens.get(&id)?;
+        Some(self.decoded.get(&id).unwrap_or(&token.content))
+    }
+
     /// Whether a token with this text is special: by its text, as in the reference library.
     pub(crate) fn is_special(&self, content: &str) -> bool {
         self.special.contains(content)
@@ -277,6 +289,19 @@ mod tests {
 
     fn some(text: &str, id: Option<TokenId>) -> (String, Option<TokenId>) {
         (text.to_owned(), id)
+    }
+
+    #[test]
+    fn a_token_that_normalisation_changes_is_decoded_as_what_it_became() {
+        let normalizer = Normalizer::Bert(crate::normalize::BertNormalizer::default());
+        let token =
+            |content, normalized| AddedToken { normalized, ..AddedToken::new(content, true) };
+        let tokens = [token("[MASK]", true), token("[CLS]", false)];
+        let added = AddedVocabulary::new(&tokens, &vocab(&["a"]), Some(&normalizer)).unwrap();
+        assert_eq!(added.decoded(1), Some("[mask]"));
+        assert_eq!(added.decoded(2), Some("[CLS]"));
+        assert_eq!(added.decoded(0), None);
+        assert!(added.is_special("[MASK]") && !added.is_special("[mask]"));
     }
 
     #[test]

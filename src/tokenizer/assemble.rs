@@ -134,7 +134,6 @@ impl Plan {
 
     fn assemble(&self, layout: &Layout, texts: &[Text<'_>], windows: [usize; 2]) -> Encoding {
         let mut encoding = Encoding::default();
-        let overflow = windows != [0, 0];
         let sequences = layout.sequence_ids(windows);
         for (piece, sequence) in layout.pieces.iter().zip(sequences) {
             let sequence_id = sequence.map_or(-1, i64::from);
@@ -152,7 +151,9 @@ impl Plan {
                 }),
                 LayoutPiece::Sequence { index, type_id, overflow_type_id } => {
                     let Some(text) = texts.get(*index) else { continue };
-                    let type_id = if overflow { *overflow_type_id } else { *type_id };
+                    // What was kept has the declared type id beside an overflowing part too.
+                    let overflows = windows.get(*index).is_some_and(|&window| window > 0);
+                    let type_id = if overflows { *overflow_type_id } else { *type_id };
                     text.push_window(self, windows[*index], type_id, sequence_id, &mut encoding);
                 }
             }

@@ -38,7 +38,7 @@ impl DecodeTable {
         let byte_level = plan.declared.decoder.as_ref().is_some_and(Decoder::is_byte_level);
         for id in 0..plan.id_limit() {
             table.starts.push(u32::try_from(table.bytes.len()).unwrap_or(u32::MAX));
-            let token = TokenId::try_from(id).ok().and_then(|id| plan.token(id));
+            let token = TokenId::try_from(id).ok().and_then(|id| plan.decoded_token(id));
             table.kinds.push(match token {
                 None => Kind::Missing,
                 Some(token) if plan.added.is_special(token) => Kind::Special,
@@ -138,7 +138,7 @@ impl Tokenizer {
                     out.extend_from_slice(table.bytes(id as usize));
                 }
                 Some(Kind::Plain | Kind::Special) => {
-                    append(decoder, self.id_to_token(id).unwrap_or_default(), first, out);
+                    append(decoder, self.plan.decoded_token(id).unwrap_or_default(), first, out);
                     first = false;
                 }
                 _ if unknown == UnknownIds::Skip => {}
@@ -172,7 +172,8 @@ impl TokenStream {
     pub fn step(&mut self, id: TokenId) -> Result<String> {
         let mut out = String::new();
         let plan = &self.tokenizer.plan;
-        let token = plan.token(id).ok_or_else(|| self.tokenizer.unknown(id, self.position))?;
+        let token =
+            plan.decoded_token(id).ok_or_else(|| self.tokenizer.unknown(id, self.position))?;
         if !(self.skip_special && plan.added.is_special(token)) {
             self.stream.step(token, &mut out);
         }
