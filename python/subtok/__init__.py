@@ -6,6 +6,8 @@
 'lowest'
 """
 
+import warnings
+
 from subtok import data
 from subtok._subtok import (
     Counts,
@@ -15,6 +17,7 @@ from subtok._subtok import (
     FactorizedEmbedding,
     Tokenizer,
     __version__,
+    _debug_build,
     count,
     train_bpe,
     train_wordpiece,
@@ -63,3 +66,10 @@ __all__ = [
     "train_wordpiece",
     "verify",
 ]
+
+if _debug_build:  # pragma: no cover
+    warnings.warn(
+        "this subtok was built without optimisation: build it with --release",
+        RuntimeWarning,
+        stacklevel=2,
+    )

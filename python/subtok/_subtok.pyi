@@ -7,7 +7,22 @@ from typing import Any, Literal, Self, SupportsIndex, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "Counts",
+    "DecodeStream",
+    "Encoding",
+    "EncodingBatch",
+    "FactorizedEmbedding",
+    "Tokenizer",
+    "__version__",
+    "_debug_build",
+    "count",
+    "train_bpe",
+    "train_wordpiece",
+]
+
 __version__: str
+_debug_build: bool
 
 _Path: TypeAlias = str | os.PathLike[str]
 _Ids: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]]
@@ -271,6 +286,9 @@ class Tokenizer:
     def cache_clear(self) -> None:
         """Empty the look-up cache."""
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: object, /) -> Self: ...
+
 @final
 class Encoding:
     """The tokens of one text or pair."""
@@ -369,11 +387,6 @@ class EncodingBatch:
     def __len__(self) -> int: ...
     def __getitem__(self, index: SupportsIndex, /) -> Encoding: ...
     def __iter__(self) -> Iterator[Encoding]: ...
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
-        """The ids as an Arrow `list<uint32>`, without a copy."""
-
-    def __arrow_c_schema__(self) -> object:
-        """The Arrow type."""
 
 @final
 class DecodeStream:
@@ -432,6 +445,16 @@ class Counts:
     def manifest(self) -> dict[str, Any]:
         """How and what was counted: splitting, normalising, sources and totals."""
 
+    def _parts(
+        self,
+    ) -> tuple[bytes, npt.NDArray[np.int64], npt.NDArray[np.uint64], str]: ...
+    @staticmethod
+    def _from_parts(
+        bytes: bytes,
+        offsets: npt.NDArray[np.int64],
+        counts: npt.NDArray[np.uint64],
+        manifest: str,
+    ) -> Counts: ...
     def __add__(self, other: Counts, /) -> Counts: ...
     def __radd__(self, other: object, /) -> Counts: ...
     def __mul__(self, weight: int, /) -> Counts: ...

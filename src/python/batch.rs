@@ -74,6 +74,12 @@ impl PyEncodingBatch {
         self.rows.len()
     }
 
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        // Without it iterating would work too, but type checkers would not know.
+        let sequence = slf.py().import("collections.abc")?.getattr("Sequence")?;
+        sequence.call_method1("__iter__", (slf,))
+    }
+
     fn __getitem__(&self, index: &Bound<'_, PyAny>) -> PyResult<PyEncoding> {
         let py = index.py();
         let rows = self.rows.len();
