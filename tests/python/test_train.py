@@ -1,4 +1,4 @@
-"""Training: merges equal tokenizers' to the last one, nothing depends on the way, errors are typed."""
+"""Training: the merges of tokenizers, nothing depends on the way, errors are typed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def model(tok: subtok.Tokenizer | tokenizers.Tokenizer) -> tuple[dict[str, int],
     return content["vocab"], merges
 
 
-def reference(texts: list[str], pattern: str, vocab_size: int, **options: Any) -> tokenizers.Tokenizer:
+def reference(
+    texts: list[str], pattern: str, vocab_size: int, **options: Any
+) -> tokenizers.Tokenizer:
     tok = tokenizers.Tokenizer(models.BPE())
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=pattern == "gpt2")
     if pattern == "gpt2":
@@ -120,8 +122,10 @@ def test_the_saved_file_works_in_tokenizers(texts: list[str], pattern: str, tmp_
     for text in [text + "<|end|>" for text in texts[::7]]:
         ids = theirs.encode(text).ids
         assert tok.encode(text).ids.tolist() == ids
-        assert theirs.decode(ids, skip_special_tokens=False) == text == tok.decode(
-            ids, skip_special_tokens=False
+        assert (
+            theirs.decode(ids, skip_special_tokens=False)
+            == text
+            == tok.decode(ids, skip_special_tokens=False)
         )
 
 
@@ -246,7 +250,7 @@ def test_counts_add_up_and_are_stored(texts: list[str], tmp_path: Path) -> None:
     assert words(3 * whole) == words(whole * 3) == {w: 3 * n for w, n in words(whole).items()}
     path = tmp_path / "counts.parquet"
     whole.save(path)
-    for copy in (subtok.Counts.load(path), pickle.loads(pickle.dumps(whole))):  # noqa: S301
+    for copy in (subtok.Counts.load(path), pickle.loads(pickle.dumps(whole))):
         assert words(copy) == words(whole)
         assert copy.manifest == whole.manifest
     trained = subtok.train_bpe(subtok.Counts.load(path), 1200).to_str()
@@ -321,7 +325,10 @@ def test_damaged_files_of_counts_are_errors(texts: list[str], tmp_path: Path) ->
     for offsets in ([0, 9], [1, 0], [-1, 1], [0]):
         with pytest.raises(FormatError, match="offsets"):
             subtok.Counts._from_parts(
-                b"ab", np.array(offsets), np.array([1], np.uint64), schema.metadata[b"subtok.counts"].decode()
+                b"ab",
+                np.array(offsets),
+                np.array([1], np.uint64),
+                schema.metadata[b"subtok.counts"].decode(),
             )
 
 
