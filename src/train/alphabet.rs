@@ -61,6 +61,7 @@ impl Alphabet {
         words: &W,
         unit: Unit,
         config: &BpeTrainConfig,
+        tick: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Self> {
         if config.special_tokens.iter().any(String::is_empty) {
             return Err(Error::argument(
@@ -69,7 +70,7 @@ impl Alphabet {
                 "tokens of at least one character",
             ));
         }
-        let seen = Seen::of(words, unit)?;
+        let seen = Seen::of(words, unit, tick)?;
         let images = &BYTE_TO_CHAR;
         let mut frequencies: Vec<(char, u64)> = match unit {
             Unit::Byte => (0..256).map(|b| (images[b], seen.bytes[b][0])).collect(),
@@ -202,7 +203,11 @@ struct Seen {
 }
 
 impl Seen {
-    fn of<W: Words + ?Sized>(words: &W, unit: Unit) -> Result<Self> {
+    fn of<W: Words + ?Sized>(
+        words: &W,
+        unit: Unit,
+        tick: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Self> {
         let mut seen = Self { bytes: vec![[0; 5]; 256], chars: FxHashMap::default() };
         let note = |counts: &mut [u64; 5], form: usize, count: u64| {
             counts[1 + form] = counts[1 + form].saturating_add(count);
@@ -210,6 +215,7 @@ impl Seen {
             Ok(())
         };
         words.each(&mut |word, count| {
+            tick(word.len())?;
             if count == 0 {
                 return Ok(());
             }
@@ -287,7 +293,8 @@ mod tests {
             ..BpeTrainConfig::default()
         };
         let words = words(&[("ba", 2), ("c", 1), ("abc", 1)]);
-        let alphabet = Alphabet::new(words.as_slice(), Unit::Char, &config).unwrap();
+        let alphabet =
+            Alphabet::new(words.as_slice(), Unit::Char, &config, &mut |_| Ok(())).unwrap();
         let tokens = ["<s>", "b", "a", "c", "z", "##a</w>", "##b", "##c</w>", "c</w>"];
         assert_eq!(alphabet.tokens, tokens);
         let mut symbols = Vec::new();
@@ -304,7 +311,8 @@ mod tests {
             ..BpeTrainConfig::default()
         };
         let words = words(&[("xay", 5), ("axc", 1)]);
-        let alphabet = Alphabet::new(words.as_slice(), Unit::Byte, &config).unwrap();
+        let alphabet =
+            Alphabet::new(words.as_slice(), Unit::Byte, &config, &mut |_| Ok(())).unwrap();
         assert_eq!(alphabet.tokens, ["a", "x"]);
         let mut symbols = Vec::new();
         alphabet.symbols(b"xyac", &mut symbols);
@@ -315,13 +323,16 @@ mod tests {
     fn bad_input_is_told() {
         let config = BpeTrainConfig::default();
         let words = vec![(vec![b'a', 0xFF], 1)];
-        let error = Alphabet::new(words.as_slice(), Unit::Char, &config).err().unwrap();
+        let error =
+            Alphabet::new(words.as_slice(), Unit::Char, &config, &mut |_| Ok(())).err().unwrap();
         assert!(error.to_string().contains("not UTF-8 at byte 1"), "{error}");
         let words = vec![(b"ab".to_vec(), u64::MAX), (b"b".to_vec(), 1)];
-        let error = Alphabet::new(words.as_slice(), Unit::Byte, &config).err().unwrap();
+        let error =
+            Alphabet::new(words.as_slice(), Unit::Byte, &config, &mut |_| Ok(())).err().unwrap();
         assert!(error.to_string().contains("2^64"), "{error}");
         let config = BpeTrainConfig { special_tokens: vec![String::new()], ..config };
-        let error = Alphabet::new([].as_slice(), Unit::Byte, &config).err().unwrap();
+        let error =
+            Alphabet::new([].as_slice(), Unit::Byte, &config, &mut |_| Ok(())).err().unwrap();
         assert!(error.to_string().contains("special_tokens"), "{error}");
     }
 }

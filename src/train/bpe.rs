@@ -48,7 +48,9 @@ pub(super) fn learn<W: Words + ?Sized>(
     progress: &mut Progress<'_>,
 ) -> Result<Learned> {
     let mut pulse = Pulse::new(progress);
-    let alphabet = Alphabet::new(words, unit, config)?;
+    let total = config.vocab_size as u64;
+    let mut tick = |steps| pulse.tick(steps, Phase::Merge, 0, total);
+    let alphabet = Alphabet::new(words, unit, config, &mut tick)?;
     let alphabet_end = alphabet.tokens.len();
     if unit == Unit::Byte && config.vocab_size < alphabet_end {
         let specials = alphabet.special_tokens;
@@ -57,7 +59,7 @@ pub(super) fn learn<W: Words + ?Sized>(
             format!("at least {alphabet_end}: {specials} special tokens and {bytes} bytes");
         return Err(Error::argument("vocab_size", config.vocab_size, wanted));
     }
-    let slots = Slots::new(words, &alphabet, &mut pulse)?;
+    let slots = Slots::new(words, &alphabet, &mut tick)?;
     let mut learner = Learner {
         config,
         wanted: config.vocab_size,

@@ -15,8 +15,9 @@ pub(crate) fn learn_bpe_slowly<W: Words + ?Sized>(
     unit: Unit,
     config: &BpeTrainConfig,
 ) -> Result<Learned> {
-    let Alphabet { mut tokens, mut ids, special_tokens, .. } = Alphabet::new(words, unit, config)?;
-    let alphabet = Alphabet::new(words, unit, config)?;
+    let Alphabet { mut tokens, mut ids, special_tokens, .. } =
+        Alphabet::new(words, unit, config, &mut |_| Ok(()))?;
+    let alphabet = Alphabet::new(words, unit, config, &mut |_| Ok(()))?;
     let alphabet_end = tokens.len();
     let mut rows: Vec<(Vec<TokenId>, u64)> = Vec::new();
     words.each(&mut |word, count| {

@@ -10,7 +10,6 @@
 // A place is valid when its slot is the first slot of the left token and the right token follows.
 
 use super::super::alphabet::{Alphabet, Words};
-use super::super::{Phase, Pulse};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 
@@ -56,14 +55,14 @@ impl Slots {
     pub(super) fn new<W: Words + ?Sized>(
         words: &W,
         alphabet: &Alphabet,
-        pulse: &mut Pulse<'_, '_>,
+        tick: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Self> {
         let mut slots = vec![NO_TOKEN];
         let (mut heavy, mut symbols) = (Vec::new(), Vec::new());
         words.each(&mut |word, count| {
             symbols.clear();
             alphabet.symbols(word, &mut symbols);
-            pulse.tick(symbols.len() + 1, Phase::Merge, 0, 0)?;
+            tick(symbols.len() + 1)?;
             if symbols.len() < 2 || count == 0 {
                 return Ok(());
             }
