@@ -33,6 +33,9 @@ const fn masks() -> [u128; MAX_KEY + 1] {
 static MASKS: [u128; MAX_KEY + 1] = masks();
 
 impl Key {
+    /// No piece's key: nothing lies under it.
+    pub(crate) const NONE: Self = Self(u128::MAX);
+
     /// The key of `text[start..end]`; none when it has no byte or more than [`MAX_KEY`].
     #[inline]
     pub(crate) fn new(text: &[u8], start: usize, end: usize) -> Option<Self> {
@@ -137,8 +140,11 @@ pub(crate) struct PieceTable {
 
 impl PieceTable {
     /// A table for about `entries` pieces; later entries are left out when both their sets are full.
+    ///
+    /// Between 0.4 and 0.8 of the slots are taken. A fuller table loses a few percent of its last
+    /// entries to the cache; an emptier one falls out of the processor's cache.
     pub(crate) fn build(entries: usize, pieces: impl Iterator<Item = (Key, Ids)>) -> Self {
-        let sets = entries.max(1).next_power_of_two();
+        let sets = (entries * 5 / 8).max(1).next_power_of_two();
         let mut table = Self { sets: vec![Set([EMPTY; 2]); sets].into_boxed_slice() };
         for (key, ids) in pieces {
             let (first, second) = places(key.hash(), sets);
@@ -149,11 +155,22 @@ impl PieceTable {
         table
     }
 
+    /// The ids of a piece that lies in its first set, where most do.
+    #[inline]
+    pub(crate) fn get_first(&self, key: Key, hash: u64) -> Option<Ids> {
+        self.sets[places(hash, self.sets.len()).0].get(key)
+    }
+
+    /// The ids of a piece that lies in its second set.
+    #[inline]
+    pub(crate) fn get_second(&self, key: Key, hash: u64) -> Option<Ids> {
+        self.sets[places(hash, self.sets.len()).1].get(key)
+    }
+
     /// The ids of a piece.
     #[inline]
     pub(crate) fn get(&self, key: Key, hash: u64) -> Option<Ids> {
-        let (first, second) = places(hash, self.sets.len());
-        self.sets[first].get(key).or_else(|| self.sets[second].get(key))
+        self.get_first(key, hash).or_else(|| self.get_second(key, hash))
     }
 
     /// The memory it takes.
@@ -257,7 +274,7 @@ mod tests {
             }
             None => false,
         });
-        assert!(found.count() > 4_950, "two sets of two at half load hold nearly everything");
+        assert!(found.count() > 4_800, "two sets of two hold nearly everything");
         assert!(table.get(key("other"), key("other").hash()).is_none());
     }
 

@@ -137,9 +137,9 @@ impl Tokenizer {
         std::thread::scope(|scope| {
             for _ in 1..threads {
                 scope.spawn(|| {
-                    work(&mut || match cancelled.load(Ordering::Relaxed) {
-                        true => Err(Error::Interrupted),
-                        false => Ok(()),
+                    work(&mut || {
+                        let cancelled = cancelled.load(Ordering::Relaxed);
+                        if cancelled { Err(Error::Interrupted) } else { Ok(()) }
                     });
                 });
             }

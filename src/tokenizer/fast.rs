@@ -9,7 +9,7 @@
 
 use super::scratch::Scratch;
 use crate::error::Result;
-use crate::ids::TokenId;
+use crate::ids::{Span, TokenId};
 use crate::model::bpe::merge::MergeScratch;
 use crate::model::pieces::{Ids, Key, PieceCache, PieceTable};
 use crate::model::{Bpe, WordPiece};
@@ -35,7 +35,6 @@ pub(super) fn byte_level(
     pieces(model, splitter, text, cache, merge, out)
 }
 
-#[inline]
 fn pieces(
     model: &Bpe,
     splitter: &Splitter,
@@ -45,22 +44,97 @@ fn pieces(
     out: &mut Vec<TokenId>,
 ) -> Result<()> {
     let bytes = text.as_bytes();
-    let table = model.table();
+    let mut block = Block::new();
+    let mut look_up = |block: &mut Block| {
+        block.look_up(bytes, model.table(), cache, out, |span, out| {
+            model.encode_piece(&bytes[span.range()], merge);
+            out.extend_from_slice(&merge.symbols);
+        });
+    };
     splitter.for_each(text, |start, end| {
-        let Some(key) = Key::new(bytes, start, end) else {
-            model.encode_piece(&bytes[start..end], merge);
-            out.extend_from_slice(&merge.symbols);
-            return;
-        };
-        let hash = key.hash();
-        if let Some(ids) = table.get(key, hash).or_else(|| cache.get(key, hash)) {
-            ids.push_to(out);
-        } else {
-            model.encode_piece(&bytes[start..end], merge);
-            cache.put(key, hash, &merge.symbols);
-            out.extend_from_slice(&merge.symbols);
+        block.push(start, end);
+        if block.is_full() {
+            look_up(&mut block);
         }
-    })
+    })?;
+    look_up(&mut block);
+    Ok(())
+}
+
+/// Pieces that are found first and looked up together. A look-up waits for memory; a hundred of them
+/// that do not depend on each other, nor on where the next piece ends, wait at the same time.
+struct Block {
+    spans: [Span; BLOCK],
+    len: usize,
+}
+
+/// Pieces in a block: keys and hashes of all of them stay in the first-level cache.
+const BLOCK: usize = 128;
+
+impl Block {
+    fn new() -> Self {
+        Self { spans: [Span::default(); BLOCK], len: 0 }
+    }
+
+    #[inline]
+    fn push(&mut self, start: usize, end: usize) {
+        self.spans[self.len] = Span::new(start, end);
+        self.len += 1;
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.len == BLOCK
+    }
+
+    /// Appends the ids of all pieces, in order, and empties the block. `encode` appends those of a
+    /// piece that is in neither table.
+    fn look_up(
+        &mut self,
+        text: &[u8],
+        table: &PieceTable,
+        cache: &mut PieceCache,
+        out: &mut Vec<TokenId>,
+        mut encode: impl FnMut(Span, &mut Vec<TokenId>),
+    ) {
+        let spans = &self.spans[..self.len];
+        self.len = 0;
+        let mut keys = [(Key::NONE, 0u64); BLOCK];
+        let mut found = [None; BLOCK];
+        // Three rounds, so that nothing waits for a look-up but the step that needs its result: the
+        // set where most pieces lie, the two sets for the rest, and the ids in order. The list of
+        // the rest is written without a branch, for nobody can predict it.
+        let mut rest = [0usize; BLOCK];
+        let mut left = 0;
+        for (at, span) in spans.iter().enumerate() {
+            if let Some(key) = Key::new(text, span.start as usize, span.end as usize) {
+                let hash = key.hash();
+                keys[at] = (key, hash);
+                found[at] = table.get_first(key, hash);
+                rest[left] = at;
+                left += usize::from(found[at].is_none());
+            }
+        }
+        for &at in &rest[..left] {
+            let (key, hash) = keys[at];
+            found[at] = table.get_second(key, hash).or(cache.get(key, hash));
+        }
+        for (at, &span) in spans.iter().enumerate() {
+            let (key, hash) = keys[at];
+            if let Some(ids) = found[at] {
+                ids.push_to(out);
+            } else if key == Key::NONE {
+                encode(span, out);
+            } else if let Some(ids) = cache.get(key, hash) {
+                // The same piece stands earlier in this block.
+                ids.push_to(out);
+            } else {
+                let before = out.len();
+                encode(span, out);
+                cache.put(key, hash, &out[before..]);
+            }
+        }
+    }
 }
 
 /// WordPiece behind BERT's normaliser and pre-tokenizer.
@@ -114,6 +188,17 @@ impl BertRoad {
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
         let bytes = text.as_bytes();
+        let Scratch { cache, text: normal, .. } = scratch;
+        let mut result = Ok(());
+        let mut look_up = |block: &mut Block| {
+            block.look_up(bytes, &self.table, cache, out, |span, out| {
+                let stretch = &text[span.range()];
+                if result.is_ok() {
+                    result = self.words(model, normalizer, splitter, stretch, normal, out);
+                }
+            });
+        };
+        let mut block = Block::new();
         let mut at = 0;
         while at < bytes.len() {
             if is_border(bytes[at]) {
@@ -124,20 +209,13 @@ impl BertRoad {
             while at < bytes.len() && !is_border(bytes[at]) {
                 at += 1;
             }
-            let Some(key) = Key::new(bytes, start, at) else {
-                self.words(model, normalizer, splitter, &text[start..at], scratch, out)?;
-                continue;
-            };
-            let hash = key.hash();
-            if let Some(ids) = self.table.get(key, hash).or_else(|| scratch.cache.get(key, hash)) {
-                ids.push_to(out);
-            } else {
-                let before = out.len();
-                self.words(model, normalizer, splitter, &text[start..at], scratch, out)?;
-                scratch.cache.put(key, hash, &out[before..]);
+            block.push(start, at);
+            if block.is_full() {
+                look_up(&mut block);
             }
         }
-        Ok(())
+        look_up(&mut block);
+        result
     }
 
     /// Normalises and splits a stretch, and looks its words up one by one.
@@ -147,15 +225,15 @@ impl BertRoad {
         normalizer: Option<&Normalizer>,
         splitter: &Splitter,
         text: &str,
-        scratch: &mut Scratch,
+        normal: &mut String,
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
         let text = match normalizer {
             None => text,
             Some(normalizer) => {
-                scratch.text.clear();
-                normalizer.normalize_into(text, &mut scratch.text);
-                &scratch.text
+                normal.clear();
+                normalizer.normalize_into(text, normal);
+                normal
             }
         };
         let bytes = text.as_bytes();

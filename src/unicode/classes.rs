@@ -83,13 +83,14 @@ impl ClassTable {
     /// The class of the character that starts at `at`, and its length in bytes.
     ///
     /// `text` must be UTF-8 and `at` the start of a character.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the innermost step of every scanner")]
     pub(crate) fn at(&self, text: &[u8], at: usize) -> (Class, usize) {
         let class = self.ascii[text[at] as usize];
         if class == DECODE { self.decode(text, at) } else { (class, 1) }
     }
 
-    #[inline]
+    #[inline(never)]
     fn decode(&self, text: &[u8], at: usize) -> (Class, usize) {
         let (code, length) = decode(&text[at..]);
         (self.class(code), length)
