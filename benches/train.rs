@@ -1,5 +1,7 @@
 //! Training: counting words, and finding merges in what was counted.
 
+#![expect(clippy::expect_used, reason = "a benchmark that cannot start should stop")]
+
 use std::hint::black_box;
 use std::ops::ControlFlow;
 
