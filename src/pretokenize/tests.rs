@@ -98,6 +98,18 @@ proptest! {
 }
 
 #[test]
+fn letter_runs_of_every_length_end_before_every_byte() {
+    for length in 0..20 {
+        let run = "aZzAm".repeat(5)[..length].to_owned();
+        for byte in 0..=127u8 {
+            let c = char::from(byte);
+            check(&format!("{run}{c}{run}"));
+            check(&format!(" {run}é{run}{c}x "));
+        }
+    }
+}
+
+#[test]
 fn pieces_cover_the_text() {
     let splitter =
         Splitter::compile(&PreTokenizer::by_name("gpt2").unwrap(), Dialect::TokenizerJson);

@@ -25,26 +25,25 @@ pub(super) fn byte_level(
     scratch: &mut Scratch,
     out: &mut Vec<TokenId>,
 ) -> Result<()> {
-    let Scratch { cache, merge, text: prefixed, .. } = scratch;
+    let Scratch { cache, merge, text: prefixed, block, .. } = scratch;
     if splitter.add_prefix_space && !text.is_empty() && !text.starts_with(' ') {
         prefixed.clear();
         prefixed.push(' ');
         prefixed.push_str(text);
-        return pieces(model, splitter, prefixed, cache, merge, out);
+        return pieces(model, splitter, prefixed, (cache, merge, block), out);
     }
-    pieces(model, splitter, text, cache, merge, out)
+    pieces(model, splitter, text, (cache, merge, block), out)
 }
 
 fn pieces(
     model: &Bpe,
     splitter: &Splitter,
     text: &str,
-    cache: &mut PieceCache,
-    merge: &mut MergeScratch,
+    (cache, merge, block): (&mut PieceCache, &mut MergeScratch, &mut Block),
     out: &mut Vec<TokenId>,
 ) -> Result<()> {
     let bytes = text.as_bytes();
-    let mut block = Block::new();
+    block.len = 0;
     let mut look_up = |block: &mut Block| {
         block.look_up(bytes, model.table(), cache, out, |span, out| {
             model.encode_piece(&bytes[span.range()], merge);
@@ -54,26 +53,37 @@ fn pieces(
     splitter.for_each(text, |start, end| {
         block.push(start, end);
         if block.is_full() {
-            look_up(&mut block);
+            look_up(block);
         }
     })?;
-    look_up(&mut block);
+    look_up(block);
     Ok(())
 }
 
 /// Pieces that are found first and looked up together. A look-up waits for memory; a hundred of them
 /// that do not depend on each other, nor on where the next piece ends, wait at the same time.
-struct Block {
-    spans: [Span; BLOCK],
+#[derive(Debug)]
+pub(super) struct Block {
     len: usize,
+    spans: [Span; BLOCK],
+    keys: [(Key, u64); BLOCK],
+    found: [Option<Ids>; BLOCK],
+    /// The pieces that do not lie where most do.
+    rest: [usize; BLOCK],
 }
 
-/// Pieces in a block: keys and hashes of all of them stay in the first-level cache.
+/// Pieces in a block: all that is kept about them stays in the first-level cache.
 const BLOCK: usize = 128;
 
 impl Block {
-    fn new() -> Self {
-        Self { spans: [Span::default(); BLOCK], len: 0 }
+    pub(super) fn new() -> Self {
+        Self {
+            len: 0,
+            spans: [Span::default(); BLOCK],
+            keys: [(Key::NONE, 0); BLOCK],
+            found: [None; BLOCK],
+            rest: [0; BLOCK],
+        }
     }
 
     #[inline]
@@ -97,23 +107,19 @@ impl Block {
         out: &mut Vec<TokenId>,
         mut encode: impl FnMut(Span, &mut Vec<TokenId>),
     ) {
-        let spans = &self.spans[..self.len];
-        self.len = 0;
-        let mut keys = [(Key::NONE, 0u64); BLOCK];
-        let mut found = [None; BLOCK];
+        let Self { len, spans, keys, found, rest } = self;
+        let spans = &spans[..std::mem::take(len)];
         // Three rounds, so that nothing waits for a look-up but the step that needs its result: the
         // set where most pieces lie, the two sets for the rest, and the ids in order. The list of
         // the rest is written without a branch, for nobody can predict it.
-        let mut rest = [0usize; BLOCK];
         let mut left = 0;
         for (at, span) in spans.iter().enumerate() {
-            if let Some(key) = Key::new(text, span.start as usize, span.end as usize) {
-                let hash = key.hash();
-                keys[at] = (key, hash);
-                found[at] = table.get_first(key, hash);
-                rest[left] = at;
-                left += usize::from(found[at].is_none());
-            }
+            let key = Key::new(text, span.start as usize, span.end as usize).unwrap_or(Key::NONE);
+            let hash = key.hash();
+            keys[at] = (key, hash);
+            found[at] = table.get_first(key, hash);
+            rest[left] = at;
+            left += usize::from(found[at].is_none());
         }
         for &at in &rest[..left] {
             let (key, hash) = keys[at];
@@ -188,7 +194,7 @@ impl BertRoad {
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
         let bytes = text.as_bytes();
-        let Scratch { cache, text: normal, .. } = scratch;
+        let Scratch { cache, text: normal, block, .. } = scratch;
         let mut result = Ok(());
         let mut look_up = |block: &mut Block| {
             block.look_up(bytes, &self.table, cache, out, |span, out| {
@@ -198,7 +204,7 @@ impl BertRoad {
                 }
             });
         };
-        let mut block = Block::new();
+        block.len = 0;
         let mut at = 0;
         while at < bytes.len() {
             if is_border(bytes[at]) {
@@ -206,15 +212,13 @@ impl BertRoad {
                 continue;
             }
             let start = at;
-            while at < bytes.len() && !is_border(bytes[at]) {
-                at += 1;
-            }
+            at = next_border(bytes, at);
             block.push(start, at);
             if block.is_full() {
-                look_up(&mut block);
+                look_up(block);
             }
         }
-        look_up(&mut block);
+        look_up(block);
         result
     }
 
@@ -252,8 +256,50 @@ impl BertRoad {
     }
 }
 
+/// Where the next border stands, or the text ends.
+#[inline]
+fn next_border(bytes: &[u8], mut at: usize) -> usize {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    while let Some(&chunk) = bytes[at..].first_chunk() {
+        let word = u64::from_le_bytes(chunk);
+        // The lowest mark is a byte below 0x21; a borrow can only mark wrongly above it.
+        let low = word.wrapping_sub(0x21 * EACH) & !word & (0x80 * EACH);
+        if low == 0 {
+            at += 8;
+            continue;
+        }
+        at += (low.trailing_zeros() / 8) as usize;
+        if is_border(bytes[at]) {
+            return at;
+        }
+        at += 1;
+    }
+    while at < bytes.len() && !is_border(bytes[at]) {
+        at += 1;
+    }
+    at
+}
+
 /// White space to every step, whatever its options: between words, never part of one.
 #[inline]
 fn is_border(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn borders_are_found_wherever_they_stand() {
+        for byte in 0..=255 {
+            for before in 0..20 {
+                for after in 0..20 {
+                    let text = [vec![b'a'; before], vec![byte], vec![0xC3; after]].concat();
+                    let naive = text.iter().position(|&byte| is_border(byte));
+                    assert_eq!(next_border(&text, 0), naive.unwrap_or(text.len()));
+                }
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::fast::Block;
 use crate::model::CacheStats;
 use crate::model::bpe::merge::MergeScratch;
 use crate::model::pieces::PieceCache;
@@ -16,6 +17,7 @@ use crate::normalize::Aligned;
 pub(crate) struct Scratch {
     pub(crate) cache: PieceCache,
     pub(crate) merge: MergeScratch,
+    pub(super) block: Block,
     pub(crate) text: String,
     pub(crate) aligned: Aligned,
     pub(crate) ids: [Vec<u32>; 2],
@@ -26,6 +28,7 @@ impl Scratch {
         Self {
             cache: PieceCache::new(),
             merge: MergeScratch::default(),
+            block: Block::new(),
             text: String::new(),
             aligned: Aligned::default(),
             ids: [Vec::new(), Vec::new()],
@@ -42,10 +45,6 @@ const KEPT_BYTES: usize = 4 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct ScratchPool {
     // Boxed, so that taking one moves a pointer.
-    #[expect(
-        clippy::vec_box,
-        reason = "a scratch is large, and it moves in and out on every call"
-    )]
     free: Mutex<Vec<Box<Scratch>>>,
 }
 
