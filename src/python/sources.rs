@@ -108,6 +108,7 @@ impl Feed {
     /// Looks at all files, so that a wrong path is told before the first is read.
     pub(crate) fn check(&mut self, may_cut: bool) -> Result<(), Error> {
         self.may_cut = may_cut;
+        self.batch = Batch::new(may_cut);
         for part in &mut self.parts {
             match part {
                 Part::Plain(paths) => {
@@ -183,20 +184,23 @@ fn pull(
     taken: &mut usize,
     batch: &mut Batch,
 ) -> PyResult<Option<Chunk>> {
-    for row in rows.clone() {
-        let row = row?;
+    let mut rows = rows.clone();
+    loop {
+        if let Some(chunk) = batch.pop() {
+            return Ok(Some(chunk));
+        }
+        let Some(row) = rows.next().transpose()? else {
+            batch.close();
+            return Ok(batch.pop());
+        };
         let string = row.cast::<PyString>();
-        let chunk = match string.as_ref().map(|string| string.to_str()) {
+        match string.as_ref().map(|string| string.to_str()) {
             Ok(Ok(text)) => batch.push(text),
             // What is not plain text takes the slow road to its error.
             _ => batch.push(Held::new(&row, "source", Some(*taken), Surrogates::Strict)?.text()),
-        };
-        *taken += 1;
-        if chunk.is_some() {
-            return Ok(chunk);
         }
+        *taken += 1;
     }
-    Ok(batch.take())
 }
 
 /// Calls back with the progress, and looks for Ctrl-C.

@@ -209,6 +209,27 @@ impl Open {
     }
 }
 
+/// A document in parts of about `size` bytes or more, cut where it may be.
+pub(crate) fn parts(text: &str, size: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let mut reach = size.max(4);
+        while reach < rest.len() {
+            // A character has at most four bytes.
+            let end = (reach - 3..=reach).rev().find(|&end| rest.is_char_boundary(end));
+            let at = end.map_or(0, |end| last_cut(&rest[..end]));
+            if at > 0 {
+                let (part, after) = rest.split_at(at);
+                rest = after;
+                return Some(part);
+            }
+            reach = reach.saturating_mul(2);
+        }
+        let last = std::mem::take(&mut rest);
+        (!last.is_empty()).then_some(last)
+    })
+}
+
 /// The last place where `text` may be cut whatever follows it; 0 when there is none.
 fn last_cut(text: &str) -> usize {
     let classes = ClassTable::get();

@@ -5,6 +5,7 @@
 // while counting, so the sum cannot depend on which thread got which chunk.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use super::corpus::{Chunk, Files};
+use super::corpus::{Chunk, Files, parts};
 use super::count::{Sorted, Table};
 use super::{Counts, Manifest, Phase, Progress, Pulse};
 use crate::error::{Error, Result};
@@ -80,15 +81,19 @@ impl Counter {
     /// # Errors
     /// [`Error::Pattern`] when the split pattern gives up on a text.
     pub fn count_texts<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Result<Counts> {
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(self.cut);
         let mut texts = texts.into_iter();
         self.count_chunks(|| {
-            for text in texts.by_ref() {
-                if let Some(chunk) = batch.push(text) {
+            loop {
+                if let Some(chunk) = batch.pop() {
                     return Ok(Some(chunk));
                 }
+                let Some(text) = texts.next() else {
+                    batch.close();
+                    return Ok::<_, Error>(batch.pop());
+                };
+                batch.push(text);
             }
-            Ok::<_, Error>(batch.take())
         })
     }
 
@@ -279,32 +284,57 @@ impl Worker<'_> {
     }
 }
 
-/// Collects documents into chunks.
+/// Collects documents into chunks, and cuts long ones.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
+    /// Whether one document may be cut.
+    cut: bool,
     text: String,
     ends: Vec<usize>,
+    full: VecDeque<Chunk>,
 }
 
 impl Batch {
     const FULL: usize = if cfg!(test) { 64 } else { 1 << 19 };
 
-    /// Adds a document; hands out a chunk when there is enough for one.
-    pub(crate) fn push(&mut self, text: &str) -> Option<Chunk> {
+    pub(crate) fn new(cut: bool) -> Self {
+        Self { cut, ..Self::default() }
+    }
+
+    /// Adds a document.
+    pub(crate) fn push(&mut self, text: &str) {
+        if self.cut && text.len() >= 2 * Self::FULL {
+            self.close();
+            let mut starts = true;
+            for part in parts(text, Self::FULL) {
+                let chunk =
+                    Chunk::Documents { text: part.to_owned(), ends: vec![part.len()], starts };
+                self.full.push_back(chunk);
+                starts = false;
+            }
+            return;
+        }
         self.text.push_str(text);
         self.ends.push(self.text.len());
         // Many empty documents are work, too.
-        if self.text.len() + self.ends.len() < Self::FULL { None } else { self.take() }
+        if self.text.len() + self.ends.len() >= Self::FULL {
+            self.close();
+        }
     }
 
-    /// Hands out what is left.
-    pub(crate) fn take(&mut self) -> Option<Chunk> {
-        if self.ends.is_empty() {
-            return None;
+    /// A full chunk, if there is one.
+    pub(crate) fn pop(&mut self) -> Option<Chunk> {
+        self.full.pop_front()
+    }
+
+    /// Makes what is left a chunk.
+    pub(crate) fn close(&mut self) {
+        if !self.ends.is_empty() {
+            let text = std::mem::take(&mut self.text);
+            self.text.reserve(text.len());
+            let ends = std::mem::take(&mut self.ends);
+            self.full.push_back(Chunk::Documents { text, ends, starts: true });
         }
-        let text = std::mem::take(&mut self.text);
-        self.text.reserve(text.len());
-        Some(Chunk::Documents { text, ends: std::mem::take(&mut self.ends), starts: true })
     }
 }
 
