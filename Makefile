@@ -52,7 +52,8 @@ fmt:
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 
 clippy: $(VENV)/.tools
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked -- -D warnings
+	cargo clippy --locked --all-targets --features $(FEATURES) -- -D warnings
 	cargo clippy --locked --all-targets --features $(FEATURES),python -- -D warnings
 
 rustdoc:

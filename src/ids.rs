@@ -58,8 +58,8 @@ pub struct Span {
 }
 
 impl Span {
-    /// The span `start..end`. Both must not exceed [`MAX_TEXT_BYTES`], which holds for every text
-    /// that passed [`check_text_length`].
+    /// The span `start..end`. Both must not exceed [`MAX_TEXT_BYTES`]: the calls that take text check
+    /// it.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "texts are shorter than u32::MAX bytes")]
     pub fn new(start: usize, end: usize) -> Self {

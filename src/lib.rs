@@ -63,4 +63,6 @@ pub use train::{
     TrainReport, Unit, WordPieceTrainConfig, learn_bpe, learn_wordpiece, train_bpe,
     train_wordpiece,
 };
-pub use unicode::{BERT_CATEGORIES_VERSION, BERT_DECOMPOSITION_VERSION, BERT_LOWER_CASE_VERSION};
+pub use unicode::{
+    BERT_CATEGORIES_VERSION, BERT_DECOMPOSITION_VERSION, BERT_LOWER_CASE_VERSION, CLASSES_VERSION,
+};

@@ -33,8 +33,8 @@ impl Normalizer {
 
     /// Replaces `out` by the normalised `text` and the origin of each of its bytes.
     ///
-    /// The text must have passed [`check_text_length`](crate::ids::check_text_length): positions are
-    /// kept in 32 bits.
+    /// The text must not be longer than [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES): positions are kept
+    /// in 32 bits.
     pub fn normalize_aligned(&self, text: &str, out: &mut Aligned) {
         out.clear();
         match self {

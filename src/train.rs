@@ -223,6 +223,7 @@ impl<'a, 'b> Pulse<'a, 'b> {
 }
 
 /// The most memory that this process ever held, in bytes, where the system says it.
+#[cfg(feature = "python")]
 pub(crate) fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -10,7 +10,7 @@ mod class_ranges;
 pub(crate) mod classes;
 
 /// The Unicode version of the classes that split patterns use (`\p{L}`, `\p{N}`, `\s`).
-pub(crate) const CLASSES_VERSION: &str = "16.0";
+pub const CLASSES_VERSION: &str = "16.0";
 /// The Unicode version of the general categories (control, punctuation, marks) on the BERT road.
 pub const BERT_CATEGORIES_VERSION: &str = "8.0";
 /// The Unicode version of the canonical decompositions on the BERT road.

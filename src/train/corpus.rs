@@ -51,6 +51,7 @@ pub(crate) enum Chunk {
     },
 }
 
+#[cfg(feature = "python")]
 impl Chunk {
     /// The number of bytes.
     pub(crate) fn len(&self) -> usize {

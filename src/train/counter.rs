@@ -53,6 +53,7 @@ impl Counter {
     }
 
     /// Whether one document may be counted in parts, cut where [`Files`] cuts.
+    #[cfg(feature = "python")]
     pub(crate) fn may_cut(&self) -> bool {
         self.cut
     }
