@@ -384,6 +384,12 @@ class EncodingBatch:
     ) -> dict[str, npt.NDArray[Any]]:
         """Two-dimensional arrays by the names that models take; int64 by default."""
 
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        """The rows as Arrow data, `list<uint32>`; the ids are not copied. Needs `pyarrow`."""
+
+    def __arrow_c_schema__(self) -> object:
+        """The type of these data."""
+
     def __len__(self) -> int: ...
     def __getitem__(self, index: SupportsIndex, /) -> Encoding: ...
     def __iter__(self) -> Iterator[Encoding]: ...

@@ -155,6 +155,21 @@ impl PyEncodingBatch {
         }
     }
 
+    /// The rows for whoever speaks the Arrow C data interface: `list<uint32>`, the ids not copied.
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_array__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.arrow(py)?.call_method1("__arrow_c_array__", (requested_schema,))
+    }
+
+    /// The type of what [`PyEncodingBatch::__arrow_c_array__`] gives.
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.arrow(py)?.getattr("type")?.call_method0("__arrow_c_schema__")
+    }
+
     fn __repr__(&self, py: Python<'_>) -> String {
         let tokens = self.ids.bind(py).len();
         format!("EncodingBatch(rows={}, tokens={tokens})", self.rows.len())
@@ -180,6 +195,22 @@ fn dtype_name(dtype: &Bound<'_, PyAny>) -> PyResult<String> {
 }
 
 impl PyEncodingBatch {
+    /// The rows as an array of pyarrow, which lends its export.
+    fn arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let Ok(pyarrow) = py.import("pyarrow") else {
+            let message = "Arrow data need the package pyarrow: pip install subtok[parquet]";
+            return Err(raise(py, "MissingDependencyError", message));
+        };
+        let offsets = self.row_offsets.bind(py);
+        let short = self.ids.bind(py).len() < i32::MAX as usize;
+        let (class, offsets) = if short {
+            ("ListArray", offsets.call_method1("astype", ("int32",))?)
+        } else {
+            ("LargeListArray", offsets.clone().into_any())
+        };
+        pyarrow.getattr(class)?.call_method1("from_arrays", (offsets, self.ids.bind(py)))
+    }
+
     /// The tokens of a row that are no padding.
     fn real_tokens(&self, row: usize, length: usize) -> std::ops::Range<usize> {
         let real = self.unpadded.get(row).map_or(length, |&real| real.min(length));
