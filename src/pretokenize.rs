@@ -93,7 +93,10 @@ impl PreTokenizer {
             "whitespace" | "metaspace" | "none" => {
                 return Err(Error::unsupported(format!("pretokenizer `{name}`"), ""));
             }
-            _ => Self::byte_level_split(pattern::named(name).unwrap_or(name)),
+            _ => match pattern::named(name) {
+                Some(regex) => Self::byte_level_split(regex),
+                None => Self::byte_level_split(pattern::not_a_name("pretokenizer", name)?),
+            },
         };
         Splitter::compile(&pre_tokenizer, Dialect::TokenizerJson)?;
         Ok(pre_tokenizer)
@@ -109,10 +112,17 @@ impl PreTokenizer {
     }
 }
 
-/// The regular expression that rank files with this name are split by (tiktoken's spelling, in
-/// [`Dialect::Tiktoken`]); none for an unknown name.
-pub fn rank_file_pattern(name: &str) -> Option<&'static str> {
-    pattern::rank_file(name)
+/// The regular expression that rank files are split by: tiktoken's spelling of a known name, or
+/// `name` itself, in [`Dialect::Tiktoken`].
+///
+/// # Errors
+/// [`Error::Argument`] for what looks like a name and is none of the known ones: as a regular
+/// expression it would match nothing but itself.
+pub fn rank_file_pattern(name: &str) -> Result<&str> {
+    match pattern::rank_file(name) {
+        Some(regex) => Ok(regex),
+        None => pattern::not_a_name("pattern", name),
+    }
 }
 
 /// A spelling of a rank file's pattern that `tokenizer.json` files may carry; none when it is not
@@ -166,6 +176,10 @@ impl Splitter {
             PreTokenizer::ByteLevel { add_prefix_space, use_regex, .. } => {
                 if *use_regex {
                     self.refine(Kind::Gpt2(Gpt2Scanner::new()))?;
+                } else if *add_prefix_space && !matches!(self.kind, Kind::Whole) {
+                    // There every piece of the split before would get a space.
+                    let what = "`ByteLevel` with add_prefix_space after another pre_tokenizer";
+                    return Err(Error::unsupported(what, "pre_tokenizer"));
                 }
                 self.add_prefix_space = *add_prefix_space;
                 self.byte_level = true;

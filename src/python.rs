@@ -9,6 +9,7 @@ mod counts;
 mod embedding;
 mod encoding;
 mod errors;
+mod padded;
 mod sources;
 mod text;
 mod tokenizer;
@@ -19,6 +20,8 @@ use pyo3::prelude::*;
 /// The compiled half of the Python package `subtok`.
 #[pymodule(gil_used = false)]
 mod _subtok {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use super::batch::PyEncodingBatch;
     #[pymodule_export]
@@ -31,6 +34,17 @@ mod _subtok {
     use super::tokenizer::{PyDecodeStream, PyTokenizer};
     #[pymodule_export]
     use super::trainer::{count, train_bpe, train_wordpiece};
+
+    /// Makes what the first call would make: numpy's interface, which is not to be looked up while a
+    /// signal is being handled, and the table of characters, which is not to be made while another
+    /// thread forks.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.py().import("numpy")?;
+        numpy::PyArray1::<u32>::zeros(module.py(), 0, false);
+        crate::unicode::classes::ClassTable::get();
+        Ok(())
+    }
 
     /// The version of the package.
     #[pymodule_export]

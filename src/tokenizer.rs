@@ -403,6 +403,13 @@ impl Plan {
     }
 
     fn decode_table(&self) -> &DecodeTable {
+        // Not `get_or_init`: a child that is forked while another thread builds the table would wait
+        // for that thread for ever. Two threads may build it at the same time; one table is kept.
+        if let Some(table) = self.decode.get() {
+            return table;
+        }
+        let table = DecodeTable::new(self);
+        let _kept = self.decode.set(table);
         self.decode.get_or_init(|| DecodeTable::new(self))
     }
 }

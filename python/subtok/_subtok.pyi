@@ -378,11 +378,16 @@ class EncodingBatch:
         dtype: npt.DTypeLike | None = None,
         out: npt.NDArray[Any] | None = None,
         return_attention_mask: bool = True,
+        return_token_type_ids: bool | None = None,
         *,
         pad_id: int | None = None,
         padding_side: _Side | None = None,
     ) -> dict[str, npt.NDArray[Any]]:
-        """Two-dimensional arrays by the names that models take; int64 by default."""
+        """Two-dimensional arrays by the names that models take; int64 by default.
+
+        `token_type_ids` come where rows are pairs, or on demand. Without `pad_id` rows are filled
+        up with the tokenizer's padding token, or with id 0 when it has none.
+        """
 
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
         """The rows as Arrow data, `list<uint32>`; the ids are not copied. Needs `pyarrow`."""

@@ -26,7 +26,7 @@ pub fn from_tiktoken(
         let wanted = "the name of a split pattern or a regular expression: a rank file has none";
         return Err(Error::argument("pattern", "not given", wanted));
     };
-    let regex = rank_file_pattern(pattern).unwrap_or(pattern);
+    let regex = rank_file_pattern(pattern)?;
     let ranks = read_tiktoken(&files::read(path)?).map_err(|error| error.in_file(path))?;
     let model = Bpe::from_ranks(&ranks, special).map_err(|error| error.in_file(path))?;
     let decoder =

@@ -52,6 +52,18 @@ pub(super) fn portable(regex: &str) -> Option<&'static str> {
     }
 }
 
+/// A regular expression that was given where a name could stand. Text of letters, digits and a few
+/// signs that names have is a misspelt name: as a pattern it would match nothing but itself.
+pub(super) fn not_a_name<'a>(argument: &'static str, given: &'a str) -> Result<&'a str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
+    if given.chars().all(is_name) {
+        let wanted = "gpt2, cl100k_base, llama3, qwen2, o200k_base, bert (for training), or a \
+                      regular expression";
+        return Err(Error::argument(argument, format!("{given:?}"), wanted));
+    }
+    Ok(given)
+}
+
 /// The spelling that `tokenizer.json` files carry of a pattern with a name.
 pub(super) fn named(name: &str) -> Option<&'static str> {
     match name {
@@ -142,10 +154,16 @@ impl RegexSplitter {
     }
 }
 
+/// The groups without case that split patterns have, and their closing.
+const CONTRACTIONS: [&str; 2] = ["'s|'t|'re|'ve|'m|'ll|'d)", "[sdmt]|ll|ve|re)"];
+
 /// The first construct of a pattern that Oniguruma and `fancy-regex` may read differently.
 fn not_portable(pattern: &str) -> Option<String> {
     let chars: Vec<char> = pattern.chars().collect();
     let text = |from: usize, to: usize| chars[from..to.min(chars.len())].iter().collect();
+    let starts = |from: usize, known: &str| {
+        chars[from..].iter().copied().take(known.len()).eq(known.chars())
+    };
     let mut at = 0;
     let mut in_class = false;
     while at < chars.len() {
@@ -154,17 +172,22 @@ fn not_portable(pattern: &str) -> Option<String> {
             ('\\', Some('p' | 'P' | 's' | 'S' | 'd' | 'D' | 'r' | 'n' | 't' | 'f' | 'v')) => {
                 at += 1;
             }
-            ('\\', Some(c)) if c.is_ascii_punctuation() => at += 1,
+            ('\\', Some(c)) if r".^$*+?()[]{}|\/-'".contains(c) => at += 1,
             ('\\', _) => return Some(text(at, at + 2)),
             ('[', Some(':')) if in_class => return Some("[:".to_owned()),
             ('[', _) if in_class => return Some("[[".to_owned()),
-            ('&', Some('&')) if in_class => return Some("&&".to_owned()),
+            ('&' | '-' | '~', next) if in_class && next == Some(chars[at]) => {
+                return Some(text(at, at + 2));
+            }
             ('[', _) => in_class = true,
             (']', _) => in_class = false,
             ('^' | '$' | '.', _) if !in_class => return Some(text(at, at + 1)),
             ('}', Some('+')) if !in_class && counts(&chars[..at]) => return Some("}+".to_owned()),
             ('(', Some('?')) if !in_class => match (chars.get(at + 2), chars.get(at + 3)) {
-                (Some(':' | '!' | '='), _) | (Some('i'), Some(':')) => {}
+                (Some(':' | '!' | '='), _) => {}
+                // Without case one engine also folds several letters into one; these have none.
+                (Some('i'), Some(':'))
+                    if CONTRACTIONS.iter().any(|known| starts(at + 4, known)) => {}
                 _ => return Some(text(at, at + 4)),
             },
             _ => {}

@@ -145,11 +145,20 @@ fn unknown_patterns_are_refused_where_engines_read_them_differently() {
         (r"\w+", r"\w"),
         ("[[:alpha:]]", "[:"),
         ("(?m:a)", "(?m:"),
+        (r"\<[a-z]+\>", r"\<"),
+        ("(?i:ss)", "(?i:"),
+        ("[a-c--b]", "--"),
+        ("[a-c~~b]", "~~"),
     ] {
         let message = refused(pattern).to_string();
         assert!(message.contains(&format!("construct `{construct}`")), "{message}");
     }
-    for pattern in [r"\p{L}++|\p{N}{1,3}|[^\s\p{L}]+", r"(?i:'s)|\s+(?!\S)", r"\p{Lu}\p{M}*\."] {
+    for pattern in [
+        r"a|(?i:[sdmt]|ll|ve|re)",
+        r"\p{L}++|\p{N}{1,3}|[^\s\p{L}]+",
+        r"(?i:'s)|\s+(?!\S)",
+        r"\p{Lu}\p{M}*\.",
+    ] {
         assert!(RegexSplitter::new(pattern, Dialect::TokenizerJson).is_ok(), "{pattern}");
     }
     assert_eq!(refused("a(").kind(), crate::ErrorKind::Argument);
@@ -161,6 +170,30 @@ fn a_pattern_out_of_bounds_is_an_error_with_its_place() {
     let text = format!("{}b", "a".repeat(64));
     let error = regex.unwrap().for_each(&text, |_, _| ()).unwrap_err();
     assert_eq!(error.kind(), crate::ErrorKind::Pattern);
+}
+
+#[test]
+fn a_misspelt_name_is_no_pattern() {
+    for name in ["cl100k", "GPT2", "gpt-4", "o200k_harmony", "", " "] {
+        assert_eq!(PreTokenizer::by_name(name).unwrap_err().kind(), crate::ErrorKind::Argument);
+        assert_eq!(rank_file_pattern(name).unwrap_err().kind(), crate::ErrorKind::Argument);
+    }
+    let message = PreTokenizer::by_name("gpt9").unwrap_err().to_string();
+    assert!(
+        message.starts_with("pretokenizer is \"gpt9\", but must be gpt2, cl100k_base"),
+        "{message}"
+    );
+    assert!(rank_file_pattern(r"\p{L}+").is_ok());
+}
+
+#[test]
+fn a_prefix_space_for_every_split_is_refused() {
+    let mut declared = PreTokenizer::byte_level_split(r"\p{L}+|\p{N}+");
+    let PreTokenizer::Sequence(parts) = &mut declared else { panic!("a sequence") };
+    parts[1] =
+        PreTokenizer::ByteLevel { add_prefix_space: true, trim_offsets: true, use_regex: false };
+    let error = Splitter::compile(&declared, Dialect::TokenizerJson).unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::Unsupported);
 }
 
 #[test]

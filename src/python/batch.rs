@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use numpy::{
-    Element, PyArray1, PyArray2, PyArrayMethods, PyReadwriteArray2, PyUntypedArray,
-    PyUntypedArrayMethods,
-};
+use numpy::{Element, PyArray1, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt};
 
 use super::args::{choice, pad_id, size};
 use super::encoding::{PyEncoding, RowSource, Source};
 use super::errors::{argument, raise, wrong_type};
+use super::padded::{Frame, dtype_name};
 use super::text::HeldRows;
+use crate::error::Error;
 use crate::postprocess::fit::{Direction, MAX_PADDED_LENGTH};
-use crate::tokenizer::{BatchIds, EncodeOptions, Tokenizer};
+use crate::tokenizer::{BatchIds, BatchRow, EncodeOptions, Tokenizer};
 
 /// The ids of many rows, one after the other, with where each row begins.
 #[pyclass(frozen, name = "EncodingBatch", module = "subtok", sequence)]
@@ -25,6 +24,8 @@ pub(crate) struct PyEncodingBatch {
     longest: usize,
     /// The number of tokens of each row that are no padding; empty where there is no padding.
     unpadded: Vec<usize>,
+    /// Where rows begin. The array below is what Python sees, and may write to.
+    ends: Vec<i64>,
     ids: Py<PyArray1<u32>>,
     row_offsets: Py<PyArray1<i64>>,
 }
@@ -38,23 +39,16 @@ impl PyEncodingBatch {
         mut batch: BatchIds,
     ) -> Self {
         let ids = PyArray1::from_vec(py, std::mem::take(&mut batch.ids)).unbind();
-        let row_offsets = PyArray1::from_vec(py, std::mem::take(&mut batch.row_offsets)).unbind();
+        let ends = std::mem::take(&mut batch.row_offsets);
+        let row_offsets = PyArray1::from_slice(py, &ends).unbind();
         let (rows, BatchIds { longest, unpadded, .. }) = (Arc::new(rows), batch);
-        Self { tokenizer, rows, options, longest, unpadded, ids, row_offsets }
+        Self { tokenizer, rows, options, longest, unpadded, ends, ids, row_offsets }
     }
 
-    fn range(&self, py: Python<'_>, index: usize) -> PyResult<std::ops::Range<usize>> {
-        let offsets = self.row_offsets.bind(py).try_readonly()?;
-        let offsets = offsets.as_array();
-        let at = |index: usize| offsets.get(index).and_then(|&at| usize::try_from(at).ok());
-        match (at(index), at(index + 1)) {
-            (Some(start), Some(end)) => Ok(start..end),
-            _ => Err(raise(
-                py,
-                "RowIndexError",
-                format!("row {index} is not one of {}", self.rows.len()),
-            )),
-        }
+    /// Where a row's ids are. Nothing of it depends on what Python wrote into an array.
+    fn range(&self, row: usize) -> std::ops::Range<usize> {
+        let at = |row: usize| self.ends.get(row).and_then(|&at| usize::try_from(at).ok());
+        at(row).unwrap_or(0)..at(row + 1).unwrap_or(0)
     }
 }
 
@@ -94,7 +88,7 @@ impl PyEncodingBatch {
         let from_end = i64::try_from(rows).unwrap_or(i64::MAX);
         let row = if given < 0 { given + from_end } else { given };
         let row = usize::try_from(row).ok().filter(|&row| row < rows).ok_or_else(outside)?;
-        let range = self.range(py, row)?;
+        let range = self.range(row);
         let flat = self.ids.bind(py).try_readonly()?;
         let ids = PyArray1::from_slice(py, flat.as_slice()?.get(range).unwrap_or_default());
         let source = Source {
@@ -106,8 +100,12 @@ impl PyEncodingBatch {
         Ok(PyEncoding::new(ids, source))
     }
 
-    /// A matrix of ids, filled up, and the mask of what is no filling.
-    #[pyo3(signature = (length = None, dtype = None, out = None, return_attention_mask = true, *, pad_id = None, padding_side = None))]
+    /// Matrices by the names that models take: ids filled up, the mask of what is no filling, and
+    /// type ids where rows are pairs.
+    #[pyo3(signature = (
+        length = None, dtype = None, out = None, return_attention_mask = true,
+        return_token_type_ids = None, *, pad_id = None, padding_side = None
+    ))]
     fn padded<'py>(
         &self,
         py: Python<'py>,
@@ -115,26 +113,28 @@ impl PyEncodingBatch {
         dtype: Option<&Bound<'py, PyAny>>,
         out: Option<&Bound<'py, PyAny>>,
         return_attention_mask: bool,
+        return_token_type_ids: Option<bool>,
         pad_id: Option<&Bound<'py, PyAny>>,
         padding_side: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let fill = Fill {
-            length: self.padded_length(py, length)?,
-            pad_id: match (pad_id, &self.options.padding) {
-                (Some(given), _) => self::pad_id(given)?,
-                (None, Some(padding)) => padding.pad_id,
-                (None, None) => self.tokenizer.padding_token().0,
-            },
-            side: match (padding_side, &self.options.padding) {
-                (Some(given), _) => choice(
-                    "padding_side",
-                    given,
-                    &[("right", Direction::Right), ("left", Direction::Left)],
-                )?,
-                (None, Some(padding)) => padding.direction,
-                (None, None) => Direction::Right,
-            },
+        let columns = self.padded_length(py, length)?;
+        let padding = self.options.padding.as_ref();
+        let pad_id = match (pad_id, padding) {
+            (Some(given), _) => self::pad_id(given)?,
+            (None, Some(padding)) => padding.pad_id,
+            (None, None) => self.tokenizer.padding_token().0,
+        };
+        let sides = [("right", Direction::Right), ("left", Direction::Left)];
+        let side = match (padding_side, padding) {
+            (Some(given), _) => choice("padding_side", given, &sides)?,
+            (None, Some(padding)) => padding.direction,
+            (None, None) => Direction::Right,
+        };
+        let frame = Frame { rows: self.rows.len(), columns, side }.check(py)?;
+        let wanted = Wanted {
+            pad_id,
             mask: return_attention_mask,
+            types: return_token_type_ids.unwrap_or(self.rows.pairs.is_some()),
         };
         let out = out.map(|out| {
             out.cast::<PyUntypedArray>().map_err(|_| wrong_type("out", "a numpy array", out))
@@ -146,9 +146,9 @@ impl PyEncodingBatch {
             (None, None) => "int64".to_owned(),
         };
         match dtype.as_str() {
-            "int64" => self.fill::<i64>(py, &fill, out, i64::from),
-            "int32" => self.fill::<i32>(py, &fill, out, u32::cast_signed),
-            "uint32" => self.fill::<u32>(py, &fill, out, |id| id),
+            "int64" => self.matrices::<i64>(py, frame, &dtype, wanted, out, i64::from),
+            "int32" => self.matrices::<i32>(py, frame, &dtype, wanted, out, u32::cast_signed),
+            "uint32" => self.matrices::<u32>(py, frame, &dtype, wanted, out, |id| id),
             other => {
                 Err(argument(py, format!("dtype is {other}, but must be int64, int32 or uint32")))
             }
@@ -176,22 +176,12 @@ impl PyEncodingBatch {
     }
 }
 
-/// How a matrix is filled.
-struct Fill {
-    length: usize,
+/// Which matrices are wanted, and what fills up the ids.
+#[derive(Clone, Copy)]
+struct Wanted {
     pad_id: u32,
-    side: Direction,
     mask: bool,
-}
-
-fn dtype_name(dtype: &Bound<'_, PyAny>) -> PyResult<String> {
-    let py = dtype.py();
-    let made = py.import("numpy")?.call_method1("dtype", (dtype,));
-    let made = made.map_err(|error| argument(py, format!("dtype is no dtype: {error}")))?;
-    if !made.getattr("isnative")?.extract::<bool>()? {
-        return Err(argument(py, "the dtype must have the machine's byte order"));
-    }
-    made.getattr("name")?.extract()
+    types: bool,
 }
 
 impl PyEncodingBatch {
@@ -222,10 +212,7 @@ impl PyEncodingBatch {
 
     /// The number of columns: at least the longest row.
     fn padded_length(&self, py: Python<'_>, length: Option<&Bound<'_, PyAny>>) -> PyResult<usize> {
-        let offsets = self.row_offsets.bind(py).try_readonly()?;
-        let rows = offsets.as_array();
-        let longest = rows.iter().zip(rows.iter().skip(1)).map(|(start, end)| end - start).max();
-        let longest = longest.and_then(|longest| usize::try_from(longest).ok()).unwrap_or(0);
+        let longest = (0..self.rows.len()).map(|row| self.range(row).len()).max().unwrap_or(0);
         let Some(given) = length else { return Ok(longest) };
         let length = size("length", given)?;
         if length < longest {
@@ -241,90 +228,54 @@ impl PyEncodingBatch {
         Ok(length)
     }
 
-    fn fill<'py, T: Element + Copy + Default + From<bool>>(
+    fn matrices<'py, T: Element + Copy + Send + Sync + From<bool>>(
         &self,
         py: Python<'py>,
-        fill: &Fill,
+        frame: Frame,
+        dtype: &str,
+        wanted: Wanted,
         out: Option<&Bound<'py, PyUntypedArray>>,
-        convert: impl Fn(u32) -> T + Sync,
+        convert: impl Fn(u32) -> T + Send + Sync,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let shape = [self.rows.len(), fill.length];
-        let matrix = match out {
-            Some(out) => checked::<T>(out, shape)?,
-            None => PyArray2::<T>::zeros(py, shape, false),
-        };
-        let mask = fill.mask.then(|| PyArray2::<T>::zeros(py, shape, false));
-        {
-            let ids = self.ids.bind(py).try_readonly()?;
-            let offsets = self.row_offsets.bind(py).try_readonly()?;
-            let (ids, offsets) = (ids.as_slice()?, offsets.as_slice()?);
-            let mut cells = writable(&matrix)?;
-            let mut mask = mask.as_ref().map(writable).transpose()?;
-            let cells = cells.as_slice_mut()?;
-            let mut mask = match &mut mask {
-                Some(mask) => mask.as_slice_mut()?,
-                None => &mut [],
-            };
-            let attended = T::from(true);
-            let mut cells = cells.chunks_exact_mut(fill.length.max(1));
-            for (number, ends) in offsets.windows(2).enumerate() {
-                let Some(cells) = cells.next() else { break };
-                let range =
-                    usize::try_from(ends[0]).unwrap_or(0)..usize::try_from(ends[1]).unwrap_or(0);
-                let row = ids.get(range).unwrap_or_default();
-                let pad = fill.length - row.len();
-                let at = if fill.side == Direction::Left { pad } else { 0 };
-                cells[..at].fill(convert(fill.pad_id));
-                cells[at + row.len()..].fill(convert(fill.pad_id));
-                for (cell, &id) in cells[at..].iter_mut().zip(row) {
-                    *cell = convert(id);
-                }
-                if !mask.is_empty() {
-                    let (this, rest) = std::mem::take(&mut mask).split_at_mut(fill.length);
-                    let real = self.real_tokens(number, row.len());
-                    this[at + real.start..at + real.end].fill(attended);
-                    mask = rest;
-                }
-            }
-        }
         let result = PyDict::new(py);
+        let ranges: Vec<_> = (0..frame.rows).map(|row| self.range(row)).collect();
+        let lengths: Vec<usize> = ranges.iter().map(ExactSizeIterator::len).collect();
+        let matrix = frame.matrix::<T>(py, dtype, out)?;
+        let flat = self.ids.bind(py).try_readonly()?;
+        let ids = flat.as_slice()?;
+        frame.write(&matrix, convert(wanted.pad_id), &lengths, |row, at| {
+            convert(ids.get(ranges[row].start + at).copied().unwrap_or(wanted.pad_id))
+        })?;
         result.set_item("input_ids", matrix)?;
-        if let Some(mask) = mask {
-            result.set_item("attention_mask", mask)?;
+        if wanted.types {
+            let types = py.detach(|| self.type_ids())?;
+            let matrix = frame.matrix::<T>(py, dtype, None)?;
+            frame.write(&matrix, convert(0), &lengths, |row, at| {
+                convert(types[row].get(at).copied().unwrap_or(0))
+            })?;
+            result.set_item("token_type_ids", matrix)?;
+        }
+        if wanted.mask {
+            let matrix = frame.matrix::<T>(py, dtype, None)?;
+            let real: Vec<_> = lengths
+                .iter()
+                .enumerate()
+                .map(|(row, &length)| self.real_tokens(row, length))
+                .collect();
+            frame.write(&matrix, T::from(false), &lengths, |row, at| {
+                T::from(real[row].contains(&at))
+            })?;
+            result.set_item("attention_mask", matrix)?;
         }
         Ok(result)
     }
-}
 
-/// The caller's array, when it has the type, the shape and the order that are written.
-fn checked<'py, T: Element>(
-    out: &Bound<'py, PyUntypedArray>,
-    shape: [usize; 2],
-) -> PyResult<Bound<'py, PyArray2<T>>> {
-    let py = out.py();
-    let wrong = |what: String| {
-        let [rows, columns] = shape;
-        argument(
-            py,
-            format!(
-                "out {what}, but must be a writable C-contiguous array of shape ({rows}, {columns})"
-            ),
-        )
-    };
-    if out.shape() != shape {
-        return Err(wrong(format!("has shape {:?}", out.shape())));
+    /// The type ids of all rows.
+    fn type_ids(&self) -> Result<Vec<Vec<u32>>, Error> {
+        let encode = |row: &BatchRow<'_>| {
+            let Self { tokenizer, options, longest, .. } = self;
+            Ok(tokenizer.encode_in_batch(row.input, row.pair, options, *longest)?.type_ids)
+        };
+        self.rows.with(|rows| rows.iter().map(encode).collect())
     }
-    if !out.is_c_contiguous() {
-        return Err(wrong("is not C-contiguous".to_owned()));
-    }
-    let matrix = out.cast::<PyArray2<T>>();
-    matrix.cloned().map_err(|_| wrong(format!("has dtype {}", out.dtype())))
-}
-
-fn writable<'py, T: Element>(
-    array: &Bound<'py, PyArray2<T>>,
-) -> PyResult<PyReadwriteArray2<'py, T>> {
-    array
-        .try_readwrite()
-        .map_err(|error| argument(array.py(), format!("out cannot be written: {error}")))
 }

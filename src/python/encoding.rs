@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use numpy::{PyArray1, PyArray2, PyUntypedArrayMethods, ToPyArray};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 
 use super::args::size;
@@ -52,16 +53,27 @@ pub(crate) struct PyEncoding {
     ids: Py<PyArray1<u32>>,
     source: Option<Source>,
     full: OnceLock<Encoding>,
+    overflowing: PyOnceLock<Py<PyTuple>>,
 }
 
 impl PyEncoding {
     pub(crate) fn new(ids: Bound<'_, PyArray1<u32>>, source: Source) -> Self {
-        Self { ids: ids.unbind(), source: Some(source), full: OnceLock::new() }
+        Self {
+            ids: ids.unbind(),
+            source: Some(source),
+            full: OnceLock::new(),
+            overflowing: PyOnceLock::new(),
+        }
     }
 
     fn from_full(py: Python<'_>, full: &Encoding) -> Self {
         let ids = full.ids.to_pyarray(py).unbind();
-        Self { ids, source: None, full: OnceLock::from(full.clone()) }
+        Self {
+            ids,
+            source: None,
+            full: OnceLock::from(full.clone()),
+            overflowing: PyOnceLock::new(),
+        }
     }
 
     fn full(&self, py: Python<'_>) -> PyResult<&Encoding> {
@@ -127,11 +139,15 @@ impl PyEncoding {
     }
 
     #[getter]
-    fn overflowing<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+    fn overflowing(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        if let Some(made) = self.overflowing.get(py) {
+            return Ok(made.clone_ref(py));
+        }
         let parts = self.full(py)?.overflowing.iter();
         let parts: Vec<_> =
             parts.map(|part| Py::new(py, Self::from_full(py, part))).collect::<PyResult<_>>()?;
-        PyTuple::new(py, parts)
+        let made = PyTuple::new(py, parts)?.unbind();
+        Ok(self.overflowing.get_or_init(py, || made).clone_ref(py))
     }
 
     #[getter]

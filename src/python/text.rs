@@ -230,22 +230,21 @@ fn inputs(
         return Err(wrong_type(name, "a list of texts", given));
     }
     // Arrow data and numpy arrays of strings give their rows as Python strings.
-    let rows = match given.hasattr("to_pylist")? {
-        true => given.call_method0("to_pylist")?,
-        false if given.hasattr("__arrow_c_stream__")? || given.hasattr("__arrow_c_array__")? => {
-            arrow_rows(given)?
-        }
-        false if given.hasattr("tolist")? => {
-            let rows = given.call_method0("tolist")?;
-            // An array without a dimension is one text, not a list of its characters.
-            if !rows.is_instance_of::<PyList>() {
-                return Err(wrong_type(name, "a list of texts", given));
-            }
-            rows
-        }
-        false => given.clone(),
+    let rows = if given.hasattr("to_pylist")? {
+        Some(given.call_method0("to_pylist")?)
+    } else if given.hasattr("__arrow_c_stream__")? || given.hasattr("__arrow_c_array__")? {
+        Some(arrow_rows(given)?)
+    } else if given.hasattr("tolist")? {
+        Some(given.call_method0("tolist")?)
+    } else {
+        None
     };
-    let rows = rows.try_iter().map_err(|_| wrong_type(name, "a list of texts", given))?;
+    if let Some(rows) = rows {
+        // An array without a dimension is one text, not a list of its characters.
+        let rows = rows.cast::<PyList>().map_err(|_| wrong_type(name, "a list of texts", given))?;
+        return rows.iter().enumerate().map(|(row, value)| make(row, &value)).collect();
+    }
+    let rows = given.try_iter().map_err(|_| wrong_type(name, "a list of texts", given))?;
     let take = |(row, value): (usize, PyResult<Bound<'_, PyAny>>)| {
         if row == MAX_ITERATED {
             let message =

@@ -8,10 +8,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use super::args::{Keywords, choice, path, size, threads};
-use super::arrays;
+use super::arrays::{self, IdRules};
 use super::batch::PyEncodingBatch;
 use super::encoding::{PyEncoding, RowSource, Source};
-use super::errors::{check_signals, raise, wrong_type};
+use super::errors::{argument, check_signals, raise, wrong_type};
 use super::text::{Held, HeldInput, HeldRows, SURROGATES, Surrogates};
 use crate::decode::Decoder;
 use crate::error::Error;
@@ -97,8 +97,12 @@ impl PyTokenizer {
         Ok(if small { encode() } else { py.detach(encode) }?)
     }
 
-    fn json(&self, pretty: bool) -> PyResult<String> {
-        Ok(formats::to_json(&self.inner, pretty)?)
+    fn rules(&self, unknown: UnknownIds, row: Option<usize>) -> IdRules {
+        IdRules { size: self.inner.id_limit(), unknown, row }
+    }
+
+    fn json(&self, py: Python<'_>, pretty: bool) -> PyResult<String> {
+        Ok(py.detach(|| formats::to_json(&self.inner, pretty))?)
     }
 }
 
@@ -113,6 +117,10 @@ impl PyTokenizer {
     ) -> PyResult<Self> {
         if let Some(pattern) = pattern {
             return Self::from_tiktoken(path, Some(pattern), special_tokens);
+        }
+        if special_tokens.is_some() {
+            let message = "special_tokens goes with pattern: they are for rank files, other files have their own";
+            return Err(argument(path.py(), message));
         }
         let file = self::path("path", path)?;
         Self::load(path.py(), || formats::load(&file))
@@ -212,8 +220,8 @@ impl PyTokenizer {
     }
 
     #[pyo3(signature = (pretty = false))]
-    fn to_str(&self, pretty: bool) -> PyResult<String> {
-        self.json(pretty)
+    fn to_str(&self, py: Python<'_>, pretty: bool) -> PyResult<String> {
+        self.json(py, pretty)
     }
 
     #[getter]
@@ -271,9 +279,12 @@ impl PyTokenizer {
     }
 
     #[getter]
-    fn special_tokens(&self) -> HashMap<String, u32> {
-        let tokens = self.inner.added_tokens().filter(|(_, token)| token.special);
-        tokens.map(|(id, token)| (token.content.clone(), id)).collect()
+    fn special_tokens<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let tokens = PyDict::new(py);
+        for (id, token) in self.inner.added_tokens().filter(|(_, token)| token.special) {
+            tokens.set_item(&token.content, id)?;
+        }
+        Ok(tokens)
     }
 
     #[pyo3(signature = (tokens, special = false))]
@@ -292,7 +303,8 @@ impl PyTokenizer {
 
     #[getter]
     fn fingerprint(&self, py: Python<'_>) -> PyResult<String> {
-        let hash = py.import("hashlib")?.call_method1("sha256", (self.json(false)?.as_bytes(),))?;
+        let hash =
+            py.import("hashlib")?.call_method1("sha256", (self.json(py, false)?.as_bytes(),))?;
         hash.call_method0("hexdigest")?.extract()
     }
 
@@ -464,7 +476,7 @@ impl PyTokenizer {
         let py = ids.py();
         let unknown = unknown(errors)?;
         check_clean_up(py, clean_up)?;
-        let ids = arrays::ids(ids, self.inner.id_limit())?;
+        let ids = arrays::ids(ids, self.rules(unknown, None))?;
         Ok(py.detach(|| self.inner.decode(&ids, skip_special_tokens, unknown))?)
     }
 
@@ -488,7 +500,7 @@ impl PyTokenizer {
                 Ok(encoding) => encoding.getattr("ids")?,
                 Err(_) => row,
             };
-            let ids = arrays::ids(&row, self.inner.id_limit())?;
+            let ids = arrays::ids(&row, self.rules(unknown, Some(number)))?;
             let text = py.detach(|| self.inner.decode(&ids, skip_special_tokens, unknown));
             texts.append(text.map_err(|error| error.in_row(number))?)?;
         }
@@ -497,7 +509,7 @@ impl PyTokenizer {
 
     fn decode_bytes<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         let py = ids.py();
-        let ids = arrays::ids(ids, self.inner.id_limit())?;
+        let ids = arrays::ids(ids, self.rules(UnknownIds::Error, None))?;
         Ok(PyBytes::new(py, &py.detach(|| self.inner.decode_bytes(&ids))?))
     }
 
@@ -506,7 +518,7 @@ impl PyTokenizer {
         ids: &Bound<'py, PyAny>,
     ) -> PyResult<(String, Bound<'py, PyArray1<i64>>)> {
         let py = ids.py();
-        let ids = arrays::ids(ids, self.inner.id_limit())?;
+        let ids = arrays::ids(ids, self.rules(UnknownIds::Error, None))?;
         let (text, starts) = py.detach(|| self.inner.decode_with_offsets(&ids))?;
         Ok((text, starts.to_pyarray(py)))
     }
@@ -558,7 +570,7 @@ impl PyTokenizer {
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
         let class = slf.py().get_type::<Self>();
-        Ok((class.getattr("from_str")?, (slf.get().json(false)?,)))
+        Ok((class.getattr("from_str")?, (slf.get().json(slf.py(), false)?,)))
     }
 
     fn __copy__(&self) -> Self {
@@ -571,15 +583,15 @@ impl PyTokenizer {
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> PyResult<bool> {
         match other.cast::<Self>() {
-            Ok(other) => Ok(self.json(false)? == other.get().json(false)?),
+            Ok(other) => Ok(self.json(other.py(), false)? == other.get().json(other.py(), false)?),
             Err(_) => Ok(false),
         }
     }
 
-    fn __hash__(&self) -> PyResult<u64> {
+    fn __hash__(&self, py: Python<'_>) -> PyResult<u64> {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
-        self.json(false)?.hash(&mut hasher);
+        self.json(py, false)?.hash(&mut hasher);
         Ok(hasher.finish())
     }
 

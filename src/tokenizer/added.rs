@@ -186,7 +186,7 @@ impl AddedVocabulary {
         });
         for (mut start, mut end, id) in matches {
             let Some(token) = self.tokens.get(&id) else { continue };
-            if plain_specials && token.special {
+            if plain_specials && self.is_special(&token.content) {
                 continue;
             }
             if token.single_word

@@ -7,7 +7,7 @@ use super::chars::CharPositions;
 use super::encoding::{Encoding, Row};
 use super::scratch::Scratch;
 use super::{EncodeOptions, Input, Plan};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{Span, TokenId, check_text_length};
 use crate::postprocess::fit::{self, Direction, PaddingParams};
 use crate::postprocess::{Layout, LayoutPiece};
@@ -117,6 +117,19 @@ impl Plan {
             }
             _ => None,
         };
+        let [a, b] = counts;
+        if a * b > 1 {
+            let kept = |text: Option<&Text<'_>>| text.map_or(0, |text| text.windows[0].len());
+            let longest = kept(texts.first()) + kept(texts.get(1)) + layout.added_tokens();
+            let longest = length.map_or(longest, |(_, length)| length.max(longest));
+            if a.saturating_mul(b).saturating_mul(longest) > MAX_OVERFLOWING_TOKENS {
+                let given =
+                    format!("such that {} overflowing rows have {longest} tokens each", a * b - 1);
+                let wanted =
+                    format!("such that they have at most {MAX_OVERFLOWING_TOKENS} together");
+                return Err(Error::argument("max_length", given, wanted));
+            }
+        }
         let finish = |encoding: &mut Encoding, windows| {
             if let Some((padding, length)) = length {
                 pad(encoding, length, padding, layout.padding_sequence_id(windows));
@@ -162,9 +175,14 @@ impl Plan {
     }
 }
 
+/// The most tokens that the overflowing rows of one call have together.
+const MAX_OVERFLOWING_TOKENS: usize = 1 << 23;
+
 /// The tokens of one text or list of words, and the windows that truncation made of them.
 struct Text<'a> {
-    input: Input<'a>,
+    /// Of the text, or of each word.
+    positions: Vec<CharPositions<'a>>,
+    in_words: bool,
     tokens: Tokens,
     windows: Vec<std::ops::Range<usize>>,
 }
@@ -190,8 +208,14 @@ impl<'a> Text<'a> {
                 }
             }
         }
+        let (positions, in_words) = match input {
+            Input::Text(text) => (vec![CharPositions::new(text)], false),
+            Input::Words(words) => {
+                (words.iter().map(|word| CharPositions::new(word)).collect(), true)
+            }
+        };
         let whole = 0..tokens.ids.len();
-        Ok(Self { input, tokens, windows: vec![whole] })
+        Ok(Self { positions, in_words, tokens, windows: vec![whole] })
     }
 
     fn push_window(
@@ -203,31 +227,25 @@ impl<'a> Text<'a> {
         out: &mut Encoding,
     ) {
         let Some(window) = self.windows.get(window) else { return };
-        let mut positions = match self.input {
-            Input::Text(text) => Some((u32::MAX, CharPositions::new(text))),
-            Input::Words(_) => None,
-        };
         let surfaces = &self.tokens.surfaces;
         let mut next = surfaces.partition_point(|(index, _)| *index < window.start);
         for (position, index) in window.clone().enumerate() {
             let (id, byte_offsets) = (self.tokens.ids[index], self.tokens.spans[index]);
             let word = self.tokens.words[index];
-            if let Input::Words(words) = self.input
-                && positions.as_ref().is_none_or(|(of, _)| *of != word)
-            {
-                positions = Some((word, CharPositions::new(words[word as usize])));
-            }
+            let Some(positions) = self.positions.get(if self.in_words { word as usize } else { 0 })
+            else {
+                continue;
+            };
             let surface = surfaces.get(next).filter(|(of, _)| *of == index);
             next += usize::from(surface.is_some());
             let token = match surface {
                 Some((_, surface)) => surface.clone(),
                 None => plan.token(id).unwrap_or_default().to_owned(),
             };
-            let in_chars = |span| positions.as_ref().map_or(span, |(_, chars)| chars.span(span));
             let mut row = Row {
                 id,
                 type_id,
-                offsets: in_chars(byte_offsets),
+                offsets: positions.span(byte_offsets),
                 byte_offsets,
                 word_id: i64::from(word),
                 sequence_id,
@@ -235,23 +253,24 @@ impl<'a> Text<'a> {
                 attention: true,
                 token,
             };
-            plan.trim(&mut row, position);
+            plan.trim(&mut row, position, positions);
             out.push(row);
         }
     }
 }
 
 impl Plan {
-    fn trim(&self, row: &mut Row, position: usize) {
+    fn trim(&self, row: &mut Row, position: usize, positions: &CharPositions<'_>) {
         let Some(trim) = self.trim else { return };
-        let apply = |span: Span| {
-            let offsets = (span.start as usize, span.end as usize);
-            let (start, end) = trim.apply(&row.token, position, offsets);
-            Span::new(start, end)
-        };
-        // White space at the ends of byte-level tokens is ASCII spaces: one byte, one character.
-        let (offsets, byte_offsets) = (apply(row.offsets), apply(row.byte_offsets));
-        (row.offsets, row.byte_offsets) = (offsets, byte_offsets);
+        let before = row.offsets;
+        let offsets = (before.start as usize, before.end as usize);
+        let (start, end) = trim.apply(&row.token, position, offsets);
+        row.offsets = Span::new(start, end);
+        // The same characters are left out in bytes.
+        let bytes = row.byte_offsets;
+        let start = positions.forward(bytes.start, row.offsets.start - before.start);
+        let end = positions.back(bytes.end, before.end - row.offsets.end);
+        row.byte_offsets = Span { start, end: end.max(start) };
     }
 }
 

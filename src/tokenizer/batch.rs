@@ -136,7 +136,8 @@ impl Tokenizer {
         let mut stopped = None;
         std::thread::scope(|scope| {
             for _ in 1..threads {
-                scope.spawn(|| {
+                // Where the system gives no more threads, those that there are do the work.
+                let _started = std::thread::Builder::new().spawn_scoped(scope, || {
                     work(&mut || {
                         let cancelled = cancelled.load(Ordering::Relaxed);
                         if cancelled { Err(Error::Interrupted) } else { Ok(()) }

@@ -20,15 +20,14 @@ impl Tokenizer {
         })
     }
 
-    /// A prefix of `text` that encodes to at most `max_tokens` tokens, special tokens not counted:
-    /// it ends where one of the text's own tokens does, as late as possible.
+    /// The longest prefix of `text` that ends where one of the text's own tokens starts (or the text
+    /// ends) and encodes to at most `max_tokens` tokens, special tokens not counted.
     ///
     /// # Errors
     /// As [`Tokenizer::count`].
     pub fn truncate<'a>(&self, text: &'a str, max_tokens: usize) -> Result<&'a str> {
-        let starts = self.token_starts(text)?;
-        let end = self.fitting_end(text, &starts, 0, max_tokens)?;
-        Ok(&text[..starts.get(end).map_or(text.len(), |&start| start)])
+        let borders = self.borders(text)?;
+        Ok(&text[..self.fitting_end(text, &borders, 0, max_tokens)?.unwrap_or(0)])
     }
 
     /// Ranges of characters of `text` that encode to at most `max_tokens` tokens each and cover the
@@ -51,67 +50,90 @@ impl Tokenizer {
             let wanted = format!("less than max_tokens ({max_tokens})");
             return Err(Error::argument("overlap", overlap, wanted));
         }
-        let mut starts = self.token_starts(text)?;
+        let borders = self.borders(text)?;
         let positions = CharPositions::new(text);
         let character =
             |byte: usize| u32::try_from(byte).map_or(usize::MAX, |at| positions.at(at) as usize);
         let mut chunks = Vec::new();
-        let mut first = 0;
-        while first < starts.len() {
-            let from = if first == 0 { 0 } else { starts[first] };
-            let mut end = self.fitting_end(text, &starts, first, max_tokens)?;
-            if end == first {
-                // Not even to the next token's start: one character, whatever it needs.
-                let next = from + text[from..].chars().next().map_or(0, char::len_utf8);
-                end = first + 1;
-                if next < starts.get(end).copied().unwrap_or(text.len()) {
-                    starts.insert(end, next);
-                }
-            }
-            let to = starts.get(end).map_or(text.len(), |&start| start);
+        let mut from = 0;
+        while from < text.len() {
+            let one = from + text[from..].chars().next().map_or(0, char::len_utf8);
+            let to = self.fitting_end(text, &borders, from, max_tokens)?.unwrap_or(one);
             chunks.push((character(from), character(to)));
-            if end >= starts.len() {
+            if to >= text.len() {
                 break;
             }
-            first = end.saturating_sub(overlap).max(first + 1);
+            // Back by so many tokens, but never to where this chunk began.
+            let at = borders.partition_point(|border| border.byte < to);
+            let tokens = borders.get(at).map_or(0, |border| border.tokens);
+            let back = borders.partition_point(|border| border.tokens + overlap < tokens);
+            from = borders.get(back).map_or(to, |border| border.byte).clamp(one, to);
         }
         Ok(chunks)
     }
 
-    /// Where the tokens of a text start, in bytes, each place once.
-    fn token_starts(&self, text: &str) -> Result<Vec<usize>> {
+    /// The places where tokens of a text start, and its end.
+    fn borders(&self, text: &str) -> Result<Vec<Border>> {
         check_text_length(text)?;
         let mut tokens = Tokens::default();
         self.plan
             .scratch
             .with(|scratch| self.plan.tokens(text, None, false, scratch, &mut tokens))?;
-        let mut starts: Vec<usize> = tokens.spans.iter().map(|span| span.start as usize).collect();
-        starts.sort_unstable();
-        starts.dedup();
-        Ok(starts)
+        let mut borders: Vec<Border> = Vec::with_capacity(tokens.spans.len() + 1);
+        for (tokens, span) in tokens.spans.iter().enumerate() {
+            let byte = span.start as usize;
+            // Tokens that share a character start at the same place: no border lies between them.
+            if borders.last().is_none_or(|last| last.byte < byte) {
+                borders.push(Border { byte, tokens });
+            }
+        }
+        if borders.last().is_none_or(|last| last.byte < text.len()) {
+            borders.push(Border { byte: text.len(), tokens: tokens.spans.len() });
+        }
+        Ok(borders)
     }
 
-    /// The largest number of starts after `first` such that the text up to there fits.
+    /// The last border after `from` such that the text from there to it fits; none when not even the
+    /// first does.
     fn fitting_end(
         &self,
         text: &str,
-        starts: &[usize],
-        first: usize,
+        borders: &[Border],
+        from: usize,
         max_tokens: usize,
-    ) -> Result<usize> {
+    ) -> Result<Option<usize>> {
         let options = EncodeOptions { add_special_tokens: false, ..EncodeOptions::default() };
-        let from = if first == 0 { 0 } else { starts[first] };
-        let mut end = first.saturating_add(max_tokens).min(starts.len());
-        // A prefix may encode to other tokens than the text's own, and to more of them; a character
-        // may have several. Both are rare and local, so a step or two back is enough.
-        while end > first {
-            let to = starts.get(end).map_or(text.len(), |&start| start);
-            let excess = self.count(&text[from..to], &options)?.saturating_sub(max_tokens);
-            if excess == 0 {
-                break;
+        let fits = |at: usize| -> Result<bool> {
+            let Some(border) = borders.get(at) else { return Ok(false) };
+            Ok(self.count(&text[from..border.byte], &options)? <= max_tokens)
+        };
+        let first = borders.partition_point(|border| border.byte <= from);
+        let start = borders.partition_point(|border| border.byte < from);
+        let budget =
+            borders.get(start).map_or(0, |border| border.tokens).saturating_add(max_tokens);
+        let within = borders.partition_point(|border| border.tokens <= budget);
+        // A part of a text may encode to other tokens than the text does there, a few more or a few
+        // less, so what the text's own tokens say is where the search begins.
+        let mut at = within.saturating_sub(1).max(first);
+        if fits(at)? {
+            while fits(at + 1)? {
+                at += 1;
             }
-            end = end.saturating_sub(excess.div_ceil(2)).max(first);
+            return Ok(Some(borders[at].byte));
         }
-        Ok(end)
+        while at > first {
+            at -= 1;
+            if fits(at)? {
+                return Ok(Some(borders[at].byte));
+            }
+        }
+        Ok(None)
     }
+}
+
+/// A place where a token starts, and the number of the text's tokens before it.
+#[derive(Clone, Copy, Debug)]
+struct Border {
+    byte: usize,
+    tokens: usize,
 }

@@ -26,9 +26,9 @@ pub struct TokenizerBuilder {
     pub decoder: Option<Decoder>,
     /// Tokens beside the model's, in the order in which they were added.
     pub added_tokens: Vec<AddedToken>,
-    /// The default of calls that do not say how long a row may be.
+    /// Kept for the file: a call says for itself how long a row may be.
     pub truncation: Option<TruncationParams>,
-    /// The default of calls that do not say how rows are filled up.
+    /// Kept for the file. A call says for itself whether rows are filled up; the token is this one.
     pub padding: Option<PaddingParams>,
 }
 

@@ -49,6 +49,28 @@ impl<'a> CharPositions<'a> {
         Span { start: self.at(span.start), end: self.at(span.end) }
     }
 
+    /// The byte where the character starts that is `count` characters after the one at byte `at`.
+    pub(crate) fn forward(&self, mut at: u32, count: u32) -> u32 {
+        for _ in 0..count {
+            at += 1;
+            while self.text.get(at as usize).is_some_and(|&byte| !starts_char(byte)) {
+                at += 1;
+            }
+        }
+        at
+    }
+
+    /// The same, before it.
+    pub(crate) fn back(&self, mut at: u32, count: u32) -> u32 {
+        for _ in 0..count {
+            at = at.saturating_sub(1);
+            while self.text.get(at as usize).is_some_and(|&byte| !starts_char(byte)) {
+                at -= 1;
+            }
+        }
+        at
+    }
+
     /// `span`, widened to whole characters.
     #[inline]
     pub(crate) fn whole(&self, mut span: Span) -> Span {
@@ -77,6 +99,13 @@ mod tests {
             let end = u32::try_from(text.len()).unwrap();
             assert_eq!(positions.at(end) as usize, text.chars().count());
         }
+    }
+
+    #[test]
+    fn steps_are_whole_characters() {
+        let positions = CharPositions::new("a한 \u{3000}b");
+        assert_eq!([0, 1, 2, 3, 4, 5].map(|count| positions.forward(0, count)), [0, 1, 4, 5, 8, 9]);
+        assert_eq!([0, 1, 2, 3, 4, 5].map(|count| positions.back(9, count)), [9, 8, 5, 4, 1, 0]);
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Tokenizer {
         first: bool,
         out: &mut Vec<u8>,
     ) -> Result<()> {
-        let token = self.id_to_token(id).ok_or_else(|| self.unknown(id, position))?;
+        let token = self.plan.decoded_token(id).ok_or_else(|| self.unknown(id, position))?;
         append(self.plan.declared.decoder.as_ref(), token, first, out);
         Ok(())
     }

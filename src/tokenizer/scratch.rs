@@ -4,7 +4,7 @@
 //! and put back. So the caches learned from one tokenizer never meet another one, they go when the
 //! tokenizer goes, and there are never more of them than calls that ran at the same time.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, TryLockError};
 
 use super::fast::Block;
 use crate::model::CacheStats;
@@ -41,6 +41,9 @@ const KEPT: usize = 64;
 /// A buffer that grew beyond this is not kept, so that one long text does not occupy memory forever.
 const KEPT_BYTES: usize = 4 << 20;
 
+/// How often the list of scratches is asked for before a call goes on without it.
+const TRIES: usize = 1_000;
+
 /// The scratches of one tokenizer that no call uses just now.
 #[derive(Debug, Default)]
 pub(crate) struct ScratchPool {
@@ -54,6 +57,7 @@ impl ScratchPool {
         let taken = self.lock(Vec::pop);
         let mut scratch = taken.unwrap_or_else(|| Box::new(Scratch::new()));
         let result = work(&mut scratch);
+        scratch.merge.shrink(KEPT_BYTES);
         if scratch.text.capacity() > KEPT_BYTES {
             scratch.text = String::new();
         }
@@ -92,8 +96,17 @@ impl ScratchPool {
         })
     }
 
+    /// Works on the list; on a list of its own when it cannot be had. Nobody holds it for longer
+    /// than a push or a pop, unless a fork caught somebody at it: then nobody will ever let go.
     fn lock<T>(&self, work: impl FnOnce(&mut Vec<Box<Scratch>>) -> T) -> T {
-        // A panic elsewhere cannot leave the list half changed.
-        work(&mut self.free.lock().unwrap_or_else(PoisonError::into_inner))
+        for _ in 0..TRIES {
+            match self.free.try_lock() {
+                Ok(mut free) => return work(&mut free),
+                // A panic elsewhere cannot leave the list half changed.
+                Err(TryLockError::Poisoned(free)) => return work(&mut free.into_inner()),
+                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+            }
+        }
+        work(&mut Vec::new())
     }
 }

@@ -28,6 +28,15 @@ pub(crate) struct MergeScratch {
 }
 
 impl MergeScratch {
+    /// Gives the buffers back when the largest of them takes more than `bytes`.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        // A candidate is the largest thing that is kept for a symbol.
+        let candidate = size_of::<Reverse<(u32, u32, TokenId, Pair)>>();
+        if self.symbols.capacity().max(self.heap.capacity()) * candidate > bytes {
+            *self = Self::default();
+        }
+    }
+
     /// Merges `symbols` in place.
     pub(crate) fn run(&mut self, pairs: &PairTable) {
         if self.symbols.len() <= SCAN_LIMIT { self.scan(pairs) } else { self.heap(pairs) }
