@@ -5,6 +5,7 @@
 #   make lint               formatting, clippy, documentation, ruff, mypy, stubs, licences
 #   make examples           the programs in examples/
 #   make bench              the benchmarks
+#   make fuzz [TARGET=load_json] [TIME=60]   look for inputs that break something
 #   make clean              remove what was made here, the environment included
 
 SHELL := /bin/bash
@@ -15,6 +16,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
+TARGET ?= load_json
+TIME ?= 60
 # The slow twins: integration tests compare with them.
 FEATURES := reference
 
@@ -25,7 +28,7 @@ unexport CONDA_PREFIX PYTHONPATH PYTHONHOME
 export PYO3_PYTHON := $(CURDIR)/$(PY)
 
 .PHONY: demo test test-rust test-doc test-python lint fmt clippy rustdoc ruff mypy stubtest licences \
-	fuzz-check examples bench clean
+	fuzz-check fuzz examples bench clean
 
 demo: $(VENV)/.extension
 	@$(PY) examples/demo.py --out demo-out $${TEXT:+"$$TEXT"}
@@ -76,6 +79,17 @@ licences: $(VENV)/.tools
 fuzz-check:
 	CUSTOM_LIBFUZZER_PATH=unused/libfuzzer.a \
 		cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target
+
+# What cargo-fuzz does, on the stable compiler. What is found lies in fuzz/artifacts.
+fuzz: HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+fuzz:
+	mkdir -p fuzz/artifacts/$(TARGET) fuzz/target/corpus/$(TARGET)
+	CARGO_PROFILE_RELEASE_LTO=off RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module \
+		-Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+		-Cllvm-args=-sanitizer-coverage-pc-table -Cdebug-assertions" \
+		cargo build --locked --release --manifest-path fuzz/Cargo.toml --target $(HOST) --bin $(TARGET)
+	fuzz/target/$(HOST)/release/$(TARGET) fuzz/target/corpus/$(TARGET) fuzz/corpus/$(TARGET) \
+		-max_total_time=$(TIME) -artifact_prefix=fuzz/artifacts/$(TARGET)/
 
 examples: $(VENV)/.extension
 	@for file in $$(ls examples/*.py | grep -v /demo.py); do echo "$$file"; $(PY) "$$file"; done

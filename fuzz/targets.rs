@@ -4,13 +4,15 @@
 
 use std::sync::OnceLock;
 
+use subtok::pretokenize_reference::Twins;
 use subtok::{
     Bpe, EncodeOptions, Input, Model, PreTokenizer, Tokenizer, TokenizerBuilder, VocabTxtOptions,
-    from_json, from_vocab_txt, pretokenize_reference, read_tiktoken, to_json,
+    from_json, from_vocab_txt, read_tiktoken, to_json,
 };
 
 /// The scanners against the regex engine, and the fast road against the general one.
 pub(crate) fn encode_vs_reference(data: &[u8]) -> bool {
+    static SPLITTERS: OnceLock<Vec<Twins>> = OnceLock::new();
     static TOKENIZERS: OnceLock<[Tokenizer; 2]> = OnceLock::new();
     let tokenizers = TOKENIZERS.get_or_init(|| {
         [
@@ -20,7 +22,7 @@ pub(crate) fn encode_vs_reference(data: &[u8]) -> bool {
         .map(|json| Tokenizer::build(from_json(json).unwrap()).unwrap())
     });
     let text = String::from_utf8_lossy(data);
-    for twins in pretokenize_reference::Twins::all().unwrap() {
+    for twins in SPLITTERS.get_or_init(|| Twins::all().unwrap()) {
         if let Ok((fast, slow)) = twins.pieces(&text) {
             assert_eq!(fast, slow, "{}", twins.pattern);
         }
