@@ -130,7 +130,10 @@ CASES = {
         }
     ),
     "split": bpe(
-        pre_tokenizer={"type": "Sequence", "pretokenizers": [SPLIT, {**BYTES, "use_regex": False}]}
+        pre_tokenizer={
+            "type": "Sequence",
+            "pretokenizers": [SPLIT, {**BYTES, "use_regex": False, "add_prefix_space": False}],
+        }
     ),
     "wordpiece": wordpiece(
         post_processor=TEMPLATE, decoder={"type": "WordPiece", "prefix": "##", "cleanup": True}

@@ -154,16 +154,21 @@ impl RegexSplitter {
     }
 }
 
-/// The groups without case that split patterns have, and their closing.
-const CONTRACTIONS: [&str; 2] = ["'s|'t|'re|'ve|'m|'ll|'d)", "[sdmt]|ll|ve|re)"];
+/// Whether both engines find the same in a group without case: one of them also folds several letters
+/// into one (`ss` into `ß`, `st` into `ﬆ`), and characters of a property not at all.
+fn folds_alike(group: &[char]) -> bool {
+    let body: Vec<char> = group.iter().copied().take_while(|&c| c != ')').collect();
+    let plain = |&c: &char| c.is_ascii_alphabetic() || "'|[]".contains(c);
+    let folded = [['s', 's'], ['s', 't'], ['f', 'f'], ['f', 'i'], ['f', 'l']];
+    let folds = |pair: &[char]| folded.iter().any(|folded| pair.iter().eq(folded));
+    let lower: Vec<char> = body.iter().map(char::to_ascii_lowercase).collect();
+    body.iter().all(plain) && !lower.windows(2).any(folds)
+}
 
 /// The first construct of a pattern that Oniguruma and `fancy-regex` may read differently.
 fn not_portable(pattern: &str) -> Option<String> {
     let chars: Vec<char> = pattern.chars().collect();
     let text = |from: usize, to: usize| chars[from..to.min(chars.len())].iter().collect();
-    let starts = |from: usize, known: &str| {
-        chars[from..].iter().copied().take(known.len()).eq(known.chars())
-    };
     let mut at = 0;
     let mut in_class = false;
     while at < chars.len() {
@@ -185,9 +190,7 @@ fn not_portable(pattern: &str) -> Option<String> {
             ('}', Some('+')) if !in_class && counts(&chars[..at]) => return Some("}+".to_owned()),
             ('(', Some('?')) if !in_class => match (chars.get(at + 2), chars.get(at + 3)) {
                 (Some(':' | '!' | '='), _) => {}
-                // Without case one engine also folds several letters into one; these have none.
-                (Some('i'), Some(':'))
-                    if CONTRACTIONS.iter().any(|known| starts(at + 4, known)) => {}
+                (Some('i'), Some(':')) if folds_alike(&chars[at + 4..]) => {}
                 _ => return Some(text(at, at + 4)),
             },
             _ => {}

@@ -255,6 +255,74 @@ def test_budgets(bpe):
     assert bpe.count_batch([text, ""]).tolist() == [bpe.count(text), 0]
 
 
+@pytest.mark.parametrize(
+    "text", ["대한민국헌법 제1조 " * 9, "😀漢é" * 40, "plain words and ½ more " * 9]
+)
+def test_a_prefix_is_the_longest_that_ends_where_a_token_starts(bpe, wordpiece, text):
+    for tok in (bpe, wordpiece):
+        offsets = tok.encode(text, add_special_tokens=False).offsets
+        borders = sorted({int(start) for start, _ in offsets} | {0, len(text)})
+        for budget in (1, 3, 10, 30, 10**6):
+            fitting = [end for end in borders if tok.count(text[:end]) <= budget]
+            assert len(tok.truncate(text, budget)) == max(fitting)
+        chunks = tok.chunk(text, 10, overlap=2)
+        assert chunks[0][0] == 0
+        assert chunks[-1][1] == len(text)
+        for (_, end), (start, _) in itertools.pairwise(chunks):
+            assert start <= end
+
+
+@given(st.text())
+def test_places_in_bytes_are_places_in_characters(bpe, wordpiece, text):
+    added = bpe.with_added_tokens([tokenizers.AddedToken("<m>", lstrip=True, rstrip=True)])
+    prefixed = json.loads(bpe.to_str())
+    prefixed["pre_tokenizer"]["add_prefix_space"] = True
+    prefixed["post_processor"] |= {"trim_offsets": True, "add_prefix_space": True}
+    for tok in (added, wordpiece, subtok.Tokenizer.from_str(json.dumps(prefixed))):
+        encoding = tok.encode(f"{text}\u3000<m>\u00a0{text}", add_special_tokens=False)
+        whole = f"{text}\u3000<m>\u00a0{text}"
+        for chars, octets in zip(encoding.offsets, encoding.byte_offsets, strict=True):
+            assert [len(whole[:at].encode()) for at in chars] == octets.tolist()
+
+
+def test_pairs_have_type_ids_in_matrices(wordpiece):
+    batch = wordpiece.encode_batch(["a b", "c"], ["d", "e f g"])
+    arrays = batch.padded()
+    for row, types in zip(batch, arrays["token_type_ids"], strict=True):
+        assert types[: len(row)].tolist() == row.type_ids.tolist()
+    assert "token_type_ids" not in wordpiece.encode_batch(["a"]).padded()
+    assert "token_type_ids" in wordpiece.encode_batch(["a"]).padded(return_token_type_ids=True)
+
+
+def test_numbers_that_no_id_can_be_are_skipped_on_demand(bpe):
+    [a] = bpe.encode("a").ids.tolist()
+    for ids in ([a, -100, 2**70, a], np.array([a, -100, a])):
+        assert bpe.decode(ids, errors="skip") == "aa"
+    with pytest.raises(subtok.UnknownIdError, match="id -100 at position 1 of row 1"):
+        bpe.decode_batch([[a], [a, -100]])
+
+
+def test_what_no_memory_holds_is_refused(bpe):
+    with pytest.raises(subtok.ArgumentError, match="cells"):
+        bpe.encode_batch(["a"] * 20_000).padded(4_194_304)
+    text = bpe.encode("ab" * 2000, max_length=4, padding="longest", pad_to_multiple_of=4_194_304)
+    with pytest.raises(subtok.ArgumentError, match="overflowing rows"):
+        assert text.offsets
+
+
+def test_special_tokens_stand_in_the_order_of_their_ids(wordpiece):
+    ids = list(wordpiece.special_tokens.values())
+    assert ids == sorted(ids)
+    assert len(ids) == 5
+
+
+def test_a_misspelt_pattern_is_no_pattern(bpe_file):
+    with pytest.raises(subtok.ArgumentError, match='pretokenizer is "cl100k", but must be gpt2'):
+        subtok.train_bpe(iter(["a b"]), 300, pretokenizer="cl100k")
+    with pytest.raises(subtok.ArgumentError, match="special_tokens goes with pattern"):
+        subtok.Tokenizer.from_file(bpe_file, special_tokens={"<x>": 1})
+
+
 def test_bad_texts_and_options(bpe):
     with pytest.raises(subtok.TextError, match="a lone surrogate at character 2"):
         bpe.encode("ab\ud800cd")
