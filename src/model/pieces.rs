@@ -95,36 +95,75 @@ impl Ids {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    key: u128,
-    ids: [u32; MAX_IDS],
+/// The words of a slot: two of the key, two of the ids. A free slot is all zeros, so that new tables
+/// come zeroed from the system and cost nothing until they are used.
+const SLOT: usize = 4;
+/// The words of a set: two slots, one cache line.
+const SET: usize = 2 * SLOT;
+
+/// Sets of two slots. The first slot is tried first.
+#[derive(Clone, Debug)]
+struct Sets {
+    words: Vec<u64>,
+    /// Where the first set begins, so that each lies in one cache line.
+    base: usize,
+    count: usize,
 }
 
-const EMPTY: Slot = Slot { key: 0, ids: [NO_ID; MAX_IDS] };
+#[expect(clippy::cast_possible_truncation, reason = "halves of what is stored")]
+impl Sets {
+    fn new(count: usize) -> Self {
+        let words = vec![0; (count + 1) * SET];
+        // A clone may lie elsewhere; then its sets touch two lines, and all else stays right.
+        let base = words.as_ptr().align_offset(SET * size_of::<u64>()).min(SET);
+        Self { words, base, count }
+    }
 
-/// Two slots in one cache line. The first one is tried first.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
-struct Set([Slot; 2]);
-
-impl Set {
     #[inline]
-    fn get(&self, key: Key) -> Option<Ids> {
-        let [first, second] = &self.0;
-        if first.key == key.0 {
-            Some(Ids(first.ids))
-        } else if second.key == key.0 {
-            Some(Ids(second.ids))
-        } else {
-            None
-        }
+    fn set(&self, index: usize) -> &[u64; SET] {
+        const FREE: &[u64; SET] = &[0; SET];
+        let start = self.base + index * SET;
+        self.words.get(start..).and_then(|rest| rest.first_chunk()).unwrap_or(FREE)
     }
 
-    fn put_if_free(&mut self, key: Key, ids: Ids) -> bool {
-        let free = self.0.iter_mut().find(|slot| slot.key == 0);
-        free.map(|slot| *slot = Slot { key: key.0, ids: ids.0 }).is_some()
+    #[inline]
+    fn get(&self, index: usize, key: Key) -> Option<Ids> {
+        let (low, high) = (key.0 as u64, (key.0 >> 64) as u64);
+        let set = self.set(index);
+        let ids = if (set[0], set[1]) == (low, high) {
+            [set[2], set[3]]
+        } else if (set[4], set[5]) == (low, high) {
+            [set[6], set[7]]
+        } else {
+            return None;
+        };
+        Some(Ids([ids[0] as u32, (ids[0] >> 32) as u32, ids[1] as u32, (ids[1] >> 32) as u32]))
     }
+
+    /// The slots of a set, to be written.
+    fn slots(&mut self, index: usize) -> [&mut [u64]; 2] {
+        let start = self.base + index * SET;
+        let (first, second) = self.words[start..start + SET].split_at_mut(SLOT);
+        [first, second]
+    }
+
+    fn fill(slot: &mut [u64], key: Key, ids: Ids) {
+        let pair = |at: usize| u64::from(ids.0[at]) | u64::from(ids.0[at + 1]) << 32;
+        slot.copy_from_slice(&[key.0 as u64, (key.0 >> 64) as u64, pair(0), pair(2)]);
+    }
+
+    fn put_if_free(&mut self, index: usize, key: Key, ids: Ids) -> bool {
+        let free = self.slots(index).into_iter().find(|slot| is_free(slot));
+        free.map(|slot| Self::fill(slot, key, ids)).is_some()
+    }
+
+    fn bytes(&self) -> usize {
+        std::mem::size_of_val(&*self.words)
+    }
+}
+
+fn is_free(slot: &[u64]) -> bool {
+    slot[0] == 0 && slot[1] == 0
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "masked to the number of sets")]
@@ -135,7 +174,7 @@ fn places(hash: u64, sets: usize) -> (usize, usize) {
 /// An immutable table, shared by all threads. A piece may lie in either of two sets.
 #[derive(Clone, Debug)]
 pub(crate) struct PieceTable {
-    sets: Box<[Set]>,
+    sets: Sets,
 }
 
 impl PieceTable {
@@ -145,11 +184,11 @@ impl PieceTable {
     /// entries to the cache; an emptier one falls out of the processor's cache.
     pub(crate) fn build(entries: usize, pieces: impl Iterator<Item = (Key, Ids)>) -> Self {
         let sets = (entries * 5 / 8).max(1).next_power_of_two();
-        let mut table = Self { sets: vec![Set([EMPTY; 2]); sets].into_boxed_slice() };
+        let mut table = Self { sets: Sets::new(sets) };
         for (key, ids) in pieces {
             let (first, second) = places(key.hash(), sets);
-            if !table.sets[first].put_if_free(key, ids) {
-                table.sets[second].put_if_free(key, ids);
+            if !table.sets.put_if_free(first, key, ids) {
+                table.sets.put_if_free(second, key, ids);
             }
         }
         table
@@ -158,13 +197,13 @@ impl PieceTable {
     /// The ids of a piece that lies in its first set, where most do.
     #[inline]
     pub(crate) fn get_first(&self, key: Key, hash: u64) -> Option<Ids> {
-        self.sets[places(hash, self.sets.len()).0].get(key)
+        self.sets.get(places(hash, self.sets.count).0, key)
     }
 
     /// The ids of a piece that lies in its second set.
     #[inline]
     pub(crate) fn get_second(&self, key: Key, hash: u64) -> Option<Ids> {
-        self.sets[places(hash, self.sets.len()).1].get(key)
+        self.sets.get(places(hash, self.sets.count).1, key)
     }
 
     /// The ids of a piece.
@@ -175,14 +214,14 @@ impl PieceTable {
 
     /// The memory it takes.
     pub(crate) fn bytes(&self) -> usize {
-        std::mem::size_of_val(&*self.sets)
+        self.sets.bytes()
     }
 }
 
 /// A cache of fixed size. A new piece moves the first of its set to second place and drops that.
 #[derive(Debug)]
 pub(crate) struct PieceCache {
-    sets: Box<[Set]>,
+    sets: Sets,
     /// Pieces that were found, that were not, and that made another one leave.
     pub(crate) stats: CacheStats,
 }
@@ -198,21 +237,18 @@ pub struct CacheStats {
     pub evictions: u64,
 }
 
-/// The number of sets of a [`PieceCache`]: 8 MiB.
-const CACHE_SETS: usize = 1 << 17;
+/// The number of sets of a [`PieceCache`]: 2 MiB.
+const CACHE_SETS: usize = 1 << 15;
 
 impl PieceCache {
     pub(crate) fn new() -> Self {
-        Self {
-            sets: vec![Set([EMPTY; 2]); CACHE_SETS].into_boxed_slice(),
-            stats: CacheStats::default(),
-        }
+        Self { sets: Sets::new(CACHE_SETS), stats: CacheStats::default() }
     }
 
     /// The ids of a piece.
     #[inline]
     pub(crate) fn get(&mut self, key: Key, hash: u64) -> Option<Ids> {
-        let found = self.sets[places(hash, CACHE_SETS).0].get(key);
+        let found = self.sets.get(places(hash, CACHE_SETS).0, key);
         self.stats.hits += u64::from(found.is_some());
         found
     }
@@ -221,14 +257,14 @@ impl PieceCache {
     pub(crate) fn put(&mut self, key: Key, hash: u64, ids: &[u32]) {
         self.stats.misses += 1;
         let Some(ids) = Ids::new(ids) else { return };
-        let Set([first, second]) = &mut self.sets[places(hash, CACHE_SETS).0];
-        self.stats.evictions += u64::from(second.key != 0);
-        *second = *first;
-        *first = Slot { key: key.0, ids: ids.0 };
+        let [first, second] = self.sets.slots(places(hash, CACHE_SETS).0);
+        self.stats.evictions += u64::from(!is_free(second));
+        second.copy_from_slice(first);
+        Sets::fill(first, key, ids);
     }
 
     /// The memory it takes.
-    pub(crate) const BYTES: usize = CACHE_SETS * size_of::<Set>();
+    pub(crate) const BYTES: usize = CACHE_SETS * SET * size_of::<u64>();
 }
 
 #[cfg(test)]
