@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,11 @@ def data_files(*names: str) -> list[Path]:
     """Those of the named data files that are there, to parametrise a test over."""
     folder = data_dir()
     return [] if folder is None else [folder / name for name in names if (folder / name).is_file()]
+
+
+def hear_ctrl_c() -> None:
+    """For `preexec_fn`: a test run in the background ignores SIGINT, and a child inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

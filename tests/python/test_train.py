@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import tokenizers
+from conftest import hear_ctrl_c
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import models, normalizers, pre_tokenizers, trainers
@@ -457,6 +458,7 @@ def test_ctrl_c_stops_training(phase: str, tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         cwd=tmp_path,
         text=True,
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 (it calls nothing but the system)
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
