@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Rows",
     "StrPath",
+    "counted",
     "decode",
     "expand",
     "is_plain",
@@ -149,6 +150,11 @@ def expand(sources: StrPath | Iterable[StrPath]) -> list[StrPath]:
     return found
 
 
+def counted(number: int, what: str) -> str:
+    """`1 shard`, `2 shards`."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
 def split_lines(text: str) -> list[str]:
     """The lines of a text without their line feeds; a last line need not end in one."""
     lines = text.split("\n")
@@ -191,6 +197,8 @@ def _kind(path: StrPath) -> tuple[str, str]:
 def _open(path: StrPath) -> Iterator[BinaryIO]:
     """A source, unpacked; standard input stays open."""
     if os.fspath(path) == "-":
+        if sys.stdin is None:
+            raise FileError("cannot read standard input: it is closed")
         yield sys.stdin.buffer
         return
     with ExitStack() as stack:

@@ -13,6 +13,7 @@ Example:
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,14 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 from subtok._cases import code_point_rows, fuzz_rows, hostile_rows
 from subtok._reference import Aspect, aspects
+from subtok._subtok import Tokenizer
+from subtok._text import counted
 from subtok.compare import read_texts
 from subtok.compare.sources import require, wrap
-from subtok.errors import ArgumentError
+from subtok.errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from subtok._subtok import Tokenizer
+    from subtok._text import StrPath
     from subtok.compare import Texts
 
 __all__ = ["Difference", "Result", "verify"]
@@ -91,10 +94,10 @@ class Result:
 
     def __str__(self) -> str:
         texts, comparisons = sum(self.texts.values()), sum(self.comparisons.values())
-        differing = sum(self.differing.values())
+        found = counted(sum(self.differing.values()), "difference")
         lines = [
             f"{self.subject} against {self.reference}",
-            f"{comparisons:,} comparisons on {texts:,} texts: {differing:,} differences",
+            f"{counted(comparisons, 'comparison')} on {counted(texts, 'text')}: {found}",
             "texts: " + ", ".join(f"{name} {count:,}" for name, count in self.texts.items()),
             f"compared: {_listed(self.comparisons)}",
         ]
@@ -116,7 +119,7 @@ class Result:
 
 
 def verify(
-    tok: Tokenizer,
+    tok: Tokenizer | StrPath,
     against: Any = "tokenizers",
     texts: Texts | None = None,
     *,
@@ -133,7 +136,7 @@ def verify(
     and offsets. Against anything else: ids, and the decoded text where there is a way back.
 
     Args:
-        tok: The tokenizer to prove.
+        tok: The tokenizer to prove, or the path of its file.
         against: `"tokenizers"` or `"tiktoken"`, which load what `tok` declares; or another
             tokenizer: one of subtok, `tokenizers`, `tiktoken` or `sentencepiece`, or a callable
             from a text to ids.
@@ -148,7 +151,14 @@ def verify(
     Raises:
         MissingDependencyError: The library is not installed.
         UnsupportedError: `tiktoken` has no way to express this tokenizer.
+        FileError: A file cannot be read.
     """
+    if isinstance(tok, (str, os.PathLike)):
+        tok = Tokenizer.from_file(tok)
+    if not isinstance(tok, Tokenizer):
+        raise ArgumentTypeError(
+            f"tok is {type(tok).__name__}, but must be a subtok.Tokenizer or a path"
+        )
     if fuzz < 0:
         raise ArgumentError(f"fuzz is {fuzz}, but must be at least 0")
     subject = wrap(tok)

@@ -129,3 +129,41 @@ def test_refusals(bpe, tmp_path):
         subtok.compare(bpe, [tmp_path / "missing"])
     with pytest.raises(subtok.ArgumentError, match="holds no files"):
         subtok.compare(bpe, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["typo.txt", "no/such/folder", "corpus.jsonl.gz", "README.MD"])
+def test_a_string_that_looks_like_a_path_must_name_a_file(bpe, name):
+    for texts in (name, [name], {"x": name}):
+        with pytest.raises(subtok.FileError, match="no such file") as caught:
+            subtok.compare(bpe, texts)
+        assert caught.value.filename == name
+    assert subtok.compare(bpe, {"x": [name]}).total["subtok"].bytes == len(name)
+
+
+def test_a_string_is_a_path_when_it_names_a_file(bpe, corpus):
+    for texts in (str(corpus), [str(corpus)], {"x": str(corpus)}):
+        assert subtok.compare(bpe, texts).total["subtok"].bytes == len(CORPUS.encode())
+
+
+@pytest.mark.parametrize(
+    "text", ["one", "see a.txt", "and/or else", "你好，世界。", "a\0/b", "x/" * 5000]
+)
+def test_other_strings_are_texts(bpe, text):
+    for texts in (text, [text], {"x": text}):
+        assert subtok.compare(bpe, texts).total["subtok"].bytes == len(text.encode())
+
+
+@pytest.mark.parametrize("given", [None, 5, "ids", ["a"], [1.5]])
+def test_a_callable_must_give_ids(given):
+    with pytest.raises(subtok.ArgumentTypeError, match="ids"):
+        subtok.compare({"f": lambda _: given}, "a text")
+
+
+@pytest.mark.parametrize("texts", [5, None, {"x": 5}, {"x": [5]}, {"x": b"text"}])
+def test_texts_of_other_types_are_refused(bpe, texts):
+    with pytest.raises(subtok.ArgumentTypeError, match="text"):
+        subtok.compare(bpe, texts)
+
+
+def test_one_is_not_many(bpe):
+    assert "1 text, 1 row, 5 bytes" in subtok.compare(bpe, "a cat").to_text()

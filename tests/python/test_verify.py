@@ -144,3 +144,19 @@ def test_refusals(bpe, wordpiece, monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(subtok.MissingDependencyError, match="pip install"):
         subtok.verify(bpe)
+
+
+def test_a_path_stands_for_its_tokenizer(bpe_file, tmp_path):
+    for path in (bpe_file, str(bpe_file)):
+        assert subtok.verify(path, fuzz=5, code_points=False).ok
+    with pytest.raises(subtok.FileError, match="missing"):
+        subtok.verify(tmp_path / "missing.json")
+    for given in (5, None, len):
+        with pytest.raises(subtok.ArgumentTypeError, match="tok is"):
+            subtok.verify(given)
+
+
+def test_a_text_that_looks_like_a_path_must_be_there(bpe):
+    for texts in (["typo.txt"], {"x": "typo.txt"}):
+        with pytest.raises(subtok.FileError, match=r"typo\.txt"):
+            subtok.verify(bpe, texts=texts)

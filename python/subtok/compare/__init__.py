@@ -7,6 +7,7 @@ Example:
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping
@@ -18,9 +19,16 @@ from subtok._text import Rows, StrPath, expand, read_rows
 from subtok.compare.measure import WORD_RULE, Measure, Text, count_words, measure
 from subtok.compare.render import as_dict, as_json, as_markdown, as_text
 from subtok.compare.sources import Source, named
-from subtok.errors import ArgumentError, ArgumentTypeError
+from subtok.errors import ArgumentError, ArgumentTypeError, FileError
 
 __all__ = ["Report", "Texts", "compare", "read_texts"]
+
+_LONGEST_PATH = 1000
+_EXTENSIONS = (
+    *(".txt", ".text", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".html"),
+    *(".xml", ".log", ".parquet", ".arrow", ".gz", ".zst", ".bz2", ".xz", ".zip", ".tar"),
+    *(".py", ".rs", ".tex", ".yaml", ".yml", ".toml"),
+)
 
 Texts = StrPath | Iterable[StrPath] | Mapping[str, StrPath | Iterable[str]]
 
@@ -85,9 +93,11 @@ def compare(
             another library may stand wherever one of subtok's may: a `tokenizers.Tokenizer`, a
             `tiktoken.Encoding`, a `sentencepiece.SentencePieceProcessor`, or a callable from a text
             to ids.
-        texts: Paths and texts. A mapping gives each a name: its values are a text, a `Path`, or
-            several texts. In a list, a string that names an existing file or folder is a path, any
-            other is a text.
+        texts: Paths and texts, in a list or as values of a mapping from names. A string that names
+            an existing file or folder is a path. So is one that can only be meant as a path: it has
+            no white space, and contains a path separator or ends in a file extension such as
+            `.txt` or `.jsonl`; when there is no such file, that is an error. Any other string is a
+            text. A value of a mapping may also be a list of texts, and there every string is one.
         rows: How a plain text file is cut into the texts that are encoded: `"blocks"` of whole
             lines of about 16 KiB, `"lines"`, or `"whole"`.
         field: The JSON field or Parquet column that holds the text.
@@ -98,7 +108,8 @@ def compare(
 
     Raises:
         ArgumentError: There is no tokenizer or no text.
-        FileError: A file cannot be read.
+        ArgumentTypeError: One of them is neither, or a callable gave no ids.
+        FileError: A file cannot be read, or a string that looks like a path names none.
     """
     if rounds < 0:
         raise ArgumentError(f"rounds is {rounds}, but must be at least 0")
@@ -132,6 +143,8 @@ def read_texts(texts: Texts, rows: Rows, field: str) -> list[tuple[str, list[str
         return [(str(name), _content(text, rows, field)) for name, text in texts.items()]
     if isinstance(texts, (str, os.PathLike)):
         texts = [texts]
+    if not isinstance(texts, Iterable):
+        raise ArgumentTypeError(f"texts is {type(texts).__name__}, but must be paths or texts")
     found: list[tuple[str, list[str]]] = []
     for text in texts:
         if not isinstance(text, (str, os.PathLike)):
@@ -147,22 +160,41 @@ def read_texts(texts: Texts, rows: Rows, field: str) -> list[tuple[str, list[str
 
 
 def _content(text: Any, rows: Rows, field: str) -> list[str]:
-    if isinstance(text, str):
-        return [text]
-    if isinstance(text, os.PathLike):
+    if isinstance(text, os.PathLike) or (isinstance(text, str) and _is_path(text)):
         paths = expand(text)
         return [row for path in paths for row in read_rows(path, rows=rows, field=field)]
-    return list(text)
+    found = [text] if isinstance(text, str) else text
+    if not isinstance(found, Iterable) or isinstance(found, bytes):
+        raise ArgumentTypeError(
+            f"a text is {type(text).__name__}, but must be str, a path, or a list of str"
+        )
+    found = list(found)
+    for one in found:
+        if not isinstance(one, str):
+            raise ArgumentTypeError(f"a text is {type(one).__name__}, but must be str")
+    return found
 
 
 def _is_path(text: str) -> bool:
+    """Whether a string is a path by the rule that `compare` states."""
     if text == "-":
         return True
     try:
-        return Path(text).exists()
+        if Path(text).exists():
+            return True
     except (OSError, ValueError):
         # Too long for a name, or with a NUL: a text.
         return False
+    if any(x.isspace() or x == "\0" for x in text) or len(text) > _LONGEST_PATH:
+        return False
+    if os.sep in text or "/" in text or text.lower().endswith(_EXTENSIONS):
+        error = FileError(
+            f"cannot read {text}: there is no such file (a text that looks like a path goes into a "
+            'list: {"name": [text]})'
+        )
+        error.errno, error.filename = errno.ENOENT, text
+        raise error
+    return False
 
 
 def _machine() -> str:

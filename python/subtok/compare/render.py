@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from subtok._text import counted
+
 if TYPE_CHECKING:
     from subtok.compare import Report
     from subtok.compare.measure import Measure
@@ -121,7 +123,7 @@ def _tables(report: Report) -> list[Table]:
 def _notes(report: Report) -> list[str]:
     size = sum(text.bytes for text in report.texts)
     rows = sum(len(text.rows) for text in report.texts)
-    scope = f"{len(report.texts)} texts, {rows:,} rows, {size:,} bytes"
+    scope = f"{counted(len(report.texts), 'text')}, {counted(rows, 'row')}, {counted(size, 'byte')}"
     notes = [
         f"{scope}; special tokens are plain text and none are added",
         f"a word: {report.word_rule}; n/a: not defined (such as words in scripts without spaces)",

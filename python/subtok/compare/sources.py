@@ -10,6 +10,8 @@ import importlib
 import importlib.metadata
 import json
 import os
+import reprlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from subtok._subtok import Tokenizer, __version__
 from subtok.errors import ArgumentError, ArgumentTypeError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["Source", "declaration", "named", "require", "wrap"]
 
@@ -185,10 +187,20 @@ def _sentencepiece(processor: Any) -> Source:
 
 def _function(function: Callable[[str], Iterable[int]]) -> Source:
     def encode(texts: Sequence[str]) -> list[Any]:
-        return [list(function(text)) for text in texts]
+        return [_ids(name, function(text)) for text in texts]
 
     name = getattr(function, "__name__", type(function).__name__)
     return Source(f"function {name}", encode, encode, None, native=function)
+
+
+def _ids(name: str, found: Any) -> list[int]:
+    """What a caller's function gave, as a list of integers."""
+    given = found.tolist() if isinstance(found, np.ndarray) else found
+    if isinstance(given, Iterable) and not isinstance(given, (str, bytes)):
+        given = list(given)
+        if all(isinstance(x, (int, np.integer)) for x in given):
+            return given
+    raise ArgumentTypeError(f"{name} gave {reprlib.repr(found)} for a text, but must give its ids")
 
 
 def _declared(content: dict[str, Any]) -> tuple[int | None, tuple[str, ...]]:
