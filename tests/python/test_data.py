@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -181,3 +183,50 @@ def test_blocks_and_chunks_lose_nothing(tmp_path, monkeypatch):
         assert "".join(read_rows(path, rows="blocks")) == text
         assert list(read_rows(path)) == text.split("\n")[:-1]
         assert list(read_rows(path, rows="whole")) == [text]
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("kind", ["ids", "offsets"])
+@pytest.mark.parametrize("layout", ["bin", "npy"])
+def test_a_shard_of_another_size_is_written_again(
+    bpe, corpus, tmp_path, monkeypatch, layout, kind, finished
+):
+    monkeypatch.setattr("subtok.data._write._BATCH_CHARACTERS", 1)
+    out = tmp_path / "out"
+    wanted = encode_files(bpe, corpus, out, layout, shard_tokens=1)
+    whole = contents(out)
+    if not finished:
+        journal = {key: wanted[key] for key in ("layout", "job", "shards")}
+        (out / "incomplete.json").write_text(json.dumps(journal), "utf-8")
+        (out / "manifest.json").unlink()
+    damaged = out / wanted["shards"][1][kind]
+    damaged.write_bytes(damaged.read_bytes()[:-2])
+    assert encode_files(bpe, corpus, out, layout, shard_tokens=1) == wanted
+    assert contents(out) == whole
+    damaged.unlink()
+    assert encode_files(bpe, corpus, out, layout, shard_tokens=1) == wanted
+    assert contents(out) == whole
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
+def test_names_that_are_not_utf8(bpe, tmp_path):
+    path = tmp_path / os.fsdecode(b"gr\xfc\xdfe.txt")
+    path.write_text("the cat\n")
+    manifest = encode_files(bpe, path, tmp_path / "out")
+    assert Shards(tmp_path / "out").manifest == manifest
+    assert manifest["sources"][0]["path"] == str(path)
+    assert encode_files(bpe, path, tmp_path / "out") == manifest
+
+
+def test_arguments_of_other_types_are_refused(bpe, corpus, tmp_path):
+    for sources in (None, 5, iter([1]), iter([b"a"]), [corpus, 5]):
+        with pytest.raises(subtok.ArgumentTypeError, match="source"):
+            encode_files(bpe, sources, tmp_path / "other")
+    encode_files(bpe, corpus, tmp_path / "out")
+    shards = Shards(tmp_path / "out")
+    with pytest.raises(subtok.RowIndexError, match=str(10**6)):
+        shards[10**6]
+    for index in ("a", 1.0, None):
+        with pytest.raises(subtok.ArgumentTypeError, match="index"):
+            shards[index]
+    assert shards[np.int64(1)].tolist() == shards[1].tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from subtok._files import file_error
 from subtok.data._write import LAYOUT, MANIFEST
-from subtok.errors import FormatError
+from subtok.errors import ArgumentTypeError, FormatError, RowIndexError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,9 +73,15 @@ class Shards:
         """The ids of one row, a view of the file; or of several."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        row = index + len(self) if index < 0 else index
+        try:
+            given = operator.index(index)
+        except TypeError:
+            raise ArgumentTypeError(
+                f"a row index is {type(index).__name__}, but must be int or slice"
+            ) from None
+        row = given + len(self) if given < 0 else given
         if not 0 <= row < len(self):
-            raise IndexError(f"row {index} of {len(self)}")
+            raise RowIndexError(f"row {index} of {len(self)}")
         shard = int(np.searchsorted(self._first, row, side="right")) - 1
         start, end = self._offsets[shard][row - self._first[shard] :][:2]
         return self._ids[shard][start:end]

@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,19 +19,20 @@ import numpy as np
 
 from subtok._files import atomic, file_error, make_folder, write_bytes
 from subtok._text import Rows, StrPath, expand, read_rows
-from subtok.errors import ArgumentError
+from subtok.errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from subtok._subtok import Tokenizer
 
-__all__ = ["JOURNAL", "LAYOUT", "MANIFEST", "encode_files"]
+__all__ = ["JOURNAL", "LAYOUT", "MANIFEST", "SHARD_TOKENS", "encode_files", "encode_shards"]
 
 MANIFEST = "manifest.json"
 JOURNAL = "incomplete.json"
 LAYOUT = "subtok shards 1"
 _BATCH_CHARACTERS = 1 << 20
+SHARD_TOKENS = 100_000_000
 _HEADER = 128
 
 
@@ -42,7 +45,7 @@ def encode_files(
     rows: Rows = "lines",
     field: str = "text",
     add_special_tokens: bool = True,
-    shard_tokens: int = 100_000_000,
+    shard_tokens: int = SHARD_TOKENS,
     threads: int | None = None,
     overwrite: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
@@ -53,7 +56,8 @@ def encode_files(
     and `NAME.offsets.npy`, where each row starts in it: int64, one more than there are rows.
     `manifest.json` is written last: a folder without it is an unfinished run, and the same call
     goes on with it after its last finished shard. A call whose result is already there returns at
-    once.
+    once. Shards are taken to be there when both files have their size; from the first that has not
+    they are written again.
 
     Args:
         tok: The tokenizer.
@@ -78,9 +82,41 @@ def encode_files(
     Raises:
         ArgumentError: An argument is out of its bounds, or the folder holds the result of another
             call.
+        ArgumentTypeError: The sources are neither paths nor texts.
         FileError: A file cannot be read or written.
         TextError: Bytes that are not UTF-8.
     """
+    manifest, _ = encode_shards(
+        tok,
+        sources,
+        out_dir,
+        format,
+        rows=rows,
+        field=field,
+        add_special_tokens=add_special_tokens,
+        shard_tokens=shard_tokens,
+        threads=threads,
+        overwrite=overwrite,
+        progress=progress,
+    )
+    return manifest
+
+
+def encode_shards(
+    tok: Tokenizer,
+    sources: Any,
+    out_dir: StrPath,
+    format: str,  # noqa: A002 (as `encode_files` has it)
+    *,
+    rows: Rows,
+    field: str,
+    add_special_tokens: bool,
+    shard_tokens: int,
+    threads: int | None,
+    overwrite: bool,
+    progress: Callable[[str, int, int], None] | None,
+) -> tuple[dict[str, Any], bool]:
+    """What `encode_files` does; its manifest, and whether anything had to be done for it."""
     if format not in ("bin", "npy"):
         raise ArgumentError(f'format is {format!r}, but must be "bin" or "npy"')
     if rows not in ("lines", "blocks", "whole"):
@@ -104,7 +140,7 @@ def encode_files(
     make_folder(folder)
     run = _Run(tok, job, folder, threads)
     finished = run.found(overwrite=overwrite, resumable=corpus.paths is not None)
-    return run.manifest if finished else run.write(corpus.rows(run.start))
+    return (run.manifest, False) if finished else (run.write(corpus.rows(run.start)), True)
 
 
 @dataclass
@@ -119,8 +155,15 @@ class _Corpus:
     @classmethod
     def of(cls, sources: Any, rows: Rows, field: str, progress: Any) -> _Corpus:
         how = {"rows": rows, "field": field}
-        if isinstance(sources, (str, os.PathLike, list, tuple)):
+        if isinstance(sources, (str, os.PathLike)):
+            sources = [sources]
+        if isinstance(sources, (list, tuple)):
+            for source in sources:
+                if not isinstance(source, (str, os.PathLike)):
+                    raise _wrong("a source", source, "str or a path")
             return cls(expand(sources), (), how, progress)
+        if not isinstance(sources, Iterable):
+            raise _wrong("sources", sources, "paths or an iterable of texts")
         return cls(None, sources, how, progress)
 
     def described(self) -> list[dict[str, Any]]:
@@ -149,7 +192,10 @@ class _Corpus:
 
     def _all(self) -> Iterator[str]:
         if self.paths is None:
-            yield from self.texts
+            for number, text in enumerate(self.texts):
+                if not isinstance(text, str):
+                    raise _wrong(f"text {number} of the sources", text, "str")
+                yield text
             return
         total = sum(source.get("bytes", 0) for source in self.described())
         packed = any(os.fspath(path).endswith((".gz", ".zst")) for path in self.paths)
@@ -190,16 +236,23 @@ class _Run:
         manifest = _load(self._folder / MANIFEST)
         journal = _load(self._folder / JOURNAL)
         if manifest is not None and resumable and manifest.get("job") == self._digest():
-            self.manifest = manifest
-            self._forget(JOURNAL)
-            return True
+            shards = manifest.get("shards", [])
+            self._shards = list(takewhile(self._is_whole, shards))
+            if len(self._shards) == len(shards):
+                self.manifest = manifest
+                self._forget(JOURNAL)
+                return True
+            # The journal first: at any time one of the two says what is there.
+            self._write_journal()
+            self._forget(MANIFEST)
+            return False
         if manifest is not None and not overwrite:
             raise ArgumentError(
                 f"{self._folder} already holds shards of other sources, options or tokenizer; "
                 "give overwrite=True to replace them"
             )
         if resumable and journal is not None and journal.get("job") == self._digest():
-            self._shards = [x for x in journal.get("shards", []) if self._is_whole(x)]
+            self._shards = list(takewhile(self._is_whole, journal.get("shards", [])))
             return False
         if manifest is not None or journal is not None:
             for shard in [*(manifest or {}).get("shards", []), *(journal or {}).get("shards", [])]:
@@ -275,7 +328,17 @@ class _Run:
         return hashlib.sha256(_dumps(self._job)).hexdigest()
 
     def _is_whole(self, shard: dict[str, Any]) -> bool:
-        return all((self._folder / shard[key]).is_file() for key in ("ids", "offsets"))
+        """Whether both files of a shard have the size that it states."""
+        try:
+            header = _HEADER if self._job["format"] == "npy" else 0
+            ids = header + shard["tokens"] * np.dtype(self._job["dtype"]).itemsize
+            sizes = {shard["ids"]: ids, shard["offsets"]: _HEADER + 8 * (shard["rows"] + 1)}
+            return all(
+                (self._folder / Path(name).name).stat().st_size == size
+                for name, size in sizes.items()
+            )
+        except (OSError, KeyError, TypeError):
+            return False
 
     def _remove_temporary(self) -> None:
         """What a killed run left behind under temporary names."""
@@ -312,8 +375,16 @@ def _header(dtype: str, length: int) -> bytes:
     )
 
 
+def _wrong(what: str, given: object, wanted: str) -> ArgumentTypeError:
+    return ArgumentTypeError(f"{what} is {type(given).__name__}, but must be {wanted}")
+
+
 def _dumps(content: dict[str, Any]) -> bytes:
-    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+    try:
+        return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:
+        # The name of a file that is not UTF-8: escapes bring back the same name.
+        return (json.dumps(content, indent=1) + "\n").encode()
 
 
 def _load(path: Path) -> dict[str, Any] | None:
