@@ -8,6 +8,7 @@
 
 import warnings
 
+from subtok import _starting as _starting
 from subtok import data
 from subtok._subtok import (
     Counts,

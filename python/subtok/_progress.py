@@ -32,7 +32,8 @@ class Progress:
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
         self._stream = sys.stderr if stream is None else stream
-        self._active = not quiet and self._stream.isatty()
+        # Standard error may be closed.
+        self._active = not quiet and self._stream is not None and self._stream.isatty()
         self._phase = ""
         self._started = self._drawn = time.monotonic()
         self._width = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import CORPUS
+from conftest import CORPUS, hear_ctrl_c
 
 import subtok
 from subtok._progress import Progress
@@ -221,7 +222,12 @@ def test_a_reader_that_goes_away_is_no_error(bpe_file, tmp_path):
 def test_interrupted_training_leaves_nothing(tmp_path):
     command = [sys.executable, "-m", "subtok", "train", "-o", "tok.json", "-"]
     with subprocess.Popen(
-        command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 (it calls nothing but the system)
     ) as process:
         # It waits for more text; the first is taken when the pipe has room again.
         process.stdin.write(TEXT * 200)
@@ -275,3 +281,148 @@ def test_version_and_help(run):
         done = run(verb, "--help")
         assert done.returncode == 0
         assert done.stdout.startswith(b"usage: subtok " + verb.encode())
+
+
+def test_shards_say_what_was_done(run, bpe_file, corpus, tmp_path):
+    command = ("encode", "-t", bpe_file, "--shards", "out", corpus)
+    first, second = run(*command), run(*command)
+    assert b"already done" not in first.stdout
+    assert b" 1 shard of " in first.stdout
+    assert second.stdout == first.stdout.replace(b"out: ", b"out: already done: ")
+    (tmp_path / "out" / "shard-00000.bin").write_bytes(b"")
+    assert run(*command).stdout == first.stdout
+    done = run(*command, "--no-special")
+    assert done.returncode == 2
+    assert b"give --overwrite to" in done.stderr
+
+
+def test_training_that_ends_early_says_why(run, corpus):
+    done = run("train", "--vocab-size", 5000, "-o", "t.json", corpus)
+    assert b" of 5,000 tokens: no more pairs\n" in done.stdout
+    done = run("train", "--vocab-size", 5000, "--min-frequency", 50, "-o", "t.json", corpus)
+    assert b" of 5,000 tokens: all other pairs are rarer\n" in done.stdout
+    done = run("train", "--vocab-size", 300, "-o", "t.json", corpus)
+    assert done.stdout == b"t.json: bpe, 300 tokens\n"
+
+
+def test_nul_is_a_character(run, bpe_file, tmp_path):
+    (tmp_path / "nul.txt").write_bytes(b"the\0cat\n")
+    assert run("train", "--vocab-size", 300, "-o", "t.json", "nul.txt").returncode == 0
+    encoded = run("encode", "-t", bpe_file, "nul.txt")
+    assert run("decode", "-t", bpe_file, stdin=encoded.stdout).stdout == b"the\0cat\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
+def test_names_that_are_not_utf8(run, bpe_file, tmp_path):
+    name, tok = os.fsdecode(b"gr\xfc\xdfe.txt"), os.fsdecode(b"\xff.json")
+    (tmp_path / name).write_bytes(TEXT)
+    for args in (
+        ("train", "--vocab-size", 300, "-o", tok, name),
+        ("encode", "-t", tok, "--shards", "out", name),
+        ("count", "-t", tok, "--json", name),
+        ("verify", tok, "--fuzz", 5, "--no-code-points", name),
+        ("compare", tok, "--texts", name, "--json"),
+        ("compare", tok, "--texts", name),
+        ("inspect", tok, "--json"),
+        ("embed", "-t", tok, "--new", "4x8", "--save", tok + ".safetensors", name),
+    ):
+        done = run(*args)
+        assert done.returncode == 0, done.stderr.decode()
+    done = run("encode", "-t", bpe_file, name + "x")
+    assert (done.returncode, b"Traceback" in done.stderr) == (3, False)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("args", "closed", "code"),
+    [
+        ("encode -t bpe.json", "<&-", 3),
+        ("encode -t bpe.json corpus.txt", ">&-", 3),
+        ("encode -t bpe.json -o out.txt corpus.txt", ">&-", 0),
+        ("encode -t bpe.json corpus.txt", "2>&-", 0),
+        ("encode -t missing.json corpus.txt", "2>&-", 3),
+        ("count -t bpe.json corpus.txt", "<&- >&- 2>&-", 3),
+        ("--version", ">&-", 0),
+        pytest.param(
+            "count -t bpe.json corpus.txt",
+            ">/dev/full",
+            3,
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full"),
+        ),
+    ],
+)
+@pytest.mark.usefixtures("bpe_file", "corpus")
+def test_closed_streams(tmp_path, args, closed, code):
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m subtok {args} {closed}', sys.executable],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        cwd=tmp_path,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == code, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+
+
+SLOW = """
+import os, sys
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == WHERE:
+            os.write(1, b"ready\\n")
+            import time
+            try:
+                time.sleep(60)
+            except KeyboardInterrupt:
+                raise ImportError("as NumPy does") from None
+sys.meta_path.insert(0, Slow())
+import runpy
+sys.argv = ["-m"]
+sys.orig_argv = ["python", "-m", "subtok"]
+runpy.run_module("subtok", run_name="__main__", alter_sys=False)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.parametrize("where", ["numpy", "subtok.compare", "subtok.cli"])
+def test_interrupted_while_loading(where, tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW.replace("WHERE", repr(where))],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 (it calls nothing but the system)
+    ) as process:
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stderr.read() == b"subtok: error: interrupted\n"
+
+
+def test_importing_leaves_ctrl_c_alone():
+    code = "import signal, subtok; print(signal.getsignal(2) is signal.default_int_handler)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        check=True,
+        preexec_fn=hear_ctrl_c,
+    )
+    assert done.stdout == b"True\n"
+
+
+class Panic(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("kind", [ZeroDivisionError, Panic])
+def test_a_mistake_of_ours_is_no_difference(monkeypatch, capsys, kind):
+    def fail():
+        raise kind("what")
+
+    monkeypatch.setattr("subtok.cli._parser", fail)
+    monkeypatch.setattr("subtok.cli._drop_output", lambda: None)
+    assert main([]) == 70
+    assert kind.__name__ in capsys.readouterr().err

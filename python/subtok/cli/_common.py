@@ -12,6 +12,7 @@ from subtok._files import atomic
 from subtok._progress import Progress
 from subtok._subtok import Tokenizer
 from subtok._text import expand, read_rows
+from subtok.errors import FileError
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 (its only name)
 
-DONE, DIFFERENT, USAGE, FILE, INTERRUPTED, PIPE = 0, 1, 2, 3, 130, 141
+DONE, DIFFERENT, USAGE, FILE, INTERNAL, INTERRUPTED, PIPE = 0, 1, 2, 3, 70, 130, 141
 
 _BATCH = 1 << 20
 
@@ -113,7 +114,7 @@ def batches(
             progress("bytes", done, 0)
 
     for path in paths:
-        live = os.fspath(path) == "-" and sys.stdin.isatty()
+        live = os.fspath(path) == "-" and sys.stdin is not None and sys.stdin.isatty()
         for row in read_rows(path, rows=rows, field=field, read=read):
             batch.append(row)
             size += len(row)
@@ -131,6 +132,8 @@ def output(path: str) -> Iterator[BinaryIO]:
         with atomic(path) as file:
             yield file
         return
+    if sys.stdout is None:
+        raise FileError("cannot write standard output: it is closed")
     yield sys.stdout.buffer
     sys.stdout.buffer.flush()
 
@@ -153,6 +156,8 @@ def progress(args: argparse.Namespace) -> Progress:
 
 def show_error(message: str) -> None:
     """One line on standard error."""
+    if sys.stderr is None:
+        return
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     head = "\x1b[31merror:\x1b[0m" if colour else "error:"
     line = message.replace("\n", " ")

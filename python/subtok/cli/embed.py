@@ -9,6 +9,7 @@ import numpy as np
 
 from subtok._files import check_writable
 from subtok._subtok import FactorizedEmbedding
+from subtok._text import counted
 from subtok.cli._common import (
     DONE,
     add_texts,
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         file.write(buffer.getbuffer())
     if args.output != "-":
         rows, size = vectors.shape
-        write_text(f"{args.output}: {rows:,} rows of {size} float32\n")
+        write_text(f"{args.output}: {counted(rows, 'row')} of {size} float32\n")
     return DONE
 
 

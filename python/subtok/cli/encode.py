@@ -7,6 +7,7 @@ import os
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from subtok._text import counted
 from subtok.cli._common import (
     DONE,
     add_texts,
@@ -20,7 +21,7 @@ from subtok.cli._common import (
     write_json,
     write_text,
 )
-from subtok.data import encode_files
+from subtok.data._write import SHARD_TOKENS, encode_shards
 from subtok.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -120,23 +121,29 @@ def run_count(args: argparse.Namespace) -> int:
 
 
 def _shards(args: argparse.Namespace, tok: Tokenizer) -> int:
-    with progress(args) as show:
-        manifest = encode_files(
-            tok,
-            sources(args),
-            args.shards,
-            args.format,
-            rows=args.rows,
-            field=args.field,
-            add_special_tokens=not args.no_special,
-            threads=args.threads,
-            overwrite=args.overwrite,
-            progress=show,
-        )
-    totals, shards = manifest["totals"], len(manifest["shards"])
+    try:
+        with progress(args) as show:
+            manifest, new = encode_shards(
+                tok,
+                sources(args),
+                args.shards,
+                args.format,
+                rows=args.rows,
+                field=args.field,
+                add_special_tokens=not args.no_special,
+                shard_tokens=SHARD_TOKENS,
+                threads=args.threads,
+                overwrite=args.overwrite,
+                progress=show,
+            )
+    except ArgumentError as error:
+        # The message speaks to who calls from Python.
+        raise ArgumentError(str(error).replace("overwrite=True", "--overwrite")) from None
+    totals = manifest["totals"]
     write_text(
-        f"{args.shards}: {totals['rows']:,} rows, {totals['bytes']:,} bytes of text, "
-        f"{totals['tokens']:,} tokens, {shards} shards of {manifest['dtype']}\n"
+        f"{args.shards}: {'' if new else 'already done: '}{counted(totals['rows'], 'row')}, "
+        f"{counted(totals['bytes'], 'byte')} of text, {counted(totals['tokens'], 'token')}, "
+        f"{counted(len(manifest['shards']), 'shard')} of {manifest['dtype']}\n"
     )
     return DONE
 

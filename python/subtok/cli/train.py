@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from subtok._files import check_writable
 from subtok._subtok import train_bpe, train_wordpiece
-from subtok._text import expand, is_plain, read_rows
+from subtok._text import counted, expand, is_plain, read_rows
 from subtok.cli._common import DONE, add_texts, add_verb, progress, write_json, write_text
 from subtok.errors import ArgumentError
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+    from subtok._subtok import Tokenizer
     from subtok.cli._common import Verbs
+
+_SIZES = {"bpe": 32_000, "wordpiece": 30_000}
 
 
 def add(verbs: Verbs) -> None:
@@ -43,7 +46,9 @@ def add(verbs: Verbs) -> None:
         help="a special token; may be repeated; the first get the first ids",
     )
     verb.add_argument("--min-frequency", type=int, default=0, metavar="N", help="(%(default)s)")
-    verb.add_argument("--max-token-length", type=int, metavar="N", help="bpe: in characters")
+    verb.add_argument(
+        "--max-token-length", type=int, metavar="N", help="bpe: merged tokens have fewer bytes"
+    )
     verb.add_argument("--threads", type=int, metavar="N", help="(all processors)")
     verb.add_argument("--json", action="store_true", help="write the training report as JSON")
 
@@ -62,10 +67,11 @@ def run(args: argparse.Namespace) -> int:
         write_text(tok.to_str(pretty=True) + "\n")
         return DONE
     tok.save(args.output)
+    wanted = options.get("vocab_size", _SIZES[args.model])
     if args.json:
         write_json(tok.training_report)
     else:
-        write_text(f"{args.output}: {args.model}, {tok.vocab_size:,} tokens\n")
+        write_text(f"{args.output}: {args.model}, {_size(tok, wanted)}\n")
     return DONE
 
 
@@ -86,6 +92,15 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
             raise ArgumentError("--pretokenizer and --max-token-length are for --model bpe")
         given |= {"lowercase": not args.cased}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _size(tok: Tokenizer, wanted: int) -> str:
+    """How many tokens there are; and why, where more were asked for."""
+    if tok.vocab_size >= wanted:
+        return counted(tok.vocab_size, "token")
+    stopped = (tok.training_report or {}).get("stop_reason")
+    why = "all other pairs are rarer" if stopped == "min_frequency" else "no more pairs"
+    return f"{tok.vocab_size:,} of {counted(wanted, 'token')}: {why}"
 
 
 def _source(args: argparse.Namespace) -> list[str] | Iterable[str]:
