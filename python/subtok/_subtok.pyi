@@ -72,8 +72,9 @@ class Tokenizer:
 
         Args:
             path: The `.tiktoken` file.
-            pattern: A known name such as `"cl100k_base"`, or the split pattern as a regex.
-            special_tokens: Special tokens with their ids.
+            pattern: A known name such as `"cl100k_base"`, or the split pattern as a regex. The file
+                does not say it, so it must be given.
+            special_tokens: Special tokens with their ids; the file has none.
         """
 
     @staticmethod
@@ -486,7 +487,7 @@ def train_bpe(
         normalizer: A component of `tokenizer.json`.
         special_tokens: Tokens that get the first ids.
         min_frequency: Merge only pairs that occur so often.
-        max_token_length: Merged tokens have fewer symbols than this; two may always merge.
+        max_token_length: Merged tokens have fewer bytes than this; two may always merge.
         limit_alphabet: Keep only so many single characters.
         initial_alphabet: `"bytes"`, or characters that the alphabet must hold; none for those
             of the text alone.

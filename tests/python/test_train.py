@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -466,3 +467,44 @@ def test_ctrl_c_stops_training(phase: str, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60)[0] == "interrupted\n"
     assert [path.name for path in tmp_path.iterdir()] == ["words.txt"]
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "train.md"
+ACCEPTED = (
+    *(r"a", r"\n|\r|\t|\.|\(", r"[^\r\n]+", r"\p{Han}+", r"\P{L}", r"\s+", r"\S+", r"\d", r"\D"),
+    *(r"(a|b)", r"(?:ab)+", r"(?i:ab)", r"a(?=b)", r"a(?!b)", r"a?b*c+d{1,3}", r"a??b*?c+?"),
+    *(r"a?+b*+c++", r"a{1,2}?", r"(?![\s\S])|a"),
+)
+REFUSED = (
+    *("^", "$", ".", r"\w", r"\W", r"\b", r"\B", r"\A", r"\z", r"\G", r"\K", r"\h", r"\R", r"\X"),
+    *(r"\x41", r"\u0041", "(?<=a)", "(?<!a)", "(?<n>a)", "(?P<n>a)", "(?>a)", r"(a)\1", "(?#c)"),
+    *("(?i)a", "(?s:a)", "(?m)", "(?x:a)", "[[:alpha:]]", "[a-z&&b]", "[[a]b]", "a{1,2}+"),
+)
+
+
+@pytest.mark.parametrize("pattern", ACCEPTED)
+def test_patterns_that_the_guide_accepts(pattern: str) -> None:
+    tok = subtok.train_bpe(iter(["ab 12 ab"]), 258, pretokenizer=pattern)
+    assert subtok.verify(tok, fuzz=50, code_points=False).ok
+
+
+@pytest.mark.parametrize("pattern", REFUSED)
+def test_patterns_that_the_guide_refuses(pattern: str) -> None:
+    with pytest.raises(subtok.UnsupportedError, match="construct"):
+        subtok.train_bpe(iter(["ab 12 ab"]), 258, pretokenizer=pattern)
+
+
+def test_the_examples_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "corpus.txt").write_text("the cat sat on the mat\n" * 50)
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    (block,) = [block for block in blocks if "BertNormalizer" in block]
+    names: dict[str, Any] = {"subtok": subtok}
+    exec(compile(block, "train.md", "exec"), names)  # noqa: S102 (it is our own page)
+    assert len(names["counts"]) == 5
+
+
+@pytest.mark.parametrize("most", [2, 3, 4])
+def test_tokens_are_limited_in_bytes(most: int) -> None:
+    tok = subtok.train_bpe(iter(["ééé ééé ééé"]), 270, max_token_length=most)
+    assert max(len(tok.token_bytes(x)) for x in range(tok.vocab_size)) == max(2, most - 1)
