@@ -5,7 +5,8 @@ Does nothing where subtok is imported by another program.
 
 # The package is loaded before any function of ours runs, and NumPy takes most of that time: an
 # exception there would pass through code of others, which turns it into other exceptions. A handler
-# that ends the process has nobody to convince; nothing has been opened or written by then.
+# that ends the process has nobody to convince; nothing has been opened or written by then. What is
+# imported here is little, since Ctrl-C is not caught before.
 
 from __future__ import annotations
 
@@ -13,7 +14,6 @@ import os
 import signal
 import sys
 from itertools import pairwise
-from typing import NoReturn
 
 __all__ = ["started"]
 
@@ -26,7 +26,7 @@ def started() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _stop(*_: object) -> NoReturn:
+def _stop(*_: object) -> None:
     if sys.stderr is not None:
         sys.stderr.write("subtok: error: interrupted\n")
         sys.stderr.flush()
