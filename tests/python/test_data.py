@@ -230,3 +230,14 @@ def test_arguments_of_other_types_are_refused(bpe, corpus, tmp_path):
         with pytest.raises(subtok.ArgumentTypeError, match="index"):
             shards[index]
     assert shards[np.int64(1)].tolist() == shards[1].tolist()
+
+
+@pytest.mark.parametrize("shards", [None, 5, [5], [{}], [{"ids": 1, "offsets": 2}]])
+@pytest.mark.parametrize("name", ["manifest.json", "incomplete.json"])
+def test_a_manifest_that_lies_is_refused(bpe, corpus, tmp_path, name, shards):
+    manifest = encode_files(bpe, corpus, tmp_path)
+    (tmp_path / "manifest.json").unlink()
+    (tmp_path / name).write_text(json.dumps({**manifest, "shards": shards}), "utf-8")
+    for overwrite in (False, True):
+        with pytest.raises(subtok.ArgumentError, match=name):
+            encode_files(bpe, corpus, tmp_path, overwrite=overwrite)

@@ -387,6 +387,15 @@ def _dumps(content: dict[str, Any]) -> bytes:
         return (json.dumps(content, indent=1) + "\n").encode()
 
 
+def _listed(content: dict[str, Any]) -> bool:
+    """Whether a manifest or journal names the files of its shards."""
+    shards = content.get("shards")
+    return isinstance(shards, list) and all(
+        isinstance(x, dict) and isinstance(x.get("ids"), str) and isinstance(x.get("offsets"), str)
+        for x in shards
+    )
+
+
 def _load(path: Path) -> dict[str, Any] | None:
     """A manifest or journal of ours; none when there is none."""
     try:
@@ -397,6 +406,6 @@ def _load(path: Path) -> dict[str, Any] | None:
         raise file_error("read", path, error) from error
     except (ValueError, RecursionError):
         content = None
-    if not isinstance(content, dict) or content.get("layout") != LAYOUT:
+    if not isinstance(content, dict) or content.get("layout") != LAYOUT or not _listed(content):
         raise ArgumentError(f"{path} was not written by this version of subtok")
     return content
