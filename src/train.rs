@@ -34,9 +34,9 @@ pub use assemble::{TrainReport, train_bpe, train_wordpiece};
 use bpe::learn;
 #[cfg(feature = "python")]
 pub(crate) use corpus::{Chunk, Files};
-#[cfg(feature = "python")]
-pub(crate) use counter::Batch;
 pub use counter::Counter;
+#[cfg(feature = "python")]
+pub(crate) use counter::{Batch, Halt};
 pub use counts::{Counts, Manifest};
 pub use wordpiece::{WordPieceTrainConfig, learn_wordpiece};
 
@@ -67,9 +67,11 @@ pub struct BpeTrainConfig {
     pub special_tokens: Vec<String>,
     /// Pairs that occur less often are not merged. 0 means the same as 1.
     pub min_frequency: u64,
-    /// Merged tokens have fewer initial symbols than this; two initial symbols may always merge.
+    /// Merged tokens have fewer initial symbols than this; two initial symbols may always merge, so that
+    /// 0 to 3 mean the same.
     pub max_token_length: Option<usize>,
     /// The number of characters to keep, the most frequent ones; the others are deleted from the text.
+    /// It must leave room for `initial_alphabet`.
     pub limit_alphabet: Option<usize>,
     /// Characters that are kept whether the text has them or not.
     pub initial_alphabet: InitialAlphabet,
@@ -149,7 +151,16 @@ pub fn learn_bpe(
     progress: &mut Progress<'_>,
 ) -> Result<Learned> {
     if counts.is_empty() {
-        return Err(Error::training("there are no words: the text is empty or all white space"));
+        let sources = &counts.manifest().sources;
+        let mut place = sources.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+        if !place.is_empty() {
+            place.insert_str(0, " in ");
+        }
+        if let Some(more @ 1..) = sources.len().checked_sub(3) {
+            place = format!("{place} and {more} more");
+        }
+        let problem = format!("there are no words{place}: the text is empty or all white space");
+        return Err(Error::training(problem));
     }
     learn(counts, unit, config, progress)
 }

@@ -5,18 +5,19 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyIterator, PyList, PyString, PyTuple};
 
 use super::counts::PyCounts;
-use super::errors::wrong_type;
+use super::errors::{raise, wrong_type};
 use super::text::{Held, Surrogates};
 use crate::error::Error;
-use crate::train::{Batch, Chunk, Counts, Files, Phase};
+use crate::train::{Batch, Chunk, Counts, Files, Halt, Phase};
 
 /// What training was given.
 pub(crate) enum Source {
@@ -72,6 +73,8 @@ pub(crate) struct Feed {
     parts: VecDeque<Part>,
     names: Vec<String>,
     batch: Batch,
+    /// The file that the rows at hand come from.
+    file: Option<PathBuf>,
     /// Rows taken out of the iterator at hand.
     rows: usize,
     /// Bytes before the part at hand.
@@ -131,24 +134,28 @@ impl Feed {
     }
 
     /// The next chunk.
-    pub(crate) fn next(&mut self, watch: &mut Watch) -> PyResult<Option<Chunk>> {
+    pub(crate) fn next(&mut self, watch: &mut Watch) -> Result<Option<Chunk>, Halt<PyErr>> {
         while let Some(part) = self.parts.front_mut() {
             let chunk = match part {
                 Part::Open(files) => {
-                    let chunk = files.next()?;
-                    watch.look(Phase::Count, self.done + files.done, self.total)?;
+                    let chunk = files.next().map_err(|error| Halt::Source(error.into()))?;
+                    watch
+                        .look(Phase::Count, self.done + files.done, self.total)
+                        .map_err(Halt::Caller)?;
                     if chunk.is_none() {
                         self.done += files.done;
                     }
                     chunk
                 }
                 Part::Rows(rows) => {
-                    let chunk =
-                        Python::attach(|py| pull(rows.bind(py), &mut self.rows, &mut self.batch))?;
+                    let file = self.file.as_deref();
+                    let (taken, batch) = (&mut self.rows, &mut self.batch);
+                    let chunk = Python::attach(|py| pull(rows.bind(py), file, taken, batch));
+                    let chunk = chunk.map_err(halt)?;
                     if let Some(chunk) = &chunk {
                         self.done += chunk.len() as u64;
                     }
-                    watch.look(Phase::Count, self.done, self.total)?;
+                    watch.look(Phase::Count, self.done, self.total).map_err(Halt::Caller)?;
                     chunk
                 }
                 Part::Other(path) => {
@@ -158,13 +165,15 @@ impl Feed {
                         let module = py.import("subtok._text")?;
                         let rows = module.call_method("read_rows", (&*path,), Some(&options))?;
                         Ok::<_, PyErr>(rows.try_iter()?.unbind())
-                    })?;
-                    *part = Part::Rows(rows);
+                    });
+                    self.file = Some(std::mem::take(path));
+                    *part = Part::Rows(rows.map_err(halt)?);
                     continue;
                 }
                 Part::Plain(paths) => {
                     let paths = std::mem::take(paths);
-                    *part = Part::Open(Files::new(paths, self.may_cut)?);
+                    let files = Files::new(paths, self.may_cut);
+                    *part = Part::Open(files.map_err(|error| Halt::Source(error.into()))?);
                     continue;
                 }
             };
@@ -173,14 +182,28 @@ impl Feed {
             }
             self.parts.pop_front();
             self.rows = 0;
+            self.file = None;
         }
         Ok(None)
     }
 }
 
-/// Pulls strings until there is a chunk, or no more.
+/// What an exception of an iterator means: Ctrl-C may come up inside it, too.
+fn halt(error: PyErr) -> Halt<PyErr> {
+    let ordinary = Python::attach(|py| error.is_instance_of::<PyException>(py));
+    if ordinary { Halt::Source(error) } else { Halt::Caller(error) }
+}
+
+/// The error of a text, with the file that it comes from.
+fn in_file(py: Python<'_>, error: PyErr, file: Option<&Path>) -> PyErr {
+    let Some(file) = file else { return error };
+    raise(py, "TextError", format!("{}: {}", file.display(), error.value(py)))
+}
+
+/// Pulls strings until there is a chunk, or no more. `file` is where they come from.
 fn pull(
     rows: &Bound<'_, PyIterator>,
+    file: Option<&Path>,
     taken: &mut usize,
     batch: &mut Batch,
 ) -> PyResult<Option<Chunk>> {
@@ -194,10 +217,12 @@ fn pull(
             return Ok(batch.pop());
         };
         let string = row.cast::<PyString>();
-        match string.as_ref().map(|string| string.to_str()) {
-            Ok(Ok(text)) => batch.push(text),
+        if let Ok(Ok(text)) = string.as_ref().map(|string| string.to_str()) {
+            batch.push(text);
+        } else {
             // What is not plain text takes the slow road to its error.
-            _ => batch.push(Held::new(&row, "source", Some(*taken), Surrogates::Strict)?.text()),
+            let held = Held::new(&row, "source", Some(*taken), Surrogates::Strict);
+            batch.push(held.map_err(|error| in_file(row.py(), error, file))?.text());
         }
         *taken += 1;
     }

@@ -1,16 +1,22 @@
 //! From documents to counts, on several threads.
 
 // One thread hands out chunks, the others count them, each into its own table; the tables are added up
-// in the end. The thread that hands out may hold an interpreter lock: it never counts. Nothing is shared
-// while counting, so the sum cannot depend on which thread got which chunk.
+// in the end. Nothing is shared while counting, so the sum cannot depend on which thread got which chunk.
+//
+// Chunks are numbered and taken in order. After a failure none is handed out any more, but those with
+// smaller numbers are finished: one of them may hold the first error. So the error, too, is the same for
+// any number of threads. When the caller wants to stop, all chunks are given up.
+//
+// Threads are started while there are chunks for them. When the system gives no more, those that run do
+// the work; when it gives none, the thread that hands out counts as well.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::corpus::{Chunk, Files, parts};
@@ -36,7 +42,7 @@ impl Counter {
     /// none means `SUBTOK_NUM_THREADS`, or one for each processor.
     ///
     /// # Errors
-    /// Those of [`Splitter::compile`].
+    /// Those of [`Splitter::compile`]; [`Error::Argument`] when `SUBTOK_NUM_THREADS` is no number.
     pub fn new(
         normalizer: Option<Normalizer>,
         pre_tokenizer: &PreTokenizer,
@@ -45,10 +51,12 @@ impl Counter {
     ) -> Result<Self> {
         let splitter = Splitter::compile(pre_tokenizer, Dialect::TokenizerJson)?;
         let named = ["gpt2", "cl100k_base", "qwen2", "o200k_base", "bert"];
-        let cut = named
+        let named = named
             .iter()
             .any(|name| PreTokenizer::by_name(name).is_ok_and(|named| named == *pre_tokenizer));
-        let threads = threads.unwrap_or_else(default_threads).clamp(1, 1024);
+        // A normalizer may make other text of the two sides of a cut: a space of a line break, say.
+        let cut = named && (normalizer.is_none() || *pre_tokenizer == PreTokenizer::Bert);
+        let threads = crate::threads::count(threads)?.clamp(1, 1024);
         Ok(Self { normalizer, splitter, cut, threads, manifest })
     }
 
@@ -67,9 +75,9 @@ impl Counter {
         let mut files = Files::new(paths.to_vec(), self.cut)?;
         let mut pulse = Pulse::new(progress);
         let mut counts = self.count_chunks(|| {
-            let chunk = files.next()?;
-            pulse.look(Phase::Count, files.done, files.total)?;
-            Ok::<_, Error>(chunk)
+            let chunk = files.next().map_err(Halt::Source)?;
+            pulse.look(Phase::Count, files.done, files.total).map_err(Halt::Caller)?;
+            Ok::<_, Halt<Error>>(chunk)
         })?;
         pulse.now(Phase::Count, files.done, files.total)?;
         let sources = paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
@@ -91,7 +99,7 @@ impl Counter {
                 }
                 let Some(text) = texts.next() else {
                     batch.close();
-                    return Ok::<_, Error>(batch.pop());
+                    return Ok::<_, Halt<Error>>(batch.pop());
                 };
                 batch.push(text);
             }
@@ -101,46 +109,69 @@ impl Counter {
     /// Counts the chunks that `next` hands out, until it has no more.
     pub(crate) fn count_chunks<E: From<Error>>(
         &self,
-        mut next: impl FnMut() -> Result<Option<Chunk>, E>,
+        mut next: impl FnMut() -> Result<Option<Chunk>, Halt<E>>,
     ) -> Result<Counts, E> {
-        let stop = AtomicBool::new(false);
+        let state = State::default();
         let (sender, receiver) = sync_channel::<(u64, Chunk)>(self.threads);
         let receiver = Mutex::new(receiver);
-        let (fed, workers) = thread::scope(|scope| {
-            let work = || self.work(&receiver, &stop);
-            let workers: Vec<_> = (0..self.threads).map(|_| scope.spawn(work)).collect();
-            let fed = hand_out(&mut next, sender, &stop);
-            if fed.is_err() {
-                stop.store(true, Ordering::Relaxed);
-            }
-            let joined = workers.into_iter().map(|worker| {
-                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            });
-            (fed, joined.collect::<Vec<_>>())
-        });
-        let mut first: Option<(u64, Error)> = None;
-        let mut parts = Vec::new();
-        for worker in workers {
-            match worker {
-                Ok(part) => parts.push(part),
-                Err((number, error)) => {
-                    if first.as_ref().is_none_or(|(other, _)| number < *other) {
-                        first = Some((number, error));
+        let (fed, done) = thread::scope(|scope| {
+            let mut here = Worker::new(self, &state);
+            let mut workers = Vec::new();
+            let mut room = self.threads;
+            let mut hand_out = || {
+                for number in 0.. {
+                    if state.failed.load(Ordering::Relaxed) < u64::MAX {
+                        break;
+                    }
+                    let Some(chunk) = next()? else { break };
+                    if workers.len() < room {
+                        let work = || Worker::new(self, &state).work(&receiver);
+                        match builder().spawn_scoped(scope, work) {
+                            Ok(worker) => workers.push(worker),
+                            Err(_) => room = workers.len(),
+                        }
+                    }
+                    if workers.is_empty() {
+                        here.take(number, &chunk);
+                    } else if sender.send((number, chunk)).is_err() {
+                        break;
                     }
                 }
+                Ok(())
+            };
+            let fed = hand_out();
+            if matches!(fed, Err(Halt::Caller(_))) {
+                state.cancelled.store(true, Ordering::Relaxed);
             }
-        }
-        // What the source raised explains more than what a worker found in an earlier chunk.
-        fed?;
-        if let Some((_, error)) = first {
-            return Err(error.into());
-        }
+            // This ends the workers.
+            drop(sender);
+            let mut done = vec![here.done()];
+            for worker in workers {
+                done.push(worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            (fed, done)
+        });
+        let mut first: Option<(u64, Error)> = None;
         let mut manifest = self.manifest.clone();
         let mut sorted: Vec<Sorted> = Vec::new();
-        for part in parts {
+        for part in done {
+            if let Some(panic) = part.panic {
+                resume_unwind(panic);
+            }
+            if let Some((number, error)) = part.error
+                && first.as_ref().is_none_or(|(other, _)| number < *other)
+            {
+                first = Some((number, error));
+            }
             manifest.documents += part.documents;
             manifest.bytes += part.bytes;
             sorted.push(part.words);
+        }
+        // What the source raised comes after all chunks that it gave.
+        match (fed, first) {
+            (Err(Halt::Caller(error)), _) | (Err(Halt::Source(error)), None) => return Err(error),
+            (_, Some((_, error))) => return Err(error.into()),
+            (Ok(()), None) => {}
         }
         let all = sorted.into_iter().reduce(Sorted::merge);
         Ok(match all {
@@ -148,65 +179,49 @@ impl Counter {
             None => Counts::default(),
         })
     }
+}
 
-    fn work(
-        &self,
-        receiver: &Mutex<Receiver<(u64, Chunk)>>,
-        stop: &AtomicBool,
-    ) -> Result<Part, (u64, Error)> {
-        let mut worker = Worker {
-            counter: self,
-            table: Table::new(),
-            normalized: String::new(),
-            spaced: String::new(),
-            documents: 0,
-            bytes: 0,
-        };
-        loop {
-            let got = match receiver.lock() {
-                Ok(receiver) => receiver.recv(),
-                Err(_) => break,
-            };
-            let Ok((number, chunk)) = got else { break };
-            if stop.load(Ordering::Relaxed) {
-                continue;
-            }
-            if let Err(error) = worker.chunk(&chunk, stop) {
-                stop.store(true, Ordering::Relaxed);
-                // Chunks that wait are dropped, so that whoever hands them out is not held up.
-                while receiver.lock().is_ok_and(|receiver| receiver.recv().is_ok()) {}
-                return Err((number, error));
-            }
-        }
-        let Worker { table, documents, bytes, .. } = worker;
-        let words = if stop.load(Ordering::Relaxed) { Table::new() } else { table };
-        Ok(Part { words: words.into_sorted(), documents, bytes })
+/// Why no chunk comes.
+#[derive(Debug)]
+pub(crate) enum Halt<E> {
+    /// The text cannot be read. Chunks before may hold an earlier error.
+    Source(E),
+    /// The caller wants to stop.
+    Caller(E),
+}
+
+/// What all threads look at.
+struct State {
+    /// The smallest number of a chunk that failed; the highest number there is while none has.
+    failed: AtomicU64,
+    /// Whether all work shall end.
+    cancelled: AtomicBool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { failed: AtomicU64::new(u64::MAX), cancelled: AtomicBool::new(false) }
     }
 }
 
-/// Hands out until there is no more, or a worker failed.
-fn hand_out<E>(
-    next: &mut impl FnMut() -> Result<Option<Chunk>, E>,
-    sender: SyncSender<(u64, Chunk)>,
-    stop: &AtomicBool,
-) -> Result<(), E> {
-    let mut number = 0;
-    while let Some(chunk) = next()? {
-        if stop.load(Ordering::Relaxed) || sender.send((number, chunk)).is_err() {
-            break;
-        }
-        number += 1;
+impl State {
+    /// Whether a chunk is of no use any more.
+    fn is_idle(&self, number: u64) -> bool {
+        self.cancelled.load(Ordering::Relaxed) || number > self.failed.load(Ordering::Relaxed)
     }
-    // Dropping the sender ends the workers.
-    drop(sender);
-    Ok(())
 }
 
-/// The number of threads when none is given.
-fn default_threads() -> usize {
-    let given = std::env::var("SUBTOK_NUM_THREADS").ok().and_then(|value| value.parse().ok());
-    let processors = || thread::available_parallelism().map_or(1, NonZero::get);
-    given.filter(|&threads| threads > 0).unwrap_or_else(processors)
+/// How a thread is started.
+fn builder() -> thread::Builder {
+    let builder = thread::Builder::new();
+    #[cfg(test)]
+    if tests::STARTS.get() == 0 {
+        // No system has room for such a stack.
+        return builder.stack_size(1 << 60);
+    }
+    #[cfg(test)]
+    tests::STARTS.set(tests::STARTS.get() - 1);
+    builder
 }
 
 /// What one thread counted.
@@ -214,15 +229,23 @@ struct Part {
     words: Sorted,
     documents: u64,
     bytes: u64,
+    error: Option<(u64, Error)>,
+    panic: Option<Panic>,
 }
+
+type Panic = Box<dyn std::any::Any + Send>;
 
 struct Worker<'a> {
     counter: &'a Counter,
+    state: &'a State,
     table: Table,
     normalized: String,
     spaced: String,
     documents: u64,
     bytes: u64,
+    /// The first chunk that failed here.
+    error: Option<(u64, Error)>,
+    panic: Option<Panic>,
 }
 
 #[derive(serde::Deserialize)]
@@ -231,30 +254,87 @@ struct Line<'a> {
     text: Cow<'a, str>,
 }
 
-impl Worker<'_> {
-    fn chunk(&mut self, chunk: &Chunk, stop: &AtomicBool) -> Result<()> {
+impl<'a> Worker<'a> {
+    fn new(counter: &'a Counter, state: &'a State) -> Self {
+        Self {
+            counter,
+            state,
+            table: Table::new(),
+            normalized: String::new(),
+            spaced: String::new(),
+            documents: 0,
+            bytes: 0,
+            error: None,
+            panic: None,
+        }
+    }
+
+    /// Takes chunks until there are no more, whatever happens: whoever hands them out is never held up.
+    fn work(mut self, receiver: &Mutex<Receiver<(u64, Chunk)>>) -> Part {
+        loop {
+            let got = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((number, chunk)) = got else { return self.done() };
+            self.take(number, &chunk);
+        }
+    }
+
+    /// Counts a chunk, unless it is of no use.
+    fn take(&mut self, number: u64, chunk: &Chunk) {
+        if self.state.is_idle(number) {
+            return;
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.chunk(number, chunk))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                self.state.failed.fetch_min(number, Ordering::Relaxed);
+                if self.error.is_none() {
+                    self.error = Some((number, error));
+                }
+            }
+            Err(panic) => {
+                self.state.failed.fetch_min(number, Ordering::Relaxed);
+                self.state.cancelled.store(true, Ordering::Relaxed);
+                self.panic = Some(panic);
+            }
+        }
+    }
+
+    fn done(self) -> Part {
+        let Self { state, table, documents, bytes, error, panic, .. } = self;
+        // After a failure nobody asks for the words.
+        let words = if state.is_idle(u64::MAX) { Table::new() } else { table };
+        Part { words: words.into_sorted(), documents, bytes, error, panic }
+    }
+
+    fn chunk(&mut self, chunk_number: u64, chunk: &Chunk) -> Result<()> {
         match chunk {
             Chunk::Documents { text, ends, starts } => {
                 let mut start = 0;
                 for &end in ends {
                     self.document(&text[start..end], *starts || start > 0)?;
                     start = end;
-                    if stop.load(Ordering::Relaxed) {
+                    if self.state.is_idle(chunk_number) {
                         break;
                     }
                 }
             }
             Chunk::Lines { bytes, first, path } => {
                 for (number, line) in (*first..).zip(bytes.split(|&byte| byte == b'\n')) {
-                    if line.trim_ascii().is_empty() {
+                    let line = line.trim_ascii();
+                    if line.is_empty() {
                         continue;
                     }
-                    let line: Line = serde_json::from_slice(line).map_err(|error| {
-                        let place = format!("line {number}");
-                        Error::format("JSON lines", place, error.to_string()).in_file(path)
-                    })?;
+                    let bad = |problem: String| {
+                        Error::format("JSON lines", format!("line {number}"), problem).in_file(path)
+                    };
+                    // An array would do for `serde`, too: its items in the order of the fields.
+                    if line[0] != b'{' {
+                        return Err(bad("no object `{...}`".to_owned()));
+                    }
+                    let line: Line =
+                        serde_json::from_slice(line).map_err(|error| bad(error.to_string()))?;
                     self.document(&line.text, true)?;
-                    if stop.load(Ordering::Relaxed) {
+                    if self.state.is_idle(chunk_number) {
                         break;
                     }
                 }
@@ -274,7 +354,8 @@ impl Worker<'_> {
             normalizer.normalize_into(text, normalized);
             text = normalized;
         }
-        if counter.splitter.add_prefix_space && starts && !text.starts_with(' ') {
+        if counter.splitter.add_prefix_space && starts && !text.is_empty() && !text.starts_with(' ')
+        {
             spaced.clear();
             spaced.push(' ');
             spaced.push_str(text);

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::fs;
 use std::ops::ControlFlow;
 
@@ -8,6 +9,11 @@ use tempfile::TempDir;
 use super::*;
 use crate::error::ErrorKind;
 use crate::normalize::BertNormalizer;
+
+thread_local! {
+    /// How many more threads the system gives to this one.
+    pub(super) static STARTS: Cell<usize> = const { Cell::new(usize::MAX) };
+}
 
 fn go(_: Phase, _: u64, _: u64) -> ControlFlow<()> {
     ControlFlow::Continue(())
@@ -127,7 +133,10 @@ fn an_error_of_the_source_comes_through_and_a_break_interrupts() {
     let error = counter.count_chunks(|| {
         left -= 1;
         let chunk = Chunk::Documents { text: "a b".into(), ends: vec![3], starts: true };
-        if left == 0 { Err(Error::training("the source failed")) } else { Ok(Some(chunk)) }
+        if left == 0 {
+            return Err(Halt::Source(Error::training("the source failed")));
+        }
+        Ok(Some(chunk))
     });
     assert_eq!(error.unwrap_err().to_string(), "cannot train: the source failed");
     let folder = TempDir::new().unwrap();
@@ -135,4 +144,92 @@ fn an_error_of_the_source_comes_through_and_a_break_interrupts() {
     fs::write(&path, "some words here ".repeat(1000)).unwrap();
     let error = counter.count_files(&[path], &mut |_, _, _| ControlFlow::Break(())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
+}
+
+#[test]
+fn a_document_is_not_cut_before_a_normaliser_that_may_change_the_sides() {
+    let bert = counter("bert", 2).normalizer;
+    let gpt2 = PreTokenizer::by_name("gpt2").unwrap();
+    let counter = Counter::new(bert, &gpt2, Manifest::default(), Some(2)).unwrap();
+    let text = "aa\nbb\n".repeat(100);
+    let wanted = [(" ", 1), (" aa", 99), (" bb", 100), ("aa", 1)];
+    let wanted = wanted.map(|(word, count)| (word.to_owned(), count));
+    assert_eq!(words(&counter.count_texts([text.as_str()]).unwrap()), wanted);
+    let file = count_files(&counter, &[("a.txt", text.as_bytes())]).unwrap();
+    assert_eq!(words(&file), wanted);
+}
+
+#[test]
+fn the_first_bad_line_is_told_for_any_number_of_threads() {
+    let good = "{\"text\": \"a b\"}\n";
+    let slow = format!("{{\"text\": \"{}\", \"x\": \n", "word ".repeat(50_000));
+    let content = [&good.repeat(7), &slow, &good.repeat(3), "{\n", &good.repeat(3)].concat();
+    for threads in [1, 2, 4, 8].repeat(3) {
+        let error = count_files(&counter("gpt2", threads), &[("a.jsonl", content.as_bytes())]);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("JSON lines at line 8: "), "{threads} threads: {error}");
+    }
+}
+
+#[test]
+fn a_chunk_that_failed_goes_before_a_source_that_failed_later() {
+    for threads in [1, 2, 4].repeat(3) {
+        let mut given = 0;
+        let next = || {
+            given += 1;
+            let word = "{\"text\": ".to_owned() + &" ".repeat(1_000_000);
+            let path = PathBuf::from("a.jsonl");
+            match given {
+                1 => Ok(Some(Chunk::Lines { bytes: word.into_bytes(), first: 1, path })),
+                _ => Err(Halt::Source(Error::training("the source failed"))),
+            }
+        };
+        let error = counter("gpt2", threads).count_chunks(next).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Format, "{error}");
+    }
+}
+
+#[test]
+fn what_threads_the_system_gives_do_the_work() {
+    let texts = ["some words, and more of them"; 40];
+    let wanted = counter("gpt2", 1).count_texts(texts).unwrap();
+    for starts in [0, 1, 3] {
+        STARTS.set(starts);
+        assert_eq!(counter("gpt2", 1024).count_texts(texts).unwrap(), wanted);
+        assert_eq!(STARTS.get(), 0);
+    }
+    STARTS.set(100);
+    counter("gpt2", 100).count_texts(["short"]).unwrap();
+    assert_eq!(STARTS.get(), 99);
+}
+
+#[test]
+fn a_panic_of_the_threads_comes_through_and_holds_nobody_up() {
+    for threads in [1, 3] {
+        // A chunk that no source makes: its end is beyond its text.
+        let next = || {
+            let chunk = Chunk::Documents { text: "a".into(), ends: vec![9], starts: true };
+            Ok::<_, Halt<Error>>(Some(chunk))
+        };
+        let counter = counter("gpt2", threads);
+        assert!(catch_unwind(AssertUnwindSafe(|| counter.count_chunks(next))).is_err());
+    }
+}
+
+#[test]
+fn an_empty_document_has_no_word_even_with_a_prefix_space() {
+    let pre_tokenizer =
+        PreTokenizer::ByteLevel { add_prefix_space: true, trim_offsets: true, use_regex: true };
+    let counter = Counter::new(None, &pre_tokenizer, Manifest::default(), Some(1)).unwrap();
+    let counts = counter.count_texts(["", ""]).unwrap();
+    assert!(counts.is_empty());
+    assert_eq!(counts.manifest().documents, 2);
+}
+
+#[test]
+fn a_line_must_be_an_object() {
+    for line in ["[\"hello\"]", "\"hello\"", "5", "null"] {
+        let error = count_files(&counter("gpt2", 1), &[("a.jsonl", line.as_bytes())]).unwrap_err();
+        assert!(error.to_string().contains("a.jsonl: JSON lines at line 1: no object"), "{error}");
+    }
 }
