@@ -56,7 +56,8 @@ impl Alphabet {
     ///
     /// # Errors
     /// [`Error::Training`] when a word of characters is not UTF-8, when counts add up to 2^64 or more;
-    /// [`Error::Argument`] for an empty special token or affix.
+    /// [`Error::Argument`] for an empty special token, and for a limit that
+    /// is less than the initial alphabet.
     pub(crate) fn new<W: Words + ?Sized>(
         words: &W,
         unit: Unit,
@@ -77,7 +78,7 @@ impl Alphabet {
             Unit::Char => seen.chars.iter().map(|(&c, counts)| (c, counts[0])).collect(),
         };
         frequencies.retain(|&(_, count)| count > 0);
-        let kept = keep(frequencies, unit, config, images);
+        let kept = keep(frequencies, unit, config, images)?;
 
         let mut alphabet = Self {
             tokens: Vec::new(),
@@ -248,7 +249,7 @@ fn keep(
     unit: Unit,
     config: &BpeTrainConfig,
     images: &[char; 256],
-) -> Vec<char> {
+) -> Result<Vec<char>> {
     let initial: &[char] = match &config.initial_alphabet {
         InitialAlphabet::Bytes if unit == Unit::Byte => images,
         InitialAlphabet::Bytes => &[],
@@ -257,13 +258,18 @@ fn keep(
     let mut wanted: Vec<char> = initial.to_vec();
     wanted.sort_unstable();
     wanted.dedup();
+    // `tokenizers` keeps as many of them as fit, at random.
+    if let Some(limit) = config.limit_alphabet.filter(|&limit| limit < wanted.len()) {
+        let needed = format!("at least {}, which initial_alphabet has", wanted.len());
+        return Err(Error::argument("limit_alphabet", limit, needed));
+    }
     frequencies.retain(|(c, _)| wanted.binary_search(c).is_err());
     frequencies.extend(wanted.iter().map(|&c| (c, u64::MAX)));
     frequencies.sort_unstable_by_key(|&(c, count)| (std::cmp::Reverse(count), c));
     frequencies.truncate(config.limit_alphabet.unwrap_or(usize::MAX));
     let mut kept: Vec<char> = frequencies.into_iter().map(|(c, _)| c).collect();
     kept.sort_unstable();
-    kept
+    Ok(kept)
 }
 
 #[inline]
@@ -330,6 +336,22 @@ mod tests {
         let error =
             Alphabet::new(words.as_slice(), Unit::Byte, &config, &mut |_| Ok(())).err().unwrap();
         assert!(error.to_string().contains("2^64"), "{error}");
+        for (initial, limit, fits) in [
+            (InitialAlphabet::Bytes, 50, false),
+            (InitialAlphabet::Bytes, 256, true),
+            (InitialAlphabet::Chars(vec!['x', 'y', 'x']), 1, false),
+            (InitialAlphabet::Chars(vec!['x', 'y', 'x']), 2, true),
+        ] {
+            let limited = BpeTrainConfig {
+                limit_alphabet: Some(limit),
+                initial_alphabet: initial,
+                ..config.clone()
+            };
+            let result = Alphabet::new([].as_slice(), Unit::Byte, &limited, &mut |_| Ok(()));
+            let error = result.err().map(|error| error.to_string());
+            assert_eq!(error.is_none(), fits);
+            assert!(error.is_none_or(|text| text.contains("initial_alphabet")));
+        }
         let config = BpeTrainConfig { special_tokens: vec![String::new()], ..config };
         let error =
             Alphabet::new([].as_slice(), Unit::Byte, &config, &mut |_| Ok(())).err().unwrap();

@@ -47,7 +47,7 @@ fn config() -> impl Strategy<Value = BpeTrainConfig> {
                     special_tokens: specials.into_iter().map(String::from).collect(),
                     min_frequency,
                     max_token_length: max,
-                    limit_alphabet: limit,
+                    limit_alphabet: limit.map(|limit| limit.max(initial.len())),
                     initial_alphabet: InitialAlphabet::Chars(initial),
                     continuing_subword_prefix: head.map(String::from),
                     end_of_word_suffix: tail.map(String::from),
