@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyInt};
 
 use super::args::{path, size};
 use super::errors::wrong_type;
@@ -80,6 +80,14 @@ impl PyCounts {
         Ok(other.py().detach(|| self.inner.add(&theirs))?.into())
     }
 
+    fn __radd__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        // What `sum` starts from.
+        if other.is_exact_instance_of::<PyInt>() && other.eq(0)? {
+            return Ok(slf.get().inner.clone().into());
+        }
+        Err(wrong_type("the first operand", "Counts", other))
+    }
+
     fn __mul__(&self, weight: &Bound<'_, PyAny>) -> PyResult<Self> {
         let times = size("the weight", weight)? as u64;
         Ok(weight.py().detach(|| self.inner.times(times))?.into())
@@ -117,13 +125,14 @@ impl PyCounts {
             .map_err(|error| Error::format(FORMAT, "manifest", error.to_string()))?;
         how(&manifest)?;
         let bad = |problem: &str| Error::format(FORMAT, "offsets", problem);
-        let (offsets, counts) = (offsets.as_slice()?, counts.as_slice()?);
+        // Copies: other threads may write into the arrays while the interpreter is let go.
+        let (offsets, counts) = (offsets.as_slice()?.to_vec(), counts.as_slice()?.to_vec());
         if offsets.len() != counts.len() + 1 {
             return Err(bad("there must be one more than there are counts").into());
         }
         let make = || {
             let mut words = Vec::with_capacity(counts.len());
-            for (span, &count) in offsets.windows(2).zip(counts) {
+            for (span, &count) in offsets.windows(2).zip(&counts) {
                 let word = match (usize::try_from(span[0]), usize::try_from(span[1])) {
                     (Ok(start), Ok(end)) => bytes.get(start..end),
                     _ => None,
