@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import pickle
@@ -91,6 +92,8 @@ def reference(
         {"special_tokens": ["<|endoftext|>", "the", "<|endoftext|>"]},
         {"min_frequency": 7},
         {"max_token_length": 4},
+        {"max_token_length": 0},
+        {"max_token_length": 1},
         {"initial_alphabet": []},
     ],
     ids=lambda options: " ".join(options) or "defaults",
@@ -250,6 +253,8 @@ def test_counts_add_up_and_are_stored(texts: list[str], tmp_path: Path) -> None:
     assert words(subtok.Counts.merge(parts)) == words(whole)
     assert words(parts[0] + parts[1]) == words(subtok.count(iter(texts[0::4] + texts[1::4])))
     assert words(3 * whole) == words(whole * 3) == {w: 3 * n for w, n in words(whole).items()}
+    assert words(sum(parts)) == words(whole)  # type: ignore[arg-type]
+    assert words(0 + whole) == words(whole)
     path = tmp_path / "counts.parquet"
     whole.save(path)
     for copy in (subtok.Counts.load(path), pickle.loads(pickle.dumps(whole))):
@@ -275,6 +280,9 @@ def test_counts_that_do_not_go_together_are_refused(texts: list[str]) -> None:
         gpt2 * -1
     with pytest.raises(ArgumentTypeError, match="must be Counts, not int"):
         gpt2 + 5  # type: ignore[operator]
+    for other in (5, False, 0.0, None):
+        with pytest.raises(ArgumentTypeError, match="the first operand must be Counts"):
+            other + gpt2
     with pytest.raises(ArgumentTypeError, match=r"parts\[0\]"):
         subtok.Counts.merge([5])  # type: ignore[list-item]
     with pytest.raises(ArgumentError, match="parts is empty"):
@@ -347,8 +355,8 @@ def test_damaged_files_of_counts_are_errors(texts: list[str], tmp_path: Path) ->
         (iter(["a", 5]), ArgumentTypeError, r"source\[1\] must be a string"),
         (iter(["a b", "c\ud800"]), TextError, "surrogate at character 1 of row 1"),
         ("no/such/file.txt", FileError, "no/such/file.txt"),
-        ([], TrainingError, "no words"),
-        (iter([]), TrainingError, "no words"),
+        ([], TrainingError, "no words: "),
+        (iter([]), TrainingError, "no words in an iterator: "),
         (iter(["", ""]), TrainingError, "no words"),
         (pa.array(["a"]), UnsupportedError, "Arrow"),
     ],
@@ -364,6 +372,9 @@ def test_a_bad_source_is_told(source: Any, error: type[SubtokError], match: str)
         ("a.txt", b"a \xff b", "a.txt: text at byte 2: invalid UTF-8"),
         ("a.jsonl", b'{"text": "a b"}\n{"text": ', "a.jsonl: JSON lines at line 2"),
         ("a.jsonl", b'{"other": "a b"}', "missing field `text`"),
+        ("a.jsonl", b'{"text": "a b"}\n["hello"]', "a.jsonl: JSON lines at line 2: no object"),
+        ("a.jsonl", rb'{"text": "\ud800"}', "a.jsonl: JSON lines at line 1: .*surrogate"),
+        ("a.jsonl.gz", gzip.compress(rb'{"text": "\ud800"}'), "a.jsonl.gz: a lone surrogate"),
         ("a.txt.gz", b"\x1f\x8b\x08garbage", "a.txt.gz"),
         ("a.txt.zst", b"\x28\xb5\x2f\xfdgarbage", "a.txt.zst"),
         ("a.parquet", b"PAR1 garbage PAR1", "a.parquet"),
@@ -395,6 +406,7 @@ def test_a_bad_file_is_told_with_its_place(
         ({"special_tokens": [""]}, ArgumentError, "special_tokens"),
         ({"min_frequency": -1}, ArgumentError, "min_frequency"),
         ({"max_token_length": -1}, ArgumentError, "max_token_length"),
+        ({"limit_alphabet": 50}, ArgumentError, "at least 256, which initial_alphabet has"),
         ({"initial_alphabet": "nope"}, ArgumentError, "initial_alphabet"),
         ({"initial_alphabet": ["ab"]}, ArgumentError, "single characters"),
         ({"end_of_word_suffix": "</w>"}, UnsupportedError, "end_of_word_suffix"),
@@ -417,6 +429,49 @@ def test_wordpiece_needs_room_and_an_unknown_token() -> None:
         subtok.train_wordpiece(iter(["abc"]), 8)
     with pytest.raises(ArgumentError, match="UNK"):
         subtok.train_wordpiece(iter(["abc"]), 100, special_tokens=["[PAD]"])
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_files_without_a_word_are_named(count: int, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.txt" for number in range(count)]
+    for path in paths:
+        path.write_text("")
+    with pytest.raises(TrainingError, match=r"no words in .*0\.txt") as error:
+        subtok.train_bpe(paths, 300)
+    assert (" and 2 more: " in str(error.value)) == (count == 5)
+
+
+def test_the_first_bad_line_is_told_for_any_number_of_threads(tmp_path: Path) -> None:
+    lines = [json.dumps({"text": "some words " * 100})] * 9000
+    lines[7500] = lines[8100] = "{"
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(lines))
+    for threads in (1, 2, 4):
+        with pytest.raises(FormatError, match="line 7501: "):
+            subtok.count(path, threads=threads)
+
+
+def test_a_long_document_is_not_cut_before_a_normalizer() -> None:
+    bert = {
+        "type": "BertNormalizer",
+        "clean_text": True,
+        "handle_chinese_chars": True,
+        "strip_accents": None,
+        "lowercase": True,
+    }
+    half = 200_000
+    found = words(subtok.count(iter(["aa\nbb\n" * half]), "gpt2", normalizer=bert))
+    assert found == {b"aa": 1, b" aa": half - 1, b" bb": half, b" ": 1}
+
+
+def test_empty_documents_have_no_words() -> None:
+    split = {
+        "type": "ByteLevel",
+        "add_prefix_space": True,
+        "trim_offsets": True,
+        "use_regex": True,
+    }
+    assert words(subtok.count(iter(["", ""]), split)) == {}  # type: ignore[arg-type]
 
 
 def test_exceptions_of_the_caller_come_through() -> None:
