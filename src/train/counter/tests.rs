@@ -233,3 +233,21 @@ fn a_line_must_be_an_object() {
         assert!(error.to_string().contains("a.jsonl: JSON lines at line 1: no object"), "{error}");
     }
 }
+
+#[test]
+fn a_bad_number_of_threads_in_the_environment_is_told() {
+    let variable = "SUBTOK_NUM_THREADS";
+    if std::env::var(variable).is_ok_and(|value| value == "many") {
+        let gpt2 = PreTokenizer::by_name("gpt2").unwrap();
+        let error = Counter::new(None, &gpt2, Manifest::default(), None).unwrap_err();
+        assert!(error.to_string().starts_with("SUBTOK_NUM_THREADS is \"many\""), "{error}");
+        return;
+    }
+    // Only another process can have another environment.
+    let name = "train::counter::tests::a_bad_number_of_threads_in_the_environment_is_told";
+    let this = std::env::current_exe().unwrap();
+    let mut child = std::process::Command::new(this);
+    let output = child.args([name, "--exact"]).env(variable, "many").output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("1 passed"), "{told}");
+}
