@@ -115,7 +115,7 @@ impl Counter {
         let (sender, receiver) = sync_channel::<(u64, Chunk)>(self.threads);
         let receiver = Mutex::new(receiver);
         let (fed, done) = thread::scope(|scope| {
-            let mut here = Worker::new(self, &state);
+            let mut here: Option<Worker<'_>> = None;
             let mut workers = Vec::new();
             let mut room = self.threads;
             let mut hand_out = || {
@@ -132,7 +132,7 @@ impl Counter {
                         }
                     }
                     if workers.is_empty() {
-                        here.take(number, &chunk);
+                        here.get_or_insert_with(|| Worker::new(self, &state)).take(number, &chunk);
                     } else if sender.send((number, chunk)).is_err() {
                         break;
                     }
@@ -145,7 +145,7 @@ impl Counter {
             }
             // This ends the workers.
             drop(sender);
-            let mut done = vec![here.done()];
+            let mut done: Vec<Part> = here.map(Worker::done).into_iter().collect();
             for worker in workers {
                 done.push(worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
             }
@@ -174,10 +174,8 @@ impl Counter {
             (Ok(()), None) => {}
         }
         let all = sorted.into_iter().reduce(Sorted::merge);
-        Ok(match all {
-            Some(all) => Counts::from_sorted(&all, manifest),
-            None => Counts::default(),
-        })
+        let all = all.unwrap_or_else(|| Table::new().into_sorted());
+        Ok(Counts::from_sorted(&all, manifest))
     }
 }
 

@@ -224,6 +224,9 @@ fn an_empty_document_has_no_word_even_with_a_prefix_space() {
     let counts = counter.count_texts(["", ""]).unwrap();
     assert!(counts.is_empty());
     assert_eq!(counts.manifest().documents, 2);
+    let manifest = Manifest { pretokenizer: "x".into(), ..Manifest::default() };
+    let counter = Counter::new(None, &pre_tokenizer, manifest, Some(1)).unwrap();
+    assert_eq!(counter.count_texts([]).unwrap().manifest().pretokenizer, "x");
 }
 
 #[test]
