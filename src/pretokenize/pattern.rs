@@ -56,7 +56,8 @@ pub(super) fn portable(regex: &str) -> Option<&'static str> {
 /// signs that names have is a misspelt name: as a pattern it would match nothing but itself.
 pub(super) fn not_a_name<'a>(argument: &'static str, given: &'a str) -> Result<&'a str> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
-    if given.chars().all(is_name) {
+    let has_letters = given.contains(|c: char| c.is_ascii_alphanumeric());
+    if given.trim().is_empty() || (has_letters && given.chars().all(is_name)) {
         let wanted = "gpt2, cl100k_base, llama3, qwen2, o200k_base, bert (for training), or a \
                       regular expression";
         return Err(Error::argument(argument, format!("{given:?}"), wanted));

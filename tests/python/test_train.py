@@ -526,7 +526,7 @@ def test_ctrl_c_stops_training(phase: str, tmp_path: Path) -> None:
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "train.md"
 ACCEPTED = (
-    *(r"a", r"\n|\r|\t|\.|\(", r"[^\r\n]+", r"\p{Han}+", r"\P{L}", r"\s+", r"\S+", r"\d", r"\D"),
+    *(r"a|b", r"\n|\r|\t|\.|\(", r"[^\r\n]+", r"\p{Han}+", r"\P{L}", r"\s+", r"\S+", r"\d", r"\D"),
     *(r"(a|b)", r"(?:ab)+", r"(?i:ab)", r"a(?=b)", r"a(?!b)", r"a?b*c+d{1,3}", r"a??b*?c+?"),
     *(r"a?+b*+c++", r"a{1,2}?", r"(?![\s\S])|a"),
 )
