@@ -9,8 +9,10 @@ mod counts;
 mod embedding;
 mod encoding;
 mod errors;
+mod info;
 mod padded;
 mod sources;
+mod stream;
 mod text;
 mod tokenizer;
 mod trainer;
@@ -31,7 +33,9 @@ mod _subtok {
     #[pymodule_export]
     use super::encoding::PyEncoding;
     #[pymodule_export]
-    use super::tokenizer::{PyDecodeStream, PyTokenizer};
+    use super::stream::PyDecodeStream;
+    #[pymodule_export]
+    use super::tokenizer::PyTokenizer;
     #[pymodule_export]
     use super::trainer::{count, train_bpe, train_wordpiece};
 

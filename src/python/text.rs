@@ -68,6 +68,14 @@ impl Held {
     }
 }
 
+/// A text that must be a string, no bytes.
+pub(crate) fn string(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Held> {
+    if !value.is_instance_of::<PyString>() {
+        return Err(wrong_type(name, "a string", value));
+    }
+    Held::new(value, name, None, Surrogates::Strict)
+}
+
 fn in_row(error: Error, row: Option<usize>) -> Error {
     match row {
         Some(row) => error.in_row(row),

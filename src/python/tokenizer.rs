@@ -1,7 +1,6 @@
 //! `subtok.Tokenizer` and its stream decoder.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 
 use numpy::{PyArray1, ToPyArray};
 use pyo3::prelude::*;
@@ -12,17 +11,15 @@ use super::arrays::{self, IdRules};
 use super::batch::PyEncodingBatch;
 use super::encoding::{PyEncoding, RowSource, Source};
 use super::errors::{argument, check_signals, raise, wrong_type};
-use super::text::{Held, HeldInput, HeldRows, SURROGATES, Surrogates};
-use crate::decode::Decoder;
+use super::info;
+use super::stream::PyDecodeStream;
+use super::text::{Held, HeldInput, HeldRows, SURROGATES, Surrogates, string};
 use crate::error::Error;
 use crate::formats::{self, VocabTxtOptions};
-use crate::model::{BpeOptions, Model, WordPieceOptions};
-use crate::normalize::{BertNormalizer, Normalizer};
+use crate::model::{BpeOptions, WordPieceOptions};
+use crate::normalize::BertNormalizer;
 use crate::pretokenize::PreTokenizer;
-use crate::tokenizer::{
-    AddedToken, EncodeOptions, TokenStream, Tokenizer, TokenizerBuilder, UnknownIds,
-};
-use crate::unicode;
+use crate::tokenizer::{EncodeOptions, Tokenizer, TokenizerBuilder, UnknownIds};
 
 /// A tokenizer: immutable, picklable, safe to share between threads.
 #[pyclass(frozen, name = "Tokenizer", module = "subtok", weakref)]
@@ -47,13 +44,6 @@ fn unknown(errors: Option<&Bound<'_, PyAny>>) -> PyResult<UnknownIds> {
 
 fn surrogates(errors: Option<&Bound<'_, PyAny>>) -> PyResult<Surrogates> {
     errors.map_or(Ok(Surrogates::Strict), |errors| choice("errors", errors, &SURROGATES))
-}
-
-fn string(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Held> {
-    if !value.is_instance_of::<PyString>() {
-        return Err(wrong_type(name, "a string", value));
-    }
-    Held::new(value, name, None, Surrogates::Strict)
 }
 
 /// Text above this is worth letting other threads run meanwhile, in bytes.
@@ -296,7 +286,7 @@ impl PyTokenizer {
             tokens.try_iter().map_err(|_| wrong_type("tokens", "a list of strings", tokens))?;
         let mut added = Vec::new();
         for (row, token) in given.enumerate() {
-            added.push(added_token(&token?, row, special)?);
+            added.push(info::added_token(&token?, row, special)?);
         }
         Ok(tokens.py().detach(|| self.inner.with_added_tokens(added))?.into())
     }
@@ -309,41 +299,7 @@ impl PyTokenizer {
     }
 
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let declared = self.inner.declaration();
-        let (road, splitter) = self.inner.road();
-        let (table, cache) = self.inner.table_bytes();
-        let info = PyDict::new(py);
-        info.set_item("model", declared.model.kind())?;
-        info.set_item("vocab_size", self.inner.vocab_size())?;
-        info.set_item("id_limit", self.inner.id_limit())?;
-        if let Model::Bpe(model) = &declared.model {
-            info.set_item("merges", model.merges().len())?;
-            info.set_item("ignore_merges", model.options().ignore_merges)?;
-        }
-        let normalizer = declared.normalizer.as_ref().map(|Normalizer::Bert(_)| "BertNormalizer");
-        info.set_item("normalizer", normalizer)?;
-        info.set_item("pre_tokenizer", declared.pre_tokenizer.as_ref().map(pre_tokenizer_name))?;
-        info.set_item(
-            "post_processor",
-            declared.post_processor.as_ref().map(super::super::postprocess::PostProcessor::name),
-        )?;
-        let decoder = declared.decoder.as_ref().map(|decoder| match decoder {
-            Decoder::ByteLevel { .. } => "ByteLevel",
-            Decoder::WordPiece { .. } => "WordPiece",
-        });
-        info.set_item("decoder", decoder)?;
-        info.set_item("added_tokens", self.inner.added_tokens().count())?;
-        info.set_item("road", road)?;
-        info.set_item("splitter", splitter)?;
-        let versions = PyDict::new(py);
-        versions.set_item("split_patterns", unicode::CLASSES_VERSION)?;
-        versions.set_item("bert_categories", unicode::BERT_CATEGORIES_VERSION)?;
-        versions.set_item("bert_decomposition", unicode::BERT_DECOMPOSITION_VERSION)?;
-        versions.set_item("bert_lower_case", unicode::BERT_LOWER_CASE_VERSION)?;
-        info.set_item("unicode", versions)?;
-        info.set_item("table_bytes", table)?;
-        info.set_item("cache_bytes", cache)?;
-        Ok(info)
+        info::of(py, &self.inner)
     }
 
     #[pyo3(signature = (
@@ -525,8 +481,7 @@ impl PyTokenizer {
 
     #[pyo3(signature = (*, skip_special_tokens = true))]
     fn stream(&self, skip_special_tokens: bool) -> PyDecodeStream {
-        let size = self.inner.id_limit();
-        PyDecodeStream { stream: Mutex::new(self.inner.stream(skip_special_tokens)), size }
+        PyDecodeStream::new(self.inner.stream(skip_special_tokens), self.inner.id_limit())
     }
 
     fn truncate(&self, text: &Bound<'_, PyAny>, max_tokens: &Bound<'_, PyAny>) -> PyResult<String> {
@@ -611,62 +566,5 @@ fn check_clean_up(py: Python<'_>, clean_up: Option<bool>) -> PyResult<()> {
     match clean_up {
         Some(true) => Err(raise(py, "UnsupportedError", "clean_up=True is not supported yet")),
         _ => Ok(()),
-    }
-}
-
-fn pre_tokenizer_name(part: &PreTokenizer) -> String {
-    match part {
-        PreTokenizer::ByteLevel { .. } => "ByteLevel".to_owned(),
-        PreTokenizer::Split { .. } => "Split".to_owned(),
-        PreTokenizer::Bert => "BertPreTokenizer".to_owned(),
-        PreTokenizer::Sequence(parts) => {
-            let names: Vec<String> = parts.iter().map(pre_tokenizer_name).collect();
-            format!("Sequence[{}]", names.join(", "))
-        }
-    }
-}
-
-/// A string, or an object with the attributes of an added token.
-fn added_token(value: &Bound<'_, PyAny>, row: usize, special: bool) -> PyResult<AddedToken> {
-    let name = format!("tokens[{row}]");
-    if value.is_instance_of::<PyString>() {
-        return Ok(AddedToken::new(string(&name, value)?.text(), special));
-    }
-    let Ok(content) = value.getattr("content") else {
-        return Err(wrong_type(&name, "a string or an added token", value));
-    };
-    let flag = |flag: &str| -> PyResult<bool> { value.getattr(flag)?.extract() };
-    Ok(AddedToken {
-        content: string(&name, &content)?.text().to_owned(),
-        single_word: flag("single_word")?,
-        lstrip: flag("lstrip")?,
-        rstrip: flag("rstrip")?,
-        normalized: flag("normalized")?,
-        special: special || flag("special")?,
-    })
-}
-
-/// Text as its ids come.
-#[pyclass(frozen, name = "DecodeStream", module = "subtok")]
-pub(crate) struct PyDecodeStream {
-    stream: Mutex<TokenStream>,
-    size: usize,
-}
-
-impl PyDecodeStream {
-    fn locked<T>(&self, work: impl FnOnce(&mut TokenStream) -> T) -> T {
-        work(&mut self.stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
-    }
-}
-
-#[pymethods]
-impl PyDecodeStream {
-    fn step(&self, id: &Bound<'_, PyAny>) -> PyResult<String> {
-        let id = arrays::id(id, self.locked(|stream| stream.position()), self.size)?;
-        Ok(self.locked(|stream| stream.step(id))?)
-    }
-
-    fn finish(&self) -> String {
-        self.locked(TokenStream::finish)
     }
 }
