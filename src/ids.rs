@@ -13,25 +13,25 @@ pub const MAX_TEXT_BYTES: usize = (u32::MAX - 64) as usize;
 
 /// Two adjacent ids, packed so that one integer is hashed and compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pair(u64);
+pub(crate) struct Pair(u64);
 
 impl Pair {
     /// The pair of `left` and `right`; pairs order by left id, then by right id.
     #[inline]
-    pub fn new(left: TokenId, right: TokenId) -> Self {
+    pub(crate) fn new(left: TokenId, right: TokenId) -> Self {
         Self(u64::from(left) << 32 | u64::from(right))
     }
 
     /// The first id.
     #[inline]
-    pub fn left(self) -> TokenId {
+    pub(crate) fn left(self) -> TokenId {
         (self.0 >> 32) as TokenId
     }
 
     /// The second id.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the low half is what is asked for")]
-    pub fn right(self) -> TokenId {
+    pub(crate) fn right(self) -> TokenId {
         self.0 as TokenId
     }
 
@@ -43,7 +43,7 @@ impl Pair {
 
     /// Both ids in one integer.
     #[inline]
-    pub fn packed(self) -> u64 {
+    pub(crate) fn packed(self) -> u64 {
         self.0
     }
 }

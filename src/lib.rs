@@ -39,7 +39,7 @@ pub use formats::{
     normalizer_from_json, normalizer_to_json, pre_tokenizer_from_json, pre_tokenizer_to_json,
     read_tiktoken, save, to_json,
 };
-pub use ids::{MAX_ID, MAX_TEXT_BYTES, Pair, Span, TokenId};
+pub use ids::{MAX_ID, MAX_TEXT_BYTES, Span, TokenId};
 pub use model::{Bpe, BpeOptions, CacheStats, Model, Vocab, WordPiece, WordPieceOptions};
 #[cfg(feature = "reference")]
 pub use model::{bpe_reference, wordpiece_reference};

@@ -33,7 +33,7 @@ use crate::ids::{TokenId, check_text_length};
 use crate::model::pieces::PieceCache;
 use crate::model::{CacheStats, Model};
 use crate::normalize::Normalizer;
-use crate::postprocess::fit::{self, PaddingParams, TruncationParams};
+use crate::postprocess::fit::{self, Direction, PaddingParams, TruncationParams};
 use crate::postprocess::{Layout, PostProcessor, TrimOffsets};
 use crate::pretokenize::{PreTokenizer, Splitter};
 
@@ -196,12 +196,15 @@ impl Tokenizer {
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
         self.check(options)?;
-        if options.padding.is_some() {
-            let row = BatchRow { input, pair };
-            out.extend(self.encode_batch(&[row], options, 1, &mut || Ok(()))?.ids);
-            return Ok(());
+        let start = out.len();
+        self.plan.scratch.with(|scratch| self.plan.row_ids(input, pair, options, scratch, out))?;
+        if let Some(padding) = &options.padding {
+            let length = out.len() - start;
+            let missing = fit::padded_length(length, padding)?.saturating_sub(length);
+            let at = if padding.direction == Direction::Left { start } else { out.len() };
+            out.splice(at..at, std::iter::repeat_n(padding.pad_id, missing));
         }
-        self.plan.scratch.with(|scratch| self.plan.row_ids(input, pair, options, scratch, out))
+        Ok(())
     }
 
     /// Checks what does not depend on the text, so that it fails on the first call and not on the

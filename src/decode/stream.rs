@@ -28,13 +28,6 @@ impl DecodeStream {
         self.give(out);
     }
 
-    /// The same for a token whose bytes are known: see [`Decoder::is_byte_level`].
-    pub fn step_bytes(&mut self, bytes: &[u8], out: &mut String) {
-        self.waiting.extend_from_slice(bytes);
-        self.started = true;
-        self.give(out);
-    }
-
     /// Appends what still waits, and goes back to the beginning. Half a character becomes U+FFFD.
     pub fn finish(&mut self, out: &mut String) {
         out.push_str(&String::from_utf8_lossy(&self.waiting));

@@ -252,11 +252,6 @@ impl Bpe {
     pub(crate) fn table_bytes(&self) -> usize {
         self.pairs.bytes() + self.table.bytes()
     }
-
-    /// The number of distinct pairs that merge.
-    pub fn pair_count(&self) -> usize {
-        self.pairs.len()
-    }
 }
 
 fn single_byte(token: &str) -> Option<u8> {

@@ -98,11 +98,6 @@ impl PairTable {
         }
     }
 
-    /// The number of pairs.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
     /// The memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         std::mem::size_of_val(&*self.slots)
@@ -121,7 +116,7 @@ mod tests {
         }
         let old = table.insert(Pair::new(3, 21), Merge { rank: 5_000, id: 9 });
         assert_eq!(old, Some(Merge { rank: 3, id: 4 }));
-        assert_eq!(table.len(), 1_000);
+        assert_eq!(table.len, 1_000);
         assert_eq!(table.get(Pair::new(3, 21)), Some(Merge { rank: 5_000, id: 9 }));
         assert_eq!(table.get(Pair::new(999, 6_993)), Some(Merge { rank: 999, id: 1_000 }));
         assert_eq!(table.get(Pair::new(21, 3)), None);
