@@ -28,6 +28,7 @@ mod ranks;
 mod tiktoken;
 mod vocab_txt;
 
+use std::io;
 use std::path::Path;
 
 use document::{Document, ModelDocument};
@@ -187,10 +188,11 @@ fn load_bpe_files(vocab: &Path) -> Result<TokenizerBuilder> {
 pub fn to_json(tokenizer: &Tokenizer, pretty: bool) -> Result<String> {
     let mut out = Vec::new();
     let pre_tokenizer = portable::pre_tokenizer(tokenizer.declaration())?;
-    // Writing to memory does not fail, and what is written is UTF-8.
+    // Writing to memory does not fail, and what is written is UTF-8; were it not so, nobody would get
+    // an empty text for a tokenizer.
     json_write::write(tokenizer, pre_tokenizer.as_ref(), pretty, &mut out)
-        .map_err(|error| Error::io("write", Path::new(json::FORMAT), error))?;
-    Ok(String::from_utf8(out).unwrap_or_default())
+        .and_then(|()| String::from_utf8(out).map_err(io::Error::other))
+        .map_err(|error| Error::io("write", Path::new(json::FORMAT), error))
 }
 
 /// Writes a tokenizer to a `tokenizer.json`, whole or not at all; see [`to_json`].

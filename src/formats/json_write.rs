@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use serde::ser::{Serialize, Serializer};
+use serde::ser::{Error as _, Serialize, SerializeSeq, Serializer};
 
 use crate::decode::Decoder;
 use crate::ids::TokenId;
@@ -400,8 +400,15 @@ struct MergesOut<'a> {
 
 impl Serialize for MergesOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Every side of a merge is a token: a model is not made otherwise.
-        let token = |id| self.vocab.token(id).unwrap_or_default();
-        serializer.collect_seq(self.merges.iter().map(|&(a, b)| [token(a), token(b)]))
+        let token = |id| {
+            let missing =
+                || S::Error::custom(format_args!("a merge of id {id}, which is no token"));
+            self.vocab.token(id).ok_or_else(missing)
+        };
+        let mut out = serializer.serialize_seq(Some(self.merges.len()))?;
+        for &(left, right) in self.merges {
+            out.serialize_element(&[token(left)?, token(right)?])?;
+        }
+        out.end()
     }
 }

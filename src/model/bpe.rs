@@ -175,7 +175,7 @@ impl Bpe {
         }
         let mut entries = Vec::with_capacity(self.vocab.len());
         for (id, token) in self.vocab.iter() {
-            let bytes = self.token_bytes(id).unwrap_or_default();
+            let Some(bytes) = self.token_bytes(id) else { continue };
             if bytes.len() > MAX_KEY || byte_level::unspell(token).is_none() || !produced(id) {
                 continue;
             }
