@@ -89,7 +89,8 @@ fn build_model(model: ModelDocument) -> Result<Model> {
         ModelDocument::Bpe { vocab, merges, ignore_merges } => {
             let vocab =
                 Vocab::new(vocab).map_err(|error| placed(error, json::FORMAT, "model.vocab"))?;
-            let bpe = Bpe::new(vocab, &merges, BpeOptions { ignore_merges });
+            let bpe =
+                Bpe::new(vocab, &merges, BpeOptions { ignore_merges, ..BpeOptions::default() });
             bpe.map(Model::Bpe).map_err(|error| placed(error, json::FORMAT, ""))
         }
         ModelDocument::WordPiece {

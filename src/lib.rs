@@ -21,6 +21,7 @@ mod postprocess;
 mod pretokenize;
 #[cfg(feature = "python")]
 mod python;
+mod regex;
 mod threads;
 mod tokenizer;
 mod train;
@@ -40,19 +41,21 @@ pub use formats::{
     read_tiktoken, save, to_json,
 };
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Span, TokenId};
-pub use model::{Bpe, BpeOptions, CacheStats, Model, Vocab, WordPiece, WordPieceOptions};
+pub use model::{
+    Alphabet, Bpe, BpeOptions, CacheStats, Model, Unigram, UnigramOptions, Vocab, WordLevel,
+    WordPiece, WordPieceOptions,
+};
 #[cfg(feature = "reference")]
 pub use model::{bpe_reference, wordpiece_reference};
-pub use normalize::{Aligned, BertNormalizer, Normalizer};
+pub use normalize::{Aligned, BertNormalizer, Normalizer, Precompiled, Replace};
 pub use postprocess::fit::{
     Direction, PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy,
 };
 pub use postprocess::{PostProcessor, TemplatePiece, TemplateProcessing, TemplateSpecial};
 #[cfg(feature = "reference")]
 pub use pretokenize::reference as pretokenize_reference;
-pub use pretokenize::{
-    Dialect, PreTokenizer, SplitBehavior, SplitPattern, Splitter, rank_file_pattern,
-};
+pub use pretokenize::{PreTokenizer, PrependScheme, SplitBehavior, Splitter, rank_file_pattern};
+pub use regex::{Dialect, Pattern, Regex};
 pub use threads::count as thread_count;
 pub use tokenizer::{
     AddedToken, BatchIds, BatchRow, EncodeOptions, Encoding, Input, TokenStream, Tokenizer,

@@ -2,14 +2,18 @@
 
 pub(crate) mod bpe;
 pub(crate) mod pieces;
+mod unigram;
 mod vocab;
+mod wordlevel;
 mod wordpiece;
 
 #[cfg(feature = "reference")]
 pub use bpe::reference as bpe_reference;
-pub use bpe::{Bpe, BpeOptions};
+pub use bpe::{Alphabet, Bpe, BpeOptions};
 pub use pieces::CacheStats;
+pub use unigram::{Unigram, UnigramOptions};
 pub use vocab::Vocab;
+pub use wordlevel::WordLevel;
 #[cfg(feature = "reference")]
 pub use wordpiece::reference as wordpiece_reference;
 pub use wordpiece::{WordPiece, WordPieceOptions};
@@ -22,6 +26,10 @@ pub enum Model {
     Bpe(Bpe),
     /// Greedy longest match with a continuation prefix.
     WordPiece(WordPiece),
+    /// Whole pieces.
+    WordLevel(WordLevel),
+    /// The most likely segmentation.
+    Unigram(Unigram),
 }
 
 impl Model {
@@ -30,6 +38,8 @@ impl Model {
         match self {
             Self::Bpe(model) => model.vocab(),
             Self::WordPiece(model) => model.vocab(),
+            Self::WordLevel(model) => model.vocab(),
+            Self::Unigram(model) => model.vocab(),
         }
     }
 
@@ -38,6 +48,8 @@ impl Model {
         match self {
             Self::Bpe(_) => "BPE",
             Self::WordPiece(_) => "WordPiece",
+            Self::WordLevel(_) => "WordLevel",
+            Self::Unigram(_) => "Unigram",
         }
     }
 }

@@ -9,11 +9,17 @@
 
 mod align;
 mod bert;
+mod precompiled;
 #[cfg(test)]
 mod reference;
+mod replace;
 
 pub use align::Aligned;
 pub use bert::BertNormalizer;
+pub use precompiled::Precompiled;
+pub use replace::Replace;
+
+use crate::error::{Error, Result};
 
 /// A rewriting of the text before it is split, as declared in `tokenizer.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,24 +27,89 @@ pub use bert::BertNormalizer;
 pub enum Normalizer {
     /// Clean text, space out ideographs, strip accents, lower case.
     Bert(BertNormalizer),
+    /// Every byte as a character of the byte alphabet.
+    ByteLevel,
+    /// Lower case.
+    Lowercase,
+    /// Canonical composition.
+    Nfc,
+    /// Canonical decomposition.
+    Nfd,
+    /// Compatibility composition.
+    Nfkc,
+    /// Compatibility decomposition.
+    Nfkd,
+    /// Control characters dropped and white space made plain, as sentencepiece's `nmt` rules do.
+    Nmt,
+    /// The character map of a sentencepiece model.
+    Precompiled(Precompiled),
+    /// A text in front of every text that is not empty.
+    Prepend(String),
+    /// A text for every match.
+    Replace(Replace),
+    /// One after the other.
+    Sequence(Vec<Normalizer>),
+    /// White space at the ends dropped.
+    Strip {
+        /// At the beginning.
+        left: bool,
+        /// At the end.
+        right: bool,
+    },
+    /// Marks without width dropped.
+    StripAccents,
 }
 
 impl Normalizer {
+    /// The name of the kind, as `tokenizer.json` writes it, with those of the members of a sequence.
+    pub fn describe(&self) -> String {
+        let name = match self {
+            Self::Bert(_) => "BertNormalizer",
+            Self::ByteLevel => "ByteLevel",
+            Self::Lowercase => "Lowercase",
+            Self::Nfc => "NFC",
+            Self::Nfd => "NFD",
+            Self::Nfkc => "NFKC",
+            Self::Nfkd => "NFKD",
+            Self::Nmt => "Nmt",
+            Self::Precompiled(_) => "Precompiled",
+            Self::Prepend(_) => "Prepend",
+            Self::Replace(_) => "Replace",
+            Self::Strip { .. } => "Strip",
+            Self::StripAccents => "StripAccents",
+            Self::Sequence(members) => {
+                let names: Vec<String> = members.iter().map(Self::describe).collect();
+                return format!("Sequence[{}]", names.join(", "));
+            }
+        };
+        name.to_owned()
+    }
+
     /// Appends the normalised `text` to `out`.
-    pub fn normalize_into(&self, text: &str, out: &mut String) {
+    ///
+    /// # Errors
+    /// [`Error::Pattern`] when a regular expression exceeds its bound.
+    pub fn normalize_into(&self, text: &str, out: &mut String) -> Result<()> {
         match self {
             Self::Bert(bert) => bert.write(text, out),
+            _ => return Err(Error::unsupported("this normalizer", "normalizer")),
         }
+        Ok(())
     }
 
     /// Replaces `out` by the normalised `text` and the origin of each of its bytes.
     ///
     /// The text must not be longer than [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES): positions are kept
     /// in 32 bits.
-    pub fn normalize_aligned(&self, text: &str, out: &mut Aligned) {
+    ///
+    /// # Errors
+    /// As [`Normalizer::normalize_into`].
+    pub fn normalize_aligned(&self, text: &str, out: &mut Aligned) -> Result<()> {
         out.clear();
         match self {
             Self::Bert(bert) => bert.write(text, out),
+            _ => return Err(Error::unsupported("this normalizer", "normalizer")),
         }
+        Ok(())
     }
 }

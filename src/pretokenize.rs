@@ -10,11 +10,10 @@ mod pattern;
 #[cfg(any(test, feature = "reference"))]
 pub mod reference;
 
-pub use pattern::Dialect;
-
 use crate::error::{Error, Result};
+use crate::regex::{Dialect, Pattern, Regex};
 use gpt::{Cl100kScanner, Gpt2Scanner};
-use pattern::{Known, RegexSplitter};
+use pattern::Known;
 
 /// A pre-tokenizer as it is declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +30,7 @@ pub enum PreTokenizer {
     /// Split by a pattern.
     Split {
         /// What separates or makes up pieces.
-        pattern: SplitPattern,
+        pattern: Pattern,
         /// What becomes of the matches.
         behavior: SplitBehavior,
         /// Swap matches and the text between them.
@@ -39,17 +38,45 @@ pub enum PreTokenizer {
     },
     /// White space removed, every punctuation character a piece of its own.
     Bert,
+    /// Split at a character, which is dropped.
+    CharDelimiterSplit(char),
+    /// Digits apart from everything else.
+    Digits {
+        /// Each digit is a piece, not each run of them.
+        individual: bool,
+    },
+    /// Pieces of so many characters.
+    FixedLength(usize),
+    /// Spaces become a visible character, and words begin with it.
+    Metaspace {
+        /// What stands for a space.
+        replacement: char,
+        /// Where one is put in front of a text that does not begin with it.
+        prepend: PrependScheme,
+        /// Split before each of them.
+        split: bool,
+    },
+    /// Punctuation apart from everything else.
+    Punctuation(SplitBehavior),
+    /// Borders between scripts.
+    UnicodeScripts,
+    /// Words and runs of punctuation; white space is dropped.
+    Whitespace,
+    /// What lies between white space.
+    WhitespaceSplit,
     /// One after the other.
     Sequence(Vec<PreTokenizer>),
 }
 
-/// What a [`PreTokenizer::Split`] looks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SplitPattern {
-    /// This very text.
-    String(String),
-    /// A regular expression.
-    Regex(String),
+/// Where a [`PreTokenizer::Metaspace`] puts its character in front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrependScheme {
+    /// In front of every stretch.
+    Always,
+    /// Nowhere.
+    Never,
+    /// In front of a stretch with which the text begins.
+    First,
 }
 
 /// What becomes of the matches of a [`PreTokenizer::Split`].
@@ -68,10 +95,32 @@ pub enum SplitBehavior {
 }
 
 impl PreTokenizer {
+    /// The name of the kind, as `tokenizer.json` writes it, with those of the members of a sequence.
+    pub fn describe(&self) -> String {
+        let name = match self {
+            Self::ByteLevel { .. } => "ByteLevel",
+            Self::Split { .. } => "Split",
+            Self::Bert => "BertPreTokenizer",
+            Self::CharDelimiterSplit(_) => "CharDelimiterSplit",
+            Self::Digits { .. } => "Digits",
+            Self::FixedLength(_) => "FixedLength",
+            Self::Metaspace { .. } => "Metaspace",
+            Self::Punctuation(_) => "Punctuation",
+            Self::UnicodeScripts => "UnicodeScripts",
+            Self::Whitespace => "Whitespace",
+            Self::WhitespaceSplit => "WhitespaceSplit",
+            Self::Sequence(members) => {
+                let names: Vec<String> = members.iter().map(Self::describe).collect();
+                return format!("Sequence[{}]", names.join(", "));
+            }
+        };
+        name.to_owned()
+    }
+
     /// The byte-level pre-tokenizer of a split pattern: `Split` then `ByteLevel`, as files of the
     /// cl100k family carry it.
     pub fn byte_level_split(regex: impl Into<String>) -> Self {
-        let pattern = SplitPattern::Regex(regex.into());
+        let pattern = Pattern::Regex(regex.into());
         Self::Sequence(vec![
             Self::Split { pattern, behavior: SplitBehavior::Isolated, invert: false },
             Self::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: false },
@@ -107,7 +156,7 @@ impl PreTokenizer {
         match self {
             Self::ByteLevel { .. } => true,
             Self::Sequence(parts) => parts.iter().any(Self::is_byte_level),
-            Self::Split { .. } | Self::Bert => false,
+            _ => false,
         }
     }
 }
@@ -147,7 +196,7 @@ enum Kind {
     Bert,
     Gpt2(Gpt2Scanner),
     Cl100k(Cl100kScanner),
-    Regex(Box<RegexSplitter>),
+    Regex { regex: Regex, keep_gaps: bool },
 }
 
 impl Splitter {
@@ -185,7 +234,7 @@ impl Splitter {
                 self.byte_level = true;
             }
             PreTokenizer::Split { pattern, behavior, invert } => {
-                let SplitPattern::Regex(regex) = pattern else {
+                let Pattern::Regex(regex) = pattern else {
                     return Err(Error::unsupported("a `Split` by a literal", "pre_tokenizer"));
                 };
                 if *behavior != SplitBehavior::Isolated || *invert {
@@ -197,10 +246,23 @@ impl Splitter {
                     Some(Known::Cl100k { digits, end_run }) => {
                         Kind::Cl100k(Cl100kScanner::new(digits, end_run))
                     }
-                    None => Kind::Regex(Box::new(RegexSplitter::new(regex, dialect)?)),
+                    None => Kind::Regex {
+                        regex: Regex::new(regex, dialect)?,
+                        keep_gaps: dialect == Dialect::TokenizerJson,
+                    },
                 })?;
             }
             PreTokenizer::Bert => self.refine(Kind::Bert)?,
+            PreTokenizer::CharDelimiterSplit(_)
+            | PreTokenizer::Digits { .. }
+            | PreTokenizer::FixedLength(_)
+            | PreTokenizer::Metaspace { .. }
+            | PreTokenizer::Punctuation(_)
+            | PreTokenizer::UnicodeScripts
+            | PreTokenizer::Whitespace
+            | PreTokenizer::WhitespaceSplit => {
+                return Err(Error::unsupported("this pre_tokenizer", "pre_tokenizer"));
+            }
             PreTokenizer::Sequence(parts) => {
                 for part in parts {
                     self.add(part, dialect)?;
@@ -230,7 +292,7 @@ impl Splitter {
             Kind::Bert => bert::split(text, piece),
             Kind::Gpt2(scanner) => scan(text, |bytes, at| scanner.next(bytes, at), piece),
             Kind::Cl100k(scanner) => scan(text, |bytes, at| scanner.next(bytes, at), piece),
-            Kind::Regex(regex) => regex.for_each(text, piece)?,
+            Kind::Regex { regex, keep_gaps } => isolate(regex, *keep_gaps, text, piece)?,
         }
         Ok(())
     }
@@ -247,7 +309,7 @@ impl Splitter {
             Kind::Bert => "bert scanner",
             Kind::Gpt2(_) => "gpt2 scanner",
             Kind::Cl100k(_) => "cl100k scanner",
-            Kind::Regex(_) => "regex engine",
+            Kind::Regex { .. } => "regex engine",
         }
     }
 }
@@ -262,6 +324,29 @@ fn scan(text: &str, next: impl Fn(&[u8], usize) -> usize, mut piece: impl FnMut(
         piece(at, end);
         at = end;
     }
+}
+
+/// Every match is a piece; what lies between is one too, or is dropped.
+fn isolate(
+    regex: &Regex,
+    keep_gaps: bool,
+    text: &str,
+    mut piece: impl FnMut(usize, usize),
+) -> Result<()> {
+    let mut done = 0;
+    regex.for_each_match(text, |start, end| {
+        if keep_gaps && done < start {
+            piece(done, start);
+        }
+        if start < end {
+            piece(start, end);
+        }
+        done = end;
+    })?;
+    if keep_gaps && done < text.len() {
+        piece(done, text.len());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

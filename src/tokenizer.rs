@@ -308,7 +308,7 @@ impl Tokenizer {
         let model = match (&self.plan.declared.model, &self.plan.road) {
             (Model::Bpe(model), _) => model.table_bytes(),
             (Model::WordPiece(_), Road::Bert(road)) => road.table_bytes(),
-            (Model::WordPiece(_), _) => 0,
+            _ => 0,
         };
         (model, PieceCache::BYTES)
     }
@@ -386,7 +386,7 @@ impl Plan {
             (Model::WordPiece(model), Road::Bert(road)) => {
                 road.encode(model, normalizer, &self.splitter, text, scratch, out)
             }
-            (Model::WordPiece(_), _) => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -18,7 +18,8 @@ use crate::postprocess::fit::{
     Direction, PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy,
 };
 use crate::postprocess::{PostProcessor, TemplatePiece, TemplateProcessing};
-use crate::pretokenize::{PreTokenizer, SplitBehavior, SplitPattern};
+use crate::pretokenize::{PreTokenizer, SplitBehavior};
+use crate::regex::Pattern;
 use crate::tokenizer::{AddedToken, Tokenizer};
 
 /// Writes a tokenizer; `pre_tokenizer` stands for its own. `pretty` breaks lines and indents by two
@@ -173,6 +174,7 @@ impl NormalizerOut {
                 strip_accents: bert.strip_accents,
                 lowercase: bert.lowercase,
             },
+            _ => unimplemented!(),
         }
     }
 }
@@ -204,8 +206,8 @@ impl<'a> PreTokenizerOut<'a> {
             }
             PreTokenizer::Split { pattern, behavior, invert } => Self::Split {
                 pattern: match pattern {
-                    SplitPattern::String(text) => PatternOut::String(text),
-                    SplitPattern::Regex(text) => PatternOut::Regex(text),
+                    Pattern::String(text) => PatternOut::String(text),
+                    Pattern::Regex(text) => PatternOut::Regex(text),
                 },
                 behavior: match behavior {
                     SplitBehavior::Removed => "Removed",
@@ -220,6 +222,7 @@ impl<'a> PreTokenizerOut<'a> {
             PreTokenizer::Sequence(parts) => {
                 Self::Sequence { pretokenizers: parts.iter().map(PreTokenizerOut::new).collect() }
             }
+            _ => unimplemented!(),
         }
     }
 }
@@ -379,6 +382,7 @@ impl<'a> ModelOut<'a> {
                     vocab,
                 }
             }
+            _ => unimplemented!(),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::node::shown;
 use crate::error::{Error, Result};
-use crate::pretokenize::{Dialect, PreTokenizer, SplitPattern, portable_pattern};
+use crate::pretokenize::{PreTokenizer, portable_pattern};
+use crate::regex::{Dialect, Pattern};
 use crate::tokenizer::TokenizerBuilder;
 
 /// The pre-tokenizer of a declaration as files carry it.
@@ -20,13 +21,13 @@ pub(super) fn pre_tokenizer(declaration: &TokenizerBuilder) -> Result<Option<Pre
 
 fn respell(declared: &PreTokenizer) -> Result<PreTokenizer> {
     Ok(match declared {
-        PreTokenizer::Split { pattern: SplitPattern::Regex(regex), behavior, invert } => {
+        PreTokenizer::Split { pattern: Pattern::Regex(regex), behavior, invert } => {
             let Some(portable) = portable_pattern(regex) else {
                 let what =
                     format!("a tokenizer.json with the rank file's split pattern {}", shown(regex));
                 return Err(Error::unsupported(what, "pre_tokenizer"));
             };
-            let pattern = SplitPattern::Regex(portable.to_owned());
+            let pattern = Pattern::Regex(portable.to_owned());
             PreTokenizer::Split { pattern, behavior: *behavior, invert: *invert }
         }
         PreTokenizer::Sequence(parts) => {

@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::ids::TokenId;
 use crate::model::{Bpe, Model};
-use crate::pretokenize::{Dialect, PreTokenizer, rank_file_pattern};
+use crate::pretokenize::{PreTokenizer, rank_file_pattern};
+use crate::regex::Dialect;
 use crate::tokenizer::{AddedToken, TokenizerBuilder};
 
 /// The declaration of a rank file. `pattern` is the name of a known one (`cl100k_base` ...) or a

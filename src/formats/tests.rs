@@ -226,7 +226,8 @@ fn options_of_the_model_in_use_are_refused_by_name() {
 
 #[test]
 fn every_form_of_a_split_is_read() {
-    use crate::pretokenize::{SplitBehavior, SplitPattern};
+    use crate::pretokenize::SplitBehavior;
+    use crate::regex::Pattern;
     for (name, behavior) in [
         ("Removed", SplitBehavior::Removed),
         ("Isolated", SplitBehavior::Isolated),
@@ -238,7 +239,7 @@ fn every_form_of_a_split_is_read() {
             json!({"type": "Split", "pattern": {"String": " "}, "behavior": name, "invert": true});
         let document = with(wordpiece(), "pre_tokenizer", part);
         let declaration = from_json(document.to_string().as_bytes()).unwrap();
-        let pattern = SplitPattern::String(" ".to_owned());
+        let pattern = Pattern::String(" ".to_owned());
         let wanted = PreTokenizer::Split { pattern, behavior, invert: true };
         assert_eq!(declaration.pre_tokenizer, Some(wanted));
     }
@@ -403,7 +404,7 @@ fn the_same_tokenizer_gives_the_same_bytes() {
 #[test]
 fn a_rank_files_pattern_is_spelled_for_the_other_engine_or_refused() {
     let mut declaration = from_json(bpe().to_string().as_bytes()).unwrap();
-    declaration.dialect = crate::pretokenize::Dialect::Tiktoken;
+    declaration.dialect = crate::regex::Dialect::Tiktoken;
     let mut written = |regex: &str| {
         declaration.pre_tokenizer = Some(PreTokenizer::byte_level_split(regex));
         to_json(&Tokenizer::build(declaration.clone()).unwrap(), false)

@@ -25,9 +25,33 @@ use crate::error::{Error, Result};
 use crate::ids::{MAX_ID, Pair, TokenId};
 use crate::unicode::byte_level;
 
+/// What the symbols of a model are before anything is merged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Alphabet {
+    /// The bytes of the text; tokens are spelled in the byte alphabet.
+    #[default]
+    Bytes,
+    /// The characters of the text.
+    Chars,
+}
+
 /// How a model departs from plain merging.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct BpeOptions {
+    /// What is merged.
+    pub alphabet: Alphabet,
+    /// The share of merges that are left out at random.
+    pub dropout: Option<f32>,
+    /// The token of characters that have none.
+    pub unk_token: Option<String>,
+    /// What marks a token that continues a word.
+    pub continuing_subword_prefix: Option<String>,
+    /// What marks a token that ends a word.
+    pub end_of_word_suffix: Option<String>,
+    /// Neighbouring unknown characters become one token.
+    pub fuse_unk: bool,
+    /// A character without a token becomes tokens of its bytes, such as `<0x0A>`.
+    pub byte_fallback: bool,
     /// A piece that is a token of the vocabulary becomes that token, whatever the merges say.
     pub ignore_merges: bool,
 }
@@ -92,7 +116,7 @@ impl Bpe {
     pub fn from_ranks(ranks: &[(Vec<u8>, TokenId)], special: &[(String, TokenId)]) -> Result<Self> {
         let spelled = ranks.iter().map(|(bytes, rank)| (byte_level::spell(bytes), *rank));
         let entries = spelled.chain(special.iter().cloned()).collect();
-        let options = BpeOptions { ignore_merges: true };
+        let options = BpeOptions { ignore_merges: true, ..BpeOptions::default() };
         let mut model = Self::without_merges(Vocab::new(entries)?, options)?;
         let mut special: Vec<TokenId> = special.iter().map(|&(_, id)| id).collect();
         special.sort_unstable();

@@ -1,15 +1,16 @@
 //! The slow twins of the scanners: the patterns themselves, on the regex engine.
 
-use super::pattern::{CL100K, CL100K_POSSESSIVE, GPT2, GPT2_POSSESSIVE, QWEN2, RegexSplitter};
-use super::{Dialect, PreTokenizer, Splitter};
+use super::pattern::{CL100K, CL100K_POSSESSIVE, GPT2, GPT2_POSSESSIVE, QWEN2};
+use super::{PreTokenizer, Splitter, isolate};
 use crate::error::Result;
+use crate::regex::{Dialect, Regex};
 
 /// A scanner and the pattern that it stands for.
 pub struct Twins {
     /// The pattern, spelled as a regular expression.
     pub pattern: &'static str,
     scanner: Splitter,
-    regex: RegexSplitter,
+    regex: Regex,
 }
 
 impl Twins {
@@ -24,7 +25,7 @@ impl Twins {
         let make = |pattern: &'static str, dialect| {
             let scanner = Splitter::compile(&PreTokenizer::byte_level_split(pattern), dialect)?;
             assert!(scanner.describe().ends_with("scanner"), "{pattern} has no scanner");
-            Ok(Self { pattern, scanner, regex: RegexSplitter::new(pattern, Dialect::Tiktoken)? })
+            Ok(Self { pattern, scanner, regex: Regex::new(pattern, Dialect::Tiktoken)? })
         };
         [GPT2, GPT2_POSSESSIVE, CL100K, CL100K_POSSESSIVE, QWEN2]
             .into_iter()
@@ -39,7 +40,7 @@ impl Twins {
     pub fn pieces<'a>(&self, text: &'a str) -> Result<(Vec<&'a str>, Vec<&'a str>)> {
         let (mut fast, mut slow) = (Vec::new(), Vec::new());
         self.scanner.for_each(text, |start, end| fast.push(&text[start..end]))?;
-        self.regex.for_each(text, |start, end| slow.push(&text[start..end]))?;
+        isolate(&self.regex, false, text, |start, end| slow.push(&text[start..end]))?;
         Ok((fast, slow))
     }
 }

@@ -1,7 +1,6 @@
 //! Scanners against their twins: every code point, every triple of class representatives, and
 //! random text; the syntax check of unknown patterns.
 
-use super::pattern::RegexSplitter;
 use super::reference::Twins;
 use super::*;
 use proptest::prelude::*;
@@ -138,7 +137,7 @@ fn the_two_spellings_of_cl100k_part_only_at_the_end_of_the_text() {
 
 #[test]
 fn unknown_patterns_are_refused_where_engines_read_them_differently() {
-    let refused = |pattern| RegexSplitter::new(pattern, Dialect::TokenizerJson).unwrap_err();
+    let refused = |pattern| Regex::new(pattern, Dialect::TokenizerJson).unwrap_err();
     for (pattern, construct) in [
         (r"\s+$", "$"),
         (r"\p{N}{1,3}+", "}+"),
@@ -159,16 +158,16 @@ fn unknown_patterns_are_refused_where_engines_read_them_differently() {
         r"(?i:'s)|\s+(?!\S)",
         r"\p{Lu}\p{M}*\.",
     ] {
-        assert!(RegexSplitter::new(pattern, Dialect::TokenizerJson).is_ok(), "{pattern}");
+        assert!(Regex::new(pattern, Dialect::TokenizerJson).is_ok(), "{pattern}");
     }
     assert_eq!(refused("a(").kind(), crate::ErrorKind::Argument);
 }
 
 #[test]
 fn a_pattern_out_of_bounds_is_an_error_with_its_place() {
-    let regex = RegexSplitter::new(r"(?!(a+)+\1$)ab|(a|aa)+(?=!)", Dialect::Tiktoken);
+    let regex = Regex::new(r"(?!(a+)+\1$)ab|(a|aa)+(?=!)", Dialect::Tiktoken);
     let text = format!("{}b", "a".repeat(64));
-    let error = regex.unwrap().for_each(&text, |_, _| ()).unwrap_err();
+    let error = regex.unwrap().for_each_match(&text, |_, _| ()).unwrap_err();
     assert_eq!(error.kind(), crate::ErrorKind::Pattern);
 }
 

@@ -25,9 +25,9 @@ pub(super) fn of<'py>(py: Python<'py>, tokenizer: &Tokenizer) -> PyResult<Bound<
         info.set_item("merges", model.merges().len())?;
         info.set_item("ignore_merges", model.options().ignore_merges)?;
     }
-    let normalizer = declared.normalizer.as_ref().map(|Normalizer::Bert(_)| "BertNormalizer");
+    let normalizer = declared.normalizer.as_ref().map(Normalizer::describe);
     info.set_item("normalizer", normalizer)?;
-    info.set_item("pre_tokenizer", declared.pre_tokenizer.as_ref().map(pre_tokenizer_name))?;
+    info.set_item("pre_tokenizer", declared.pre_tokenizer.as_ref().map(PreTokenizer::describe))?;
     info.set_item(
         "post_processor",
         declared.post_processor.as_ref().map(super::super::postprocess::PostProcessor::name),
@@ -49,18 +49,6 @@ pub(super) fn of<'py>(py: Python<'py>, tokenizer: &Tokenizer) -> PyResult<Bound<
     info.set_item("table_bytes", table)?;
     info.set_item("cache_bytes", cache)?;
     Ok(info)
-}
-
-fn pre_tokenizer_name(part: &PreTokenizer) -> String {
-    match part {
-        PreTokenizer::ByteLevel { .. } => "ByteLevel".to_owned(),
-        PreTokenizer::Split { .. } => "Split".to_owned(),
-        PreTokenizer::Bert => "BertPreTokenizer".to_owned(),
-        PreTokenizer::Sequence(parts) => {
-            let names: Vec<String> = parts.iter().map(pre_tokenizer_name).collect();
-            format!("Sequence[{}]", names.join(", "))
-        }
-    }
 }
 
 /// A string, or an object with the attributes of an added token.

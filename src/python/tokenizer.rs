@@ -198,7 +198,12 @@ impl PyTokenizer {
         let name = pretokenizer.map(|name| string("pretokenizer", name)).transpose()?;
         let pre_tokenizer = PreTokenizer::by_name(name.as_ref().map_or("gpt2", Held::text))?;
         Self::load(vocab.py(), || {
-            formats::from_bpe_files(&files.0, &files.1, pre_tokenizer, BpeOptions { ignore_merges })
+            formats::from_bpe_files(
+                &files.0,
+                &files.1,
+                pre_tokenizer,
+                BpeOptions { ignore_merges, ..BpeOptions::default() },
+            )
         })
     }
 

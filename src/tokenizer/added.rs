@@ -131,7 +131,7 @@ impl AddedVocabulary {
                 raw.push((content.clone(), *id));
             } else if let Some(normalizer) = normalizer {
                 let mut text = String::new();
-                normalizer.normalize_into(content, &mut text);
+                normalizer.normalize_into(content, &mut text)?;
                 if text != *content {
                     self.decoded.insert(*id, text.clone());
                 }

@@ -92,10 +92,13 @@ impl Plan {
     ) -> Result<()> {
         let raw = &text[part.start..part.end];
         let mut aligned = std::mem::take(&mut scratch.aligned);
-        let normal = self.declared.normalizer.as_ref().map(|normalizer| {
-            normalizer.normalize_aligned(raw, &mut aligned);
-            &aligned
-        });
+        let normal = match self.declared.normalizer.as_ref() {
+            Some(normalizer) => {
+                normalizer.normalize_aligned(raw, &mut aligned)?;
+                Some(&aligned)
+            }
+            None => None,
+        };
         let source = Source { raw, normal, base: part.start };
         let mut inner = Vec::new();
         self.added.split_normalized(source.text(), plain_specials, |part| inner.push(part));
@@ -122,6 +125,7 @@ impl Plan {
         match &self.declared.model {
             Model::Bpe(model) => self.bpe_pieces(model, source, part, scratch, sink),
             Model::WordPiece(model) => self.wordpiece_pieces(model, source, part, sink),
+            _ => Ok(()),
         }
     }
 

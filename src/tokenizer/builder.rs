@@ -6,7 +6,8 @@ use crate::model::Model;
 use crate::normalize::Normalizer;
 use crate::postprocess::PostProcessor;
 use crate::postprocess::fit::{PaddingParams, TruncationParams};
-use crate::pretokenize::{Dialect, PreTokenizer};
+use crate::pretokenize::PreTokenizer;
+use crate::regex::Dialect;
 
 /// What a tokenizer is made of, as files declare it. [`Tokenizer::build`](super::Tokenizer::build)
 /// checks and compiles it.

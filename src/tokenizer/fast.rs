@@ -167,7 +167,10 @@ impl BertRoad {
             let Some(key) = Key::new(token.as_bytes(), 0, token.len()) else { continue };
             normal.clear();
             match normalizer {
-                Some(normalizer) => normalizer.normalize_into(token, &mut normal),
+                Some(normalizer) if normalizer.normalize_into(token, &mut normal).is_err() => {
+                    continue;
+                }
+                Some(_) => {}
                 None => normal.push_str(token),
             }
             let mut whole = true;
@@ -236,7 +239,7 @@ impl BertRoad {
             None => text,
             Some(normalizer) => {
                 normal.clear();
-                normalizer.normalize_into(text, normal);
+                normalizer.normalize_into(text, normal)?;
                 normal
             }
         };

@@ -153,7 +153,7 @@ fn prefix_space(pre_tokenizer: &PreTokenizer) -> bool {
     match pre_tokenizer {
         PreTokenizer::ByteLevel { add_prefix_space, .. } => *add_prefix_space,
         PreTokenizer::Sequence(parts) => parts.iter().any(prefix_space),
-        PreTokenizer::Split { .. } | PreTokenizer::Bert => false,
+        _ => false,
     }
 }
 

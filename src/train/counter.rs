@@ -24,7 +24,8 @@ use super::count::{Sorted, Table};
 use super::{Counts, Manifest, Phase, Progress, Pulse};
 use crate::error::{Error, Result};
 use crate::normalize::Normalizer;
-use crate::pretokenize::{Dialect, PreTokenizer, Splitter};
+use crate::pretokenize::{PreTokenizer, Splitter};
+use crate::regex::Dialect;
 
 /// How documents become words.
 #[derive(Clone, Debug)]
@@ -349,7 +350,7 @@ impl<'a> Worker<'a> {
         let mut text = text;
         if let Some(normalizer) = &counter.normalizer {
             normalized.clear();
-            normalizer.normalize_into(text, normalized);
+            normalizer.normalize_into(text, normalized)?;
             text = normalized;
         }
         if counter.splitter.add_prefix_space && starts && !text.is_empty() && !text.starts_with(' ')

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What the data flows through, from the ground up.
 const LAYERS: [&[&str]; 5] = [
-    &["error", "files", "ids", "threads", "unicode"],
+    &["error", "files", "ids", "regex", "threads", "unicode"],
     &["normalize", "pretokenize", "model", "postprocess", "embed"],
     &["decode", "tokenizer"],
     &["train", "formats"],
@@ -18,8 +18,14 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// Edges inside a layer; there is none in layer 1.
-const SIBLINGS: [(&str, &str); 4] =
-    [("files", "error"), ("ids", "error"), ("threads", "error"), ("tokenizer", "decode")];
+const SIBLINGS: [(&str, &str); 6] = [
+    ("files", "error"),
+    ("ids", "error"),
+    ("regex", "error"),
+    ("regex", "unicode"),
+    ("threads", "error"),
+    ("tokenizer", "decode"),
+];
 
 /// Files that may say `unsafe`, and why.
 const UNSAFE: [(&str, &str); 3] = [

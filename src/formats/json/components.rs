@@ -6,7 +6,8 @@ use crate::formats::node::{Node, shown};
 use crate::ids::TokenId;
 use crate::normalize::{BertNormalizer, Normalizer};
 use crate::postprocess::{PostProcessor, TemplatePiece, TemplateProcessing, TemplateSpecial};
-use crate::pretokenize::{PreTokenizer, SplitBehavior, SplitPattern};
+use crate::pretokenize::{PreTokenizer, SplitBehavior};
+use crate::regex::Pattern;
 
 /// The types that the format knows, by slot: what is none of them is not only unsupported.
 const NORMALIZERS: [&str; 14] = [
@@ -176,10 +177,10 @@ pub(in crate::formats) fn pre_tokenizer(node: &Node<'_>) -> Result<PreTokenizer>
     }
 }
 
-fn pattern(node: &Node<'_>) -> Result<SplitPattern> {
+fn pattern(node: &Node<'_>) -> Result<Pattern> {
     match node.variant()? {
-        ("String", text) => Ok(SplitPattern::String(text.string()?.to_owned())),
-        ("Regex", text) => Ok(SplitPattern::Regex(text.string()?.to_owned())),
+        ("String", text) => Ok(Pattern::String(text.string()?.to_owned())),
+        ("Regex", text) => Ok(Pattern::Regex(text.string()?.to_owned())),
         _ => Err(node.fail("expected {\"String\": text} or {\"Regex\": pattern}")),
     }
 }

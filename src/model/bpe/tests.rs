@@ -9,7 +9,7 @@ fn vocab(tokens: &[&str]) -> Vocab {
 
 fn model(tokens: &[&str], merges: &[(&str, &str)], ignore_merges: bool) -> Result<Bpe> {
     let merges: Vec<_> = merges.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-    Bpe::new(vocab(tokens), &merges, BpeOptions { ignore_merges })
+    Bpe::new(vocab(tokens), &merges, BpeOptions { ignore_merges, ..BpeOptions::default() })
 }
 
 fn encode(model: &Bpe, piece: &[u8]) -> Vec<TokenId> {
@@ -107,7 +107,7 @@ proptest! {
         }
         let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
         for ignore_merges in [false, true] {
-            let model = Bpe::new(vocab(&tokens), &pairs, BpeOptions { ignore_merges }).unwrap();
+            let model = Bpe::new(vocab(&tokens), &pairs, BpeOptions { ignore_merges, ..BpeOptions::default() }).unwrap();
             prop_assert_eq!(encode(&model, &piece), reference::encode_piece(&model, &piece));
             for start in 0..piece.len().min(20) {
                 let part = &piece[start..];
