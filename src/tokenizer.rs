@@ -30,6 +30,7 @@ use self::added::AddedVocabulary;
 use self::bert::BertRoad;
 use self::decoding::DecodeTable;
 use self::scratch::{Scratch, ScratchPool};
+use crate::decode::Chain;
 use crate::error::{Error, Result};
 use crate::ids::{TokenId, check_text_length};
 use crate::model::pieces::PieceCache;
@@ -104,6 +105,7 @@ struct Plan {
     layouts: [[Layout; 2]; 2],
     trim: Option<TrimOffsets>,
     road: Road,
+    decoder: Chain,
     decode: OnceLock<DecodeTable>,
     scratch: ScratchPool,
 }
@@ -158,8 +160,9 @@ impl Tokenizer {
             _ => Road::Pieces,
         };
         let trim = declared.post_processor.as_ref().and_then(PostProcessor::trim_offsets);
+        let decoder = Chain::compile(declared.decoder.as_ref())?;
         let (decode, scratch) = (OnceLock::new(), ScratchPool::default());
-        let plan = Plan { declared, splitter, added, layouts, trim, road, decode, scratch };
+        let plan = Plan { declared, splitter, added, layouts, trim, road, decoder, decode, scratch };
         Ok(Self { plan: Arc::new(plan) })
     }
 
@@ -255,20 +258,6 @@ impl Tokenizer {
     /// The token of an id, added ones first.
     pub fn id_to_token(&self, id: TokenId) -> Option<&str> {
         self.plan.token(id)
-    }
-
-    /// The bytes that a token adds to decoded text, where that does not depend on its neighbours;
-    /// otherwise the bytes of its string.
-    pub fn token_bytes(&self, id: TokenId) -> Option<Vec<u8>> {
-        let token = self.plan.token(id)?;
-        let mut bytes = Vec::new();
-        match &self.plan.declared.decoder {
-            Some(decoder) if decoder.is_byte_level() => {
-                crate::decode::token_to_bytes(token, &mut bytes);
-            }
-            _ => bytes.extend_from_slice(token.as_bytes()),
-        }
-        Some(bytes)
     }
 
     /// The added tokens with their ids, ascending.

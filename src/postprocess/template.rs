@@ -40,10 +40,20 @@ pub enum TemplatePiece {
 pub struct TemplateSpecial {
     /// The name that pieces use.
     pub name: String,
+    /// The name that files repeat beside the ids; nothing depends on it.
+    pub id: String,
     /// The ids that stand there.
     pub ids: Vec<TokenId>,
     /// Their strings, one for each id.
     pub tokens: Vec<String>,
+}
+
+impl TemplateSpecial {
+    /// One token that is called by its string.
+    pub fn one(token: impl Into<String>, id: TokenId) -> Self {
+        let name = token.into();
+        Self { id: name.clone(), tokens: vec![name.clone()], name, ids: vec![id] }
+    }
 }
 
 impl TemplateProcessing {
@@ -87,7 +97,7 @@ impl TemplateProcessing {
         pair.extend([TemplatePiece::Sequence { index: 1, type_id: 1 }, piece(&sep, 1)]);
         let mut special_tokens: Vec<_> = [cls, sep]
             .into_iter()
-            .map(|(name, id)| TemplateSpecial { tokens: vec![name.clone()], name, ids: vec![id] })
+            .map(|(name, id)| TemplateSpecial::one(name, id))
             .collect();
         special_tokens.sort_by(|a, b| a.name.cmp(&b.name));
         special_tokens.dedup_by(|a, b| a.name == b.name);

@@ -28,7 +28,7 @@ fn roberta() -> PostProcessor {
 }
 
 fn named((name, id): (String, TokenId)) -> TemplateSpecial {
-    TemplateSpecial { tokens: vec![name.clone()], name, ids: vec![id] }
+    TemplateSpecial::one(name, id)
 }
 
 fn text(index: usize, type_id: u32) -> TemplatePiece {
@@ -160,6 +160,7 @@ fn layouts_count_what_they_add() {
 fn one_name_may_stand_for_several_tokens() {
     let many = TemplateSpecial {
         name: "[2FR]".to_owned(),
+        id: String::new(),
         ids: vec![1, 2],
         tokens: vec!["to".to_owned(), "FR".to_owned()],
     };
@@ -178,7 +179,7 @@ fn a_template_that_lies_is_refused() {
     assert_eq!(absent, "single is `x`, but must be one of the template's special_tokens");
     let twice = new(vec![], vec![named(cls()), named(cls())]).unwrap_err().to_string();
     assert_eq!(twice, "special_tokens is <s>, but must be there once");
-    let uneven = TemplateSpecial { name: "x".to_owned(), ids: vec![1, 2], tokens: vec![] };
+    let uneven = TemplateSpecial { ids: vec![1, 2], ..TemplateSpecial::one("x", 1) };
     assert!(matches!(new(vec![], vec![uneven]), Err(Error::Argument { .. })));
     assert!(matches!(new(vec![text(1, 0)], vec![]), Err(Error::Argument { .. })));
     assert!(matches!(new(vec![text(0, 0), text(0, 1)], vec![]), Err(Error::Unsupported { .. })));
