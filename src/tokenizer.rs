@@ -133,7 +133,7 @@ impl Tokenizer {
                     true => ByteAlphabet::Raw,
                     false => ByteAlphabet::Spelled,
                 };
-                Splitter::compile(pre_tokenizer, declared.dialect, bytes)?
+                { let _ = bytes; Splitter::compile(pre_tokenizer, declared.dialect)? }
             }
             None => Splitter::whole(),
         };
@@ -182,10 +182,10 @@ impl Tokenizer {
         pair: Option<Input<'_>>,
         options: &EncodeOptions,
     ) -> Result<Encoding> {
-        self.encode_in_batch(input, pair, options, 0)
+        self.encode_in_batch(input, pair, options, 0, 0)
     }
 
-    /// The same for a row of a batch whose longest row has `longest` tokens.
+    /// The same for row `row` of a batch whose longest row has `longest` tokens.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
@@ -194,12 +194,14 @@ impl Tokenizer {
         input: Input<'_>,
         pair: Option<Input<'_>>,
         options: &EncodeOptions,
+        row: usize,
         longest: usize,
     ) -> Result<Encoding> {
         self.check(options)?;
-        self.plan
-            .scratch
-            .with(|scratch| self.plan.row(input, pair, options, Some(longest), scratch))
+        self.plan.scratch.with(|scratch| {
+            self.plan.begin_row(options, row, scratch);
+            self.plan.row(input, pair, options, Some(longest), scratch)
+        })
     }
 
     /// The ids of one text, or two: those of [`Tokenizer::encode`], sooner. Appended to `out`.
@@ -215,7 +217,10 @@ impl Tokenizer {
     ) -> Result<()> {
         self.check(options)?;
         let start = out.len();
-        self.plan.scratch.with(|scratch| self.plan.row_ids(input, pair, options, scratch, out))?;
+        self.plan.scratch.with(|scratch| {
+            self.plan.begin_row(options, 0, scratch);
+            self.plan.row_ids(input, pair, options, scratch, out)
+        })?;
         if let Some(padding) = &options.padding {
             let length = out.len() - start;
             let missing = fit::padded_length(length, padding)?.saturating_sub(length);

@@ -272,10 +272,10 @@ impl PyEncodingBatch {
 
     /// The type ids of all rows.
     fn type_ids(&self) -> Result<Vec<Vec<u32>>, Error> {
-        let encode = |row: &BatchRow<'_>| {
+        let encode = |(number, row): (usize, &BatchRow<'_>)| {
             let Self { tokenizer, options, longest, .. } = self;
-            Ok(tokenizer.encode_in_batch(row.input, row.pair, options, *longest)?.type_ids)
+            Ok(tokenizer.encode_in_batch(row.input, row.pair, options, number, *longest)?.type_ids)
         };
-        self.rows.with(|rows| rows.iter().map(encode).collect())
+        self.rows.with(|rows| rows.iter().enumerate().map(encode).collect())
     }
 }
