@@ -8,12 +8,13 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use super::args::{Keywords, choice, path, size, threads};
 use super::arrays::{self, IdRules};
+use super::arrow::{NULLS, Nulls};
 use super::batch::PyEncodingBatch;
 use super::encoding::{PyEncoding, RowSource, Source};
 use super::errors::{argument, check_signals, raise, wrong_type};
 use super::info;
 use super::stream::PyDecodeStream;
-use super::text::{Held, HeldInput, HeldRows, SURROGATES, Surrogates, string};
+use super::text::{Held, HeldInput, HeldRows, Reading, SURROGATES, Surrogates, string};
 use crate::error::Error;
 use crate::formats::{self, VocabTxtOptions};
 use crate::model::{BpeOptions, WordPieceOptions};
@@ -44,6 +45,10 @@ fn unknown(errors: Option<&Bound<'_, PyAny>>) -> PyResult<UnknownIds> {
 
 fn surrogates(errors: Option<&Bound<'_, PyAny>>) -> PyResult<Surrogates> {
     errors.map_or(Ok(Surrogates::Strict), |errors| choice("errors", errors, &SURROGATES))
+}
+
+fn nulls(nulls: Option<&Bound<'_, PyAny>>) -> PyResult<Nulls> {
+    nulls.map_or(Ok(Nulls::Error), |nulls| choice("nulls", nulls, &NULLS))
 }
 
 /// Text above this is worth letting other threads run meanwhile, in bytes.
@@ -359,7 +364,7 @@ impl PyTokenizer {
         texts, pairs = None, *, threads = None, add_special_tokens = true, split_special_tokens = false,
         is_split_into_words = false, max_length = None, truncation = None, truncation_side = None,
         stride = None, padding = None, padding_side = None, pad_to_multiple_of = None, pad_id = None,
-        errors = None
+        errors = None, nulls = None
     ))]
     fn encode_batch(
         &self,
@@ -378,6 +383,7 @@ impl PyTokenizer {
         pad_to_multiple_of: Option<&Bound<'_, PyAny>>,
         pad_id: Option<&Bound<'_, PyAny>>,
         errors: Option<&Bound<'_, PyAny>>,
+        nulls: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyEncodingBatch> {
         let py = texts.py();
         let keywords = Keywords {
@@ -394,12 +400,17 @@ impl PyTokenizer {
         };
         let options = keywords.options(&self.inner)?;
         let threads = self::threads(threads)?;
-        let rows = HeldRows::new(texts, pairs, is_split_into_words, surrogates(errors)?)?;
+        let reading = Reading {
+            words: is_split_into_words,
+            surrogates: surrogates(errors)?,
+            nulls: self::nulls(nulls)?,
+        };
+        let rows = HeldRows::new(texts, pairs, reading)?;
         let encode = || {
             rows.with(|rows| self.inner.encode_batch(rows, &options, threads, &mut check_signals))
         };
         let batch = py.detach(encode)?;
-        Ok(PyEncodingBatch::new(py, self.inner.clone(), rows, options, batch))
+        PyEncodingBatch::new(py, self.inner.clone(), rows, options, batch)
     }
 
     #[pyo3(signature = (text, *, add_special_tokens = false))]
@@ -409,17 +420,20 @@ impl PyTokenizer {
         Ok(text_py(|| self.inner.count(text.text(), &options))?)
     }
 
-    #[pyo3(signature = (texts, *, add_special_tokens = false, threads = None))]
+    #[pyo3(signature = (texts, *, add_special_tokens = false, threads = None, nulls = None))]
     fn count_batch<'py>(
         &self,
         texts: &Bound<'py, PyAny>,
         add_special_tokens: bool,
         threads: Option<&Bound<'_, PyAny>>,
+        nulls: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let py = texts.py();
         let options = EncodeOptions { add_special_tokens, ..EncodeOptions::default() };
         let threads = self::threads(threads)?;
-        let rows = HeldRows::new(texts, None, false, Surrogates::Strict)?;
+        let nulls = self::nulls(nulls)?;
+        let reading = Reading { words: false, surrogates: Surrogates::Strict, nulls };
+        let rows = HeldRows::new(texts, None, reading)?;
         let count = || {
             rows.with(|rows| self.inner.count_batch(rows, &options, threads, &mut check_signals))
         };
