@@ -20,6 +20,7 @@ use crate::formats::{self, VocabTxtOptions};
 use crate::model::{BpeOptions, WordPieceOptions};
 use crate::normalize::BertNormalizer;
 use crate::pretokenize::PreTokenizer;
+use crate::regex::Dialect;
 use crate::tokenizer::{EncodeOptions, Tokenizer, TokenizerBuilder, UnknownIds};
 
 /// A tokenizer: immutable, picklable, safe to share between threads.
@@ -99,6 +100,11 @@ impl PyTokenizer {
     fn json(&self, py: Python<'_>, pretty: bool) -> PyResult<String> {
         Ok(py.detach(|| formats::to_json(&self.inner, pretty))?)
     }
+
+    /// The canonical form, and whose patterns are in it.
+    fn canonical(&self, py: Python<'_>) -> PyResult<(String, Dialect)> {
+        Ok(py.detach(|| formats::canonical(&self.inner))?)
+    }
 }
 
 #[pymethods]
@@ -125,6 +131,13 @@ impl PyTokenizer {
     fn from_str(json: &Bound<'_, PyAny>) -> PyResult<Self> {
         let held = string("json", json)?;
         Self::load(json.py(), || formats::from_json(held.text().as_bytes()))
+    }
+
+    /// What pickle calls for a tokenizer that no `tokenizer.json` can say.
+    #[staticmethod]
+    fn _from_rank_str(text: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let held = string("text", text)?;
+        Self::load(text.py(), || formats::from_canonical(held.text(), Dialect::Tiktoken))
     }
 
     #[staticmethod]
@@ -303,8 +316,12 @@ impl PyTokenizer {
 
     #[getter]
     fn fingerprint(&self, py: Python<'_>) -> PyResult<String> {
-        let hash =
-            py.import("hashlib")?.call_method1("sha256", (self.json(py, false)?.as_bytes(),))?;
+        let (mut text, dialect) = self.canonical(py)?;
+        if dialect == Dialect::Tiktoken {
+            // What a pattern means is whose it is.
+            text.push_str("\ntiktoken");
+        }
+        let hash = py.import("hashlib")?.call_method1("sha256", (text.as_bytes(),))?;
         hash.call_method0("hexdigest")?.extract()
     }
 
@@ -544,7 +561,12 @@ impl PyTokenizer {
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
         let class = slf.py().get_type::<Self>();
-        Ok((class.getattr("from_str")?, (slf.get().json(slf.py(), false)?,)))
+        let (text, dialect) = slf.get().canonical(slf.py())?;
+        let load = match dialect {
+            Dialect::TokenizerJson => "from_str",
+            Dialect::Tiktoken => "_from_rank_str",
+        };
+        Ok((class.getattr(load)?, (text,)))
     }
 
     fn __copy__(&self) -> Self {
@@ -557,7 +579,9 @@ impl PyTokenizer {
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> PyResult<bool> {
         match other.cast::<Self>() {
-            Ok(other) => Ok(self.json(other.py(), false)? == other.get().json(other.py(), false)?),
+            Ok(other) => {
+                Ok(self.canonical(other.py())? == other.get().canonical(other.py())?)
+            }
             Err(_) => Ok(false),
         }
     }
@@ -565,7 +589,7 @@ impl PyTokenizer {
     fn __hash__(&self, py: Python<'_>) -> PyResult<u64> {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
-        self.json(py, false)?.hash(&mut hasher);
+        self.canonical(py)?.0.hash(&mut hasher);
         Ok(hasher.finish())
     }
 
