@@ -5,6 +5,7 @@
 mod args;
 mod arrays;
 mod batch;
+mod components;
 mod counts;
 mod embedding;
 mod encoding;
@@ -26,6 +27,10 @@ mod _subtok {
 
     #[pymodule_export]
     use super::batch::PyEncodingBatch;
+    #[pymodule_export]
+    use super::components::{
+        decode_tokens, encode_batch, learn, normalize, pre_tokenize, with_parts,
+    };
     #[pymodule_export]
     use super::counts::PyCounts;
     #[pymodule_export]
