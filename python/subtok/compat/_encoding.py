@@ -82,20 +82,26 @@ class Rows:
 class Encoding:
     """The tokens of a text or pair."""
 
-    __slots__ = ("__weakref__", "_core", "_known", "_rows", "_sparse")
+    __slots__ = ("__weakref__", "_core", "_processed", "_rows", "_sparse", "_texts")
 
     def __init__(self) -> None:
         self._core: Core | None = None
         self._rows: Rows | None = Rows()
-        self._known = True
-        self._sparse = False
+        self._texts = 1
+        self._processed = self._sparse = False
 
     @classmethod
-    def _from_core(cls, core: Core, *, known: bool, sparse: bool = False) -> Encoding:
-        """Of what subtok gave. `known`: it says which token is from which text. `sparse`: without
-        strings, places and words, as `encode_batch_fast` promises no more."""
+    def _from_core(
+        cls, core: Core, *, texts: int, processed: bool, sparse: bool = False
+    ) -> Encoding:
+        """Of what subtok gave, for one text or two.
+
+        `processed`: by a post-processor, which knows where the texts lie. `sparse`: without strings,
+        places and words, as `encode_batch_fast` promises no more.
+        """
         made = cls.__new__(cls)
-        made._core, made._rows, made._known, made._sparse = core, None, known, sparse
+        made._core, made._rows = core, None
+        made._texts, made._processed, made._sparse = texts, processed, sparse
         return made
 
     @classmethod
@@ -107,10 +113,14 @@ class Encoding:
     def _copy(self) -> Encoding:
         if self._rows is not None:
             return self._from_rows(self._rows.copy())
-        made = Encoding.__new__(Encoding)
-        made._core, made._rows = self._core, None
-        made._known, made._sparse = self._known, self._sparse
-        return made
+        assert self._core is not None  # noqa: S101 (one of the two is there)
+        return self._part(self._core)
+
+    def _part(self, core: Core) -> Encoding:
+        """Of what subtok gave for the same call."""
+        return self._from_core(
+            core, texts=self._texts, processed=self._processed, sparse=self._sparse
+        )
 
     def _lists(self) -> Rows:
         """Lists to change; from now on they are what counts."""
@@ -129,12 +139,11 @@ class Encoding:
         assert self._core is not None  # noqa: S101 (one of the two is there)
         sequences = self._core.sequence_ids
         found: dict[int, range] = {}
-        for sequence in (0, 1):
+        for sequence in range(self._texts):
             places = np.flatnonzero(sequences == sequence)
-            if len(places):
-                found[sequence] = range(int(places[0]), int(places[-1]) + 1)
-        everything = found == {0: range(len(sequences))}
-        return {} if everything and not self._known else found
+            found[sequence] = range(int(places[0]), int(places[-1]) + 1) if len(places) else range(0)
+        everything = len(found[0]) == len(sequences) > 0
+        return {} if not self._processed and (self._texts == 1 or everything) else found
 
     def __len__(self) -> int:
         return len(self._rows.ids if self._core is None and self._rows else self._core or ())
@@ -196,8 +205,7 @@ class Encoding:
     def overflowing(self) -> list[Encoding]:
         if self._core is None:
             return list(self._lists().overflowing)
-        parts = self._core.overflowing
-        return [self._from_core(part, known=self._known, sparse=self._sparse) for part in parts]
+        return [self._part(part) for part in self._core.overflowing]
 
     @property
     def n_sequences(self) -> int:
@@ -394,7 +402,8 @@ class Encoding:
             rows.overflowing.append(encoding)
         for sequence, at in data["sequence_ranges"].items():
             rows.ranges[int(sequence)] = range(at["start"], at["end"])
-        self._core, self._rows, self._known, self._sparse = None, rows, True, False
+        self._core, self._rows, self._texts = None, rows, 1
+        self._processed = self._sparse = False
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Encoding) and self._state() == other._state()

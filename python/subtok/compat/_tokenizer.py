@@ -9,10 +9,11 @@ looked into until somebody asks for it.
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -87,7 +88,7 @@ class Tokenizer:
         self._built: tuple[Any, ...] = ()
 
     @classmethod
-    def _of(cls, core: _subtok.Tokenizer) -> Tokenizer:
+    def _of(cls, core: _subtok.Tokenizer) -> Self:
         """Over a `subtok.Tokenizer`."""
         made = cls.__new__(cls)
         made._start()
@@ -282,6 +283,25 @@ class Tokenizer:
             made.filename, made.errno = str(path), error.errno
             raise made from error
 
+    def __copy__(self) -> Self:
+        return self.__deepcopy__({})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A shell of its own; the core, which never changes, is shared."""
+        made = type(self).__new__(type(self))
+        vars(made).update(vars(self))
+        made._parts = copy.deepcopy(self._parts, memo)
+        made._added = list(self._added)
+        made._truncation, made._padding = self.truncation, self.padding
+        if self._model is not None:
+            if self._core is not None and self._built == self._key():
+                # What the core holds is read again when it is needed.
+                made._model, made._built = None, (*self._built[:2], None)
+            else:
+                made._model, made._core = copy.deepcopy(self._model, memo), None
+        made._seen = -1
+        return made
+
     def __getstate__(self) -> bytes:
         return self.to_str().encode()
 
@@ -417,7 +437,7 @@ class Tokenizer:
         _side(direction)
         added = self.num_special_tokens_to_add(is_pair=False)
         room = _number(max_length) - added
-        if stride and _number(stride) >= max(room, 0):
+        if _number(stride) > room >= 0:
             raise ArgumentError(
                 f"tokenizer stride set to {stride}, which is greater than or equal to its effective "
                 f"max length of {room} (= {max_length} original max length - {added} added special "
@@ -564,8 +584,11 @@ class Tokenizer:
                 padding["pad_token"],
             ),
         )
-        known = paired or self.post_processor is not None
-        return [Encoding._from_core(row, known=known, sparse=sparse) for row in batch]
+        texts, processed = 1 + paired, self.post_processor is not None
+        return [
+            Encoding._from_core(row, texts=texts, processed=processed, sparse=sparse)
+            for row in batch
+        ]
 
     def post_process(
         self, encoding: Encoding, pair: Encoding | None = None, add_special_tokens: bool = True

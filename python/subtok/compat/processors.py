@@ -125,7 +125,7 @@ class TemplateProcessing(PostProcessor):
             raise ArgumentError("Template for `pair` must use both sequences")
         missing = sorted((_special_names(one) | _special_names(two)) - tokens.keys())
         if missing:
-            raise ArgumentError(f"Missing SpecialToken(s) with id(s) `[{', '.join(missing)}]`")
+            raise ArgumentError(f"Missing SpecialToken(s) with id(s) `{', '.join(missing)}`")
         self._data = {
             "single": one,
             "pair": two,
