@@ -38,6 +38,8 @@ pub use component::{
     normalizer_from_json, normalizer_to_json, pre_tokenizer_from_json, pre_tokenizer_to_json,
 };
 use detect::{FileKind, detect};
+#[cfg(feature = "python")]
+pub(crate) use ranks::from_ranks;
 pub use ranks::from_tiktoken;
 pub use tiktoken::read_tiktoken;
 pub use vocab_txt::{VocabTxtOptions, from_vocab_txt};

@@ -1,8 +1,8 @@
 """Tokenizers for `transformers`, running on subtok.
 
-`load` gives an ordinary `transformers.PreTrainedTokenizerFast`: nothing is patched, only its backend
-is a `subtok.compat.Tokenizer`. So calls, padding, chat templates and `save_pretrained` are those of
-transformers itself.
+`load` gives an ordinary `transformers.PreTrainedTokenizerFast`: nothing is patched, only its
+backend is a `subtok.compat.Tokenizer`. So calls, padding, chat templates and `save_pretrained` are
+those of transformers itself.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _import(name: str) -> Any:
 
 
 class Backend(Tokenizer):
-    """A `subtok.compat.Tokenizer` that hands out added tokens of the class transformers looks for."""
+    """A `subtok.compat.Tokenizer` that gives added tokens the class transformers looks for."""
 
     def get_added_tokens_decoder(self) -> dict[int, Any]:
         """The added tokens by their ids, as `tokenizers.AddedToken`."""
@@ -41,12 +41,12 @@ class Backend(Tokenizer):
         return {number: token(**each.__getstate__()) for number, each in added.items()}
 
 
-def load(tokenizer: Core | Tokenizer | StrPath, **kwargs: Any) -> Any:
+def load(tokenizer: Core | Tokenizer | StrPath | Any, **kwargs: Any) -> Any:
     """A `transformers.PreTrainedTokenizerFast` that runs on subtok.
 
     Args:
-        tokenizer: A tokenizer of subtok; a folder with a `tokenizer.json` and, as transformers saves
-            them, `tokenizer_config.json` and `chat_template.jinja`; or any file that
+        tokenizer: A tokenizer of subtok; a folder with a `tokenizer.json` and, as transformers
+            saves them, `tokenizer_config.json` and `chat_template.jinja`; or any file that
             `subtok.Tokenizer.from_file` reads.
         **kwargs: What `PreTrainedTokenizerFast` takes, such as `pad_token="[PAD]"` or
             `model_max_length=512`. They win over the files of a folder.

@@ -88,6 +88,19 @@ pub(crate) fn encode_batch(
     Ok(PyEncodingBatch::new(py, inner, rows, options, batch))
 }
 
+/// A tokenizer of tiktoken's ranks in memory.
+#[pyfunction]
+#[pyo3(name = "_from_ranks")]
+pub(crate) fn from_ranks(
+    py: Python<'_>,
+    ranks: Vec<(Vec<u8>, u32)>,
+    pattern: &str,
+    special_tokens: Vec<(String, u32)>,
+) -> PyResult<PyTokenizer> {
+    let build = || Tokenizer::build(formats::from_ranks(&ranks, pattern, &special_tokens)?);
+    Ok(py.detach(build)?.into())
+}
+
 /// The same model and pre-tokenizer with the other parts of `head`: a `tokenizer.json` without a
 /// model. Reading a large vocabulary again is what this saves.
 #[pyfunction]

@@ -1,9 +1,9 @@
 """The surface of Hugging Face `tokenizers` 0.23, running on subtok.
 
-`import subtok.compat as tokenizers` runs code that was written for that library: components that can
-be exchanged, state for truncation and padding, encodings with Python lists. What is left out, and why,
-is said in the guide ("Coming from tokenizers"). New code does better with `subtok.Tokenizer`, which
-is immutable and gives arrays.
+`import subtok.compat as tokenizers` runs code that was written for that library: components that
+can be exchanged, state for truncation and padding, encodings with Python lists. What is left out,
+and why, is said in the guide ("Coming from tokenizers"). New code does better with
+`subtok.Tokenizer`, which is immutable and gives arrays.
 """
 
 from __future__ import annotations

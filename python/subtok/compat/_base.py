@@ -226,7 +226,7 @@ def pattern(value: Any, name: str = "pattern") -> dict[str, str]:
 class Token:
     """What a model makes of a piece: an id, its string, and where it stands in the piece."""
 
-    def __init__(self, id: int, value: str, offsets: tuple[int, int]) -> None:  # noqa: A002
+    def __init__(self, id: int, value: str, offsets: tuple[int, int]) -> None:
         self._id, self._value, self._offsets = id, value, offsets
 
     @property

@@ -41,8 +41,13 @@ class Rows:
         # Where each text lies. Empty: not known, and then everything belongs to the first one.
         self.ranges: dict[int, range] = {}
 
-    def push(  # noqa: PLR0917 (one argument for each list)
-        self, id: int, token: str, offsets: tuple[int, int], word: int | None, type_id: int  # noqa: A002
+    def push(
+        self,
+        id: int,
+        token: str,
+        offsets: tuple[int, int],
+        word: int | None,
+        type_id: int,
     ) -> None:
         """Append a token of a text."""
         self.ids.append(id)
@@ -96,8 +101,8 @@ class Encoding:
     ) -> Encoding:
         """Of what subtok gave, for one text or two.
 
-        `processed`: by a post-processor, which knows where the texts lie. `sparse`: without strings,
-        places and words, as `encode_batch_fast` promises no more.
+        `processed`: by a post-processor, which knows where the texts lie. `sparse`: without
+        strings, places and words, as `encode_batch_fast` promises no more.
         """
         made = cls.__new__(cls)
         made._core, made._rows = core, None
@@ -141,7 +146,9 @@ class Encoding:
         found: dict[int, range] = {}
         for sequence in range(self._texts):
             places = np.flatnonzero(sequences == sequence)
-            found[sequence] = range(int(places[0]), int(places[-1]) + 1) if len(places) else range(0)
+            found[sequence] = (
+                range(int(places[0]), int(places[-1]) + 1) if len(places) else range(0)
+            )
         everything = len(found[0]) == len(sequences) > 0
         return {} if not self._processed and (self._texts == 1 or everything) else found
 
@@ -152,13 +159,13 @@ class Encoding:
     def ids(self) -> list[int]:
         if self._core is None:
             return list(self._lists().ids)
-        return self._core.ids.tolist()
+        return _integers(self._core.ids)
 
     @property
     def type_ids(self) -> list[int]:
         if self._core is None:
             return list(self._lists().type_ids)
-        return self._core.type_ids.tolist()
+        return _integers(self._core.type_ids)
 
     @property
     def tokens(self) -> list[str]:
@@ -181,13 +188,13 @@ class Encoding:
     def attention_mask(self) -> list[int]:
         if self._core is None:
             return list(self._lists().attention_mask)
-        return self._core.attention_mask.tolist()
+        return _integers(self._core.attention_mask)
 
     @property
     def special_tokens_mask(self) -> list[int]:
         if self._core is None:
             return list(self._lists().special_tokens_mask)
-        return self._core.special_tokens_mask.tolist()
+        return _integers(self._core.special_tokens_mask)
 
     @property
     def words(self) -> list[int | None]:
@@ -324,7 +331,7 @@ class Encoding:
             kwargs.get("pad_token", "[PAD]"),
         )
 
-    def _pad(  # noqa: PLR0917 (what fills up, in one place)
+    def _pad(
         self, length: int, direction: str, pad_id: int, pad_type_id: int, pad_token: str
     ) -> None:
         rows = self._lists()
@@ -340,7 +347,9 @@ class Encoding:
             old, new = getattr(rows, name), getattr(filling, name)
             setattr(rows, name, new + old if direction == "left" else old + new)
         if direction == "left":
-            shifted = {key: range(r.start + count, r.stop + count) for key, r in rows.ranges.items()}
+            shifted = {
+                key: range(r.start + count, r.stop + count) for key, r in rows.ranges.items()
+            }
             rows.ranges = shifted
 
     @staticmethod
@@ -413,6 +422,12 @@ class Encoding:
     def __repr__(self) -> str:
         names = "ids, type_ids, tokens, offsets, attention_mask, special_tokens_mask, overflowing"
         return f"Encoding(num_tokens={len(self)}, attributes=[{names}])"
+
+
+def _integers(array: Any) -> list[int]:
+    """An array as the list that people expect."""
+    numbers: list[int] = array.tolist()
+    return numbers
 
 
 def _position(value: Any) -> int:

@@ -1,8 +1,8 @@
 """Post-processing of encodings that are already there.
 
 Tokenizers do this in one step with encoding; here it is done to what `Tokenizer.encode` gave, for
-`PostProcessor.process` and `Tokenizer.post_process`. The definitions are those of `tokenizers`: each
-processor rewrites a list of one or two encodings, and the list is merged at the end.
+`PostProcessor.process` and `Tokenizer.post_process`. The definitions are those of `tokenizers`:
+each processor rewrites a list of one or two encodings, and the list is merged at the end.
 """
 
 from __future__ import annotations
@@ -73,24 +73,26 @@ def _apply(declared: dict[str, Any], given: list[Encoding], *, special: bool) ->
         return given
     if kind == "TemplateProcessing":
         return _template(declared, given, special=special)
-    if kind == "RobertaProcessing":
+    return _ends(declared, given, special=special)
+
+
+def _ends(declared: dict[str, Any], given: list[Encoding], *, special: bool) -> list[Encoding]:
+    """As BERT and RoBERTa have it."""
+    roberta = declared["type"] == "RobertaProcessing"
+    if roberta:
         for each in given:
             rows = each._lists()
             rows.type_ids = [0] * len(rows.ids)
     if not special:
         return given
     cls, sep = tuple(declared["cls"]), tuple(declared["sep"])
-    roberta = kind == "RobertaProcessing"
     around = [(cls, sep), (sep if roberta else None, sep)]
     return [
-        _around(each, *around[number], number, roberta=roberta)
-        for number, each in enumerate(given)
+        _around(each, *around[number], number, roberta=roberta) for number, each in enumerate(given)
     ]
 
 
-def _around(  # noqa: PLR0917 (a token before, one after, and whose)
-    given: Encoding, before: Any, after: Any, number: int, *, roberta: bool
-) -> Encoding:
+def _around(given: Encoding, before: Any, after: Any, number: int, *, roberta: bool) -> Encoding:
     """A text between two special tokens; its overflowing parts likewise."""
     old = given._lists()
     type_id = 0 if roberta else number
@@ -185,7 +187,8 @@ def truncate(
             second -= removed
         if min(first, second if pair is not None else 1) <= 0:
             raise ArgumentError(
-                "Truncation error: Sequence to truncate too short to respect the provided max_length"
+                "Truncation error: Sequence to truncate too short to respect the provided "
+                "max_length"
             )
     encoding = encoding._copy()
     encoding.truncate(first, stride, side)

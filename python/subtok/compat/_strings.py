@@ -148,7 +148,7 @@ class NormalizedString:
         kept = [at for at, char in enumerate(self._normalized) if func(char)]
         self._set([self._normalized[at] for at in kept], [self._places[at] for at in kept])
 
-    def map(self, func: Callable[[str], str]) -> None:
+    def map(self, func: Callable[[str], Any]) -> None:
         mapped = [func(char) for char in self._normalized]
         if any(not isinstance(char, str) or len(char) != 1 for char in mapped):
             raise ArgumentError("map: the function must return a string of one character")
@@ -161,7 +161,7 @@ class NormalizedString:
     def clear(self) -> None:
         self._set([], [])
 
-    def slice(self, range: int | tuple[int, int] | slice) -> NormalizedString | None:  # noqa: A002
+    def slice(self, range: Any) -> NormalizedString | None:
         """A part, by characters of the normalised text; None outside of it."""
         length = len(self._normalized)
         if isinstance(range, int):
@@ -184,7 +184,7 @@ class NormalizedString:
         part._shift = self._shift + first
         return part
 
-    def __getitem__(self, range: int | tuple[int, int] | slice) -> NormalizedString | None:  # noqa: A002
+    def __getitem__(self, range: Any) -> NormalizedString | None:
         return self.slice(range)
 
     def split(self, pattern: str | Regex, behavior: Any) -> list[NormalizedString]:
@@ -229,11 +229,9 @@ class PreTokenizedString:
     def _apply(self, component: str) -> None:
         """Cut the pieces by a pre-tokenizer."""
         # "At the start" is what the text itself begins with.
-        self.split(
-            lambda _, part: part._pieces(component, at_start=part._shift == 0)
-        )
+        self.split(lambda _, part: part._pieces(component, at_start=part._shift == 0))
 
-    def split(self, func: Callable[[int, NormalizedString], list[NormalizedString]]) -> None:
+    def split(self, func: Callable[[int, NormalizedString], list[Any]]) -> None:
         """Cut each piece by a function of its number and itself."""
         splits: list[_Split] = []
         for number, split in enumerate(self._splits):

@@ -1,9 +1,9 @@
 """`Tokenizer`: a mutable shell over the immutable core.
 
 The shell holds the components, the added tokens and what `tokenizers` keeps as state (truncation,
-padding). The core is built when it is first needed, and again when a component has changed; how that
-is noticed cheaply is said in `_base`. A core that came out of a file is kept, and its model is not
-looked into until somebody asks for it.
+padding). The core is built when it is first needed, and again when a component has changed; how
+that is noticed cheaply is said in `_base`. A core that came out of a file is kept, and its model is
+not looked into until somebody asks for it.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ _FAMILIES: dict[str, type[Component]] = {
     "post_processor": PostProcessor,
     "decoder": Decoder,
 }
+# State in the order in which the extension takes it.
+_TRUNCATION = ("max_length", "strategy", "stride", "direction")
+_PADDING = ("length", "direction", "pad_to_multiple_of", "pad_id", "pad_type_id", "pad_token")
 _STRATEGIES = {
     "longest_first": "LongestFirst",
     "only_first": "OnlyFirst",
@@ -57,7 +60,7 @@ _STRATEGIES = {
 
 
 def _split_document(document: str) -> tuple[dict[str, Any], str]:
-    """What stands before the model in a `tokenizer.json` that subtok wrote, and the model as text."""
+    """What stands before the model in a `tokenizer.json` of ours, and the model as text."""
     decoder = json.JSONDecoder()
     head: dict[str, Any] = {}
     at = document.index("{") + 1
@@ -73,12 +76,11 @@ class Tokenizer:
     """Text to ids and back, out of components that may be exchanged."""
 
     def __init__(self, model: Any) -> None:
-        self._start()
-        self._model = Model._take(model)
+        self._start(Model._take(model))
 
-    def _start(self) -> None:
+    def _start(self, model: Any = None) -> None:
         self._core: _subtok.Tokenizer | None = None
-        self._model: Any = None
+        self._model: Any = model
         self._parts: dict[str, Any] = dict.fromkeys(_FAMILIES)
         self._added: list[dict[str, Any]] = []
         self._truncation: dict[str, Any] | None = None
@@ -232,7 +234,7 @@ class Tokenizer:
         return Tokenizer._of(_subtok.Tokenizer.from_str(json))
 
     @staticmethod
-    def from_buffer(buffer: bytes) -> Tokenizer:
+    def from_buffer(buffer: Any) -> Tokenizer:
         """Read the bytes of a `tokenizer.json`."""
         if not isinstance(buffer, bytes):
             kind = type(buffer).__name__
@@ -240,7 +242,9 @@ class Tokenizer:
         try:
             given = buffer.decode()
         except UnicodeDecodeError as error:
-            problem = f"Cannot instantiate Tokenizer from buffer: invalid UTF-8 at byte {error.start}"
+            problem = (
+                f"Cannot instantiate Tokenizer from buffer: invalid UTF-8 at byte {error.start}"
+            )
             raise ArgumentError(problem) from error
         return Tokenizer.from_str(given)
 
@@ -329,7 +333,7 @@ class Tokenizer:
     # The vocabulary.
 
     def _known(self) -> _subtok.Tokenizer | None:
-        """The core where it is there or can be built; a model without tokens is no tokenizer yet."""
+        """The core if it can be built; a model without tokens is no tokenizer yet."""
         try:
             return self._compiled()
         except SubtokError:
@@ -372,7 +376,7 @@ class Tokenizer:
             return core.token_to_id(token)
         return self.get_vocab().get(text(token, "token"))
 
-    def id_to_token(self, id: int) -> str | None:  # noqa: A002
+    def id_to_token(self, id: int) -> str | None:
         """The token of an id; None if there is none."""
         number = _number(id)
         if (core := self._known()) is not None:
@@ -383,15 +387,15 @@ class Tokenizer:
         """The added tokens by their ids."""
         return {at: AddedToken(**token) for at, token in sorted(self._ids_of_added().items())}
 
-    def add_tokens(self, tokens: list[Any]) -> int:
+    def add_tokens(self, tokens: Any) -> int:
         """Add tokens; how many of them are new, or differ from what was there."""
         return self._add(tokens, special=None)
 
-    def add_special_tokens(self, tokens: list[Any]) -> int:
+    def add_special_tokens(self, tokens: Any) -> int:
         """Add special tokens, which decoding can leave out; how many of them are new or differ."""
         return self._add(tokens, special=True)
 
-    def _add(self, tokens: list[Any], *, special: bool | None) -> int:
+    def _add(self, tokens: Any, *, special: bool | None) -> int:
         if not isinstance(tokens, list):
             kind = type(tokens).__name__
             raise ArgumentTypeError(f"'{kind}' object is not an instance of 'list'")
@@ -439,9 +443,9 @@ class Tokenizer:
         room = _number(max_length) - added
         if _number(stride) > room >= 0:
             raise ArgumentError(
-                f"tokenizer stride set to {stride}, which is greater than or equal to its effective "
-                f"max length of {room} (= {max_length} original max length - {added} added special "
-                "tokens), "
+                f"tokenizer stride set to {stride}, which is greater than or equal to its "
+                f"effective max length of {room} (= {max_length} original max length - {added} "
+                "added special tokens), "
             )
         self._truncation = {
             "max_length": int(max_length),
@@ -464,7 +468,7 @@ class Tokenizer:
         direction: str = "right",
         pad_id: int = 0,
         pad_type_id: int = 0,
-        pad_token: str = "[PAD]",  # noqa: S107 (no secret)
+        pad_token: str = "[PAD]",
         length: int | None = None,
         pad_to_multiple_of: int | None = None,
         **kwargs: Any,
@@ -474,7 +478,9 @@ class Tokenizer:
         _side(direction)
         self._padding = {
             "length": None if length is None else _number(length),
-            "pad_to_multiple_of": None if pad_to_multiple_of is None else _number(pad_to_multiple_of),
+            "pad_to_multiple_of": None
+            if pad_to_multiple_of is None
+            else _number(pad_to_multiple_of),
             "pad_id": _number(pad_id),
             "pad_token": text(pad_token, "pad_token"),
             "pad_type_id": _number(pad_type_id),
@@ -511,7 +517,7 @@ class Tokenizer:
 
     def encode_batch(
         self,
-        input: Sequence[Any],  # noqa: A002
+        input: Sequence[Any],
         is_pretokenized: bool = False,
         add_special_tokens: bool = True,
     ) -> list[Encoding]:
@@ -521,7 +527,7 @@ class Tokenizer:
 
     def encode_batch_fast(
         self,
-        input: Sequence[Any],  # noqa: A002
+        input: Sequence[Any],
         is_pretokenized: bool = False,
         add_special_tokens: bool = True,
     ) -> list[Encoding]:
@@ -547,7 +553,7 @@ class Tokenizer:
             _process.pad(found, self._padding)
         return found
 
-    def _encode(  # noqa: PLR0917 (one call, spelled out)
+    def _encode(
         self,
         core: _subtok.Tokenizer,
         rows: list[tuple[Any, Any]],
@@ -565,6 +571,8 @@ class Tokenizer:
             if truncation["max_length"] < added:
                 # There the subtraction wraps around, and nothing is cut.
                 truncation = None
+        cut: Any = truncation and tuple(truncation[key] for key in _TRUNCATION)
+        filled: Any = padding and tuple(padding[key] for key in _PADDING)
         batch = _subtok._encode_batch(
             core,
             [text for text, _ in rows],
@@ -572,17 +580,8 @@ class Tokenizer:
             words,
             special,
             self._plain_specials,
-            truncation
-            and tuple(truncation[k] for k in ("max_length", "strategy", "stride", "direction")),
-            padding
-            and (
-                padding["length"],
-                padding["direction"],
-                padding["pad_to_multiple_of"],
-                padding["pad_id"],
-                padding["pad_type_id"],
-                padding["pad_token"],
-            ),
+            cut,
+            filled,
         )
         texts, processed = 1 + paired, self.post_processor is not None
         return [
@@ -637,16 +636,18 @@ class Tokenizer:
 
     async def async_encode_batch(
         self,
-        input: Sequence[Any],  # noqa: A002
+        input: Sequence[Any],
         is_pretokenized: bool = False,
         add_special_tokens: bool = True,
     ) -> list[Encoding]:
         """`encode_batch` on another thread."""
-        return await asyncio.to_thread(self.encode_batch, input, is_pretokenized, add_special_tokens)
+        return await asyncio.to_thread(
+            self.encode_batch, input, is_pretokenized, add_special_tokens
+        )
 
     async def async_encode_batch_fast(
         self,
-        input: Sequence[Any],  # noqa: A002
+        input: Sequence[Any],
         is_pretokenized: bool = False,
         add_special_tokens: bool = True,
     ) -> list[Encoding]:
@@ -719,9 +720,7 @@ def _input(value: Any, *, words: bool) -> Any:
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if not isinstance(value, (list, tuple)) or not all(isinstance(word, str) for word in value):
-        raise ArgumentTypeError(
-            "PreTokenizedInputSequence must be Union[List[str], Tuple[str]]"
-        )
+        raise ArgumentTypeError("PreTokenizedInputSequence must be Union[List[str], Tuple[str]]")
     return value
 
 

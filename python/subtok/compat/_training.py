@@ -36,7 +36,8 @@ def texts(source: Iterable[Any]) -> Iterator[str]:
             several = iter(item)
         except TypeError as error:
             raise ArgumentTypeError(
-                f"'{type(item).__name__}' object is not iterable: training takes texts, or lists of them"
+                f"'{type(item).__name__}' object is not iterable: training takes texts, or lists "
+                "of them"
             ) from error
         yield from several
 
@@ -55,7 +56,7 @@ def lines(files: Iterable[Any]) -> Iterator[str]:
             raise TextError(f"{path}: invalid UTF-8 at byte {error.start}") from error
 
 
-def train(tokenizer: Tokenizer, source: Iterator[str], trainer: trainers.Trainer) -> None:
+def train(tokenizer: Tokenizer, source: Iterator[str], trainer: Any) -> None:
     """Give the tokenizer's model a vocabulary learned from texts.
 
     Raises:

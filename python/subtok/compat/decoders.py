@@ -121,7 +121,7 @@ class Metaspace(Decoder):
 
     def _read(self, data: dict[str, Any]) -> None:
         old = "always" if data.get("add_prefix_space", True) else "never"
-        self.__init__(  # type: ignore[misc] # noqa: PLC2801
+        self.__init__(  # type: ignore[misc]
             data["replacement"], data.get("prepend_scheme", old), data.get("split", True)
         )
 
@@ -182,7 +182,7 @@ class DecodeStream:
         self._prefix = ""
         self._prefix_index = 0
 
-    def step(self, tokenizer: Any, id: int | _Row[int]) -> str | None:  # noqa: A002
+    def step(self, tokenizer: Any, id: int | _Row[int]) -> str | None:
         """Take an id, or several; the text that they complete."""
         new = [id] if isinstance(id, int) else list(id)
 

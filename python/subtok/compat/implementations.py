@@ -7,7 +7,7 @@ from typing import Any
 
 from subtok.compat import decoders, normalizers, pre_tokenizers, processors, trainers
 from subtok.compat._base import AddedToken, Regex
-from subtok.compat._encoding import Encoding
+from subtok.compat._encoding import Encoding  # noqa: TC001 (get_type_hints works)
 from subtok.compat._tokenizer import Tokenizer
 from subtok.compat.models import BPE, Unigram, WordPiece
 from subtok.errors import UnsupportedError
@@ -57,7 +57,7 @@ class BaseTokenizer:
         pad_to_multiple_of: int | None = None,
         pad_id: int = 0,
         pad_type_id: int = 0,
-        pad_token: str = "[PAD]",  # noqa: S107 (no secret)
+        pad_token: str = "[PAD]",
         length: int | None = None,
     ) -> None:
         """Fill rows up to `length`, or to the longest of a batch."""
@@ -169,7 +169,7 @@ class BaseTokenizer:
         """The id of a token; None if there is none."""
         return self._tokenizer.token_to_id(token)
 
-    def id_to_token(self, id: int) -> str | None:  # noqa: A002
+    def id_to_token(self, id: int) -> str | None:
         """The token of an id; None if there is none."""
         return self._tokenizer.id_to_token(id)
 

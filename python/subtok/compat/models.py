@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from subtok import _subtok
-
 from subtok.compat._base import Component, Field, Token, compact, ignored, text
 from subtok.compat._show import show
 from subtok.errors import (
@@ -81,7 +80,7 @@ class Model(Component):
         """The id of a token; none if it is not in the vocabulary."""
         return self._vocab().get(text(token, "token"))
 
-    def id_to_token(self, id: int) -> str | None:  # noqa: A002
+    def id_to_token(self, id: int) -> str | None:
         """The token of an id; none if no token has it."""
         if self._ids is None:
             self._ids = {number: token for token, number in self._vocab().items()}
@@ -100,7 +99,9 @@ class Model(Component):
             OSError: A file cannot be written.
         """
         if name is not None:
-            message = "Deprecated in 0.10.0: Parameter `name` of Model.save has been renamed `prefix`"
+            message = (
+                "Deprecated in 0.10.0: Parameter `name` of Model.save has been renamed `prefix`"
+            )
             warnings.warn(message, DeprecationWarning, stacklevel=2)
             prefix = prefix or name
         start = f"{prefix}-" if prefix else ""
@@ -409,5 +410,3 @@ class Unigram(Model):
 
     def _resize_cache(self, capacity: int) -> None:
         """Caches have one size here; nothing to do."""
-
-

@@ -174,7 +174,7 @@ class Metaspace(PreTokenizer):
     def _read(self, data: dict[str, Any]) -> None:
         # Files of older versions say it with a flag.
         old = "always" if data.get("add_prefix_space", True) else "never"
-        self.__init__(  # type: ignore[misc] # noqa: PLC2801
+        self.__init__(  # type: ignore[misc]
             data["replacement"], data.get("prepend_scheme", old), data.get("split", True)
         )
 

@@ -31,9 +31,7 @@ class PostProcessor(Component):
         """How many tokens are put around a text, or a pair."""
         return _process.added_tokens(self._dict(), pair=bool(is_pair))
 
-    def process(
-        self, encoding: Encoding, pair: Encoding | None = None, add_special_tokens: bool = True
-    ) -> Encoding:
+    def process(self, encoding: Any, pair: Any = None, add_special_tokens: bool = True) -> Encoding:
         """Put special tokens around encodings, which stay as they are."""
         if not isinstance(encoding, Encoding) or not (pair is None or isinstance(pair, Encoding)):
             raise ArgumentTypeError("process() takes one or two Encoding")

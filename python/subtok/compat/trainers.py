@@ -67,7 +67,7 @@ class Trainer(Component):
         self._data.pop("words", None)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and isinstance(other, Trainer) and self._data == other._data
+        return isinstance(other, Trainer) and self.__getstate__() == other.__getstate__()
 
     __hash__ = object.__hash__
 
