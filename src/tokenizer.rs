@@ -28,13 +28,14 @@ use self::added::AddedVocabulary;
 use self::decoding::DecodeTable;
 use self::fast::BertRoad;
 use self::scratch::{Scratch, ScratchPool};
+use crate::decode::Chain;
 use crate::error::{Error, Result};
 use crate::ids::{TokenId, check_text_length};
 use crate::model::pieces::PieceCache;
 use crate::model::{CacheStats, Model};
 use crate::normalize::Normalizer;
 use crate::postprocess::fit::{self, Direction, PaddingParams, TruncationParams};
-use crate::postprocess::{Layout, PostProcessor, TrimOffsets};
+use crate::postprocess::Layout;
 use crate::pretokenize::{PreTokenizer, Splitter};
 
 /// A text to encode.
@@ -93,8 +94,8 @@ struct Plan {
     added: AddedVocabulary,
     /// By whether rows are pairs, and whether special tokens are added.
     layouts: [[Layout; 2]; 2],
-    trim: Option<TrimOffsets>,
     road: Road,
+    decoder: Chain,
     decode: OnceLock<DecodeTable>,
     scratch: ScratchPool,
 }
@@ -121,17 +122,17 @@ impl Tokenizer {
             None => Splitter::whole(),
         };
         check_combination(&declared, &splitter)?;
-        if let Some(post_processor) = &declared.post_processor {
-            post_processor.check()?;
-        }
         let vocab = declared.model.vocab();
         let added =
             AddedVocabulary::new(&declared.added_tokens, vocab, declared.normalizer.as_ref())?;
         let layout = |pair, special| match &declared.post_processor {
             Some(post_processor) => post_processor.layout(pair, special),
-            None => Layout::plain(pair),
+            None => Ok(Layout::plain(pair)),
         };
-        let layouts = [false, true].map(|pair| [false, true].map(|special| layout(pair, special)));
+        let layouts = [
+            [layout(false, false)?, layout(false, true)?],
+            [layout(true, false)?, layout(true, true)?],
+        ];
         let road = match &declared.model {
             Model::Bpe(_) if declared.normalizer.is_none() => Road::ByteLevel,
             Model::WordPiece(model)
@@ -142,9 +143,9 @@ impl Tokenizer {
             }
             _ => Road::General,
         };
-        let trim = declared.post_processor.as_ref().and_then(PostProcessor::trim_offsets);
+        let decoder = Chain::compile(declared.decoder.as_ref())?;
         let (decode, scratch) = (OnceLock::new(), ScratchPool::default());
-        let plan = Plan { declared, splitter, added, layouts, trim, road, decode, scratch };
+        let plan = Plan { declared, splitter, added, layouts, road, decoder, decode, scratch };
         Ok(Self { plan: Arc::new(plan) })
     }
 
@@ -240,20 +241,6 @@ impl Tokenizer {
     /// The token of an id, added ones first.
     pub fn id_to_token(&self, id: TokenId) -> Option<&str> {
         self.plan.token(id)
-    }
-
-    /// The bytes that a token adds to decoded text, where that does not depend on its neighbours;
-    /// otherwise the bytes of its string.
-    pub fn token_bytes(&self, id: TokenId) -> Option<Vec<u8>> {
-        let token = self.plan.token(id)?;
-        let mut bytes = Vec::new();
-        match &self.plan.declared.decoder {
-            Some(decoder) if decoder.is_byte_level() => {
-                crate::decode::token_to_bytes(token, &mut bytes);
-            }
-            _ => bytes.extend_from_slice(token.as_bytes()),
-        }
-        Some(bytes)
     }
 
     /// The added tokens with their ids, ascending.

@@ -2,6 +2,7 @@
 
 use crate::decode::Decoder;
 use crate::ids::TokenId;
+use crate::model::{BpeOptions, UnigramOptions};
 use crate::normalize::Normalizer;
 use crate::postprocess::PostProcessor;
 use crate::postprocess::fit::{PaddingParams, TruncationParams};
@@ -32,8 +33,8 @@ pub(crate) enum ModelDocument {
         vocab: Vec<(String, TokenId)>,
         /// Pairs of tokens, the first with rank 0.
         merges: Vec<(String, String)>,
-        /// Whether a piece that is a token is not merged.
-        ignore_merges: bool,
+        /// How it departs from plain merging; the alphabet is not known before the rest is.
+        options: BpeOptions,
     },
     /// The longest token first.
     WordPiece {
@@ -45,5 +46,19 @@ pub(crate) enum ModelDocument {
         continuing_subword_prefix: String,
         /// Longer words are unknown.
         max_input_chars_per_word: usize,
+    },
+    /// Whole pieces.
+    WordLevel {
+        /// Tokens and ids, in the order of the file.
+        vocab: Vec<(String, TokenId)>,
+        /// What stands for a piece that is no token.
+        unk_token: String,
+    },
+    /// The most likely segmentation.
+    Unigram {
+        /// Tokens and scores; ids are positions.
+        entries: Vec<(String, f64)>,
+        /// How it treats what it has no token for.
+        options: UnigramOptions,
     },
 }

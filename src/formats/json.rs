@@ -6,12 +6,15 @@
 // The reference library guesses by the fields when a type is missing *or unknown*. Only the first is
 // done here: a type that nobody knows is an error, whatever fields stand beside it. The guess also
 // takes a `RobertaProcessing` that lacks a field for a `BertProcessing`; with a type there, a missing
-// field is an error here.
+// field is an error here. The other way round, a `BertProcessing` with all fields of the other is read
+// as the other, as there: what is accepted is never read differently.
 
 mod components;
 mod model;
+mod outputs;
 
 pub(super) use components::{normalizer, pre_tokenizer};
+pub(super) use outputs::{decoder, post_processor};
 
 use super::document::Document;
 use super::json_read::{Part, Source};
@@ -64,9 +67,9 @@ pub(crate) fn read_document(bytes: &[u8]) -> Result<Document> {
         post_processor: component(
             part("post_processor"),
             "post_processor",
-            components::post_processor,
+            outputs::post_processor,
         )?,
-        decoder: component(part("decoder"), "decoder", components::decoder)?,
+        decoder: component(part("decoder"), "decoder", outputs::decoder)?,
         model: model::read(model)?,
     })
 }

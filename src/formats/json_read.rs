@@ -127,6 +127,11 @@ impl<'a> Part<'a> {
         self.source.read(self.raw.get(), Vocabulary, path)
     }
 
+    /// A list of tokens and scores.
+    pub(super) fn scores(self, path: &str) -> Result<Vec<(String, f64)>> {
+        self.source.read(self.raw.get(), Scores, path)
+    }
+
     /// A list of merges.
     pub(super) fn merges(self, path: &str) -> Result<Vec<(String, String)>> {
         self.source.read(self.raw.get(), Merges, path)
@@ -252,6 +257,42 @@ impl Visitor<'_> for Id {
     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<TokenId, E> {
         let id = TokenId::try_from(number).ok().filter(|&id| id <= MAX_ID);
         id.ok_or_else(|| E::invalid_value(serde::de::Unexpected::Unsigned(number), &self))
+    }
+}
+
+struct Scores;
+
+impl<'de> Seed<'de, Vec<(String, f64)>> for Scores {
+    fn read<D: Deserializer<'de>>(
+        self,
+        json: D,
+        place: &mut String,
+    ) -> Result<Vec<(String, f64)>, D::Error> {
+        json.deserialize_seq(ScoresVisitor(place))
+    }
+}
+
+struct ScoresVisitor<'p>(&'p mut String);
+
+impl<'de> Visitor<'de> for ScoresVisitor<'_> {
+    type Value = Vec<(String, f64)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of tokens and scores")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        loop {
+            match seq.next_element::<(String, f64)>() {
+                Ok(Some(entry)) => entries.push(entry),
+                Ok(None) => return Ok(entries),
+                Err(error) => {
+                    *self.0 = format!("[{}]", entries.len());
+                    return Err(error);
+                }
+            }
+        }
     }
 }
 
