@@ -36,9 +36,9 @@ _Ids: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]]
 _Texts: TypeAlias = Sequence[str | bytes] | npt.NDArray[Any] | Any
 _Source: TypeAlias = _Path | list[str] | list[_Path] | Iterable[str] | Counts
 _Progress: TypeAlias = Callable[[str, int, int], object]
-_Truncation: TypeAlias = Literal["longest_first", "only_first", "only_second"]
+_Truncation: TypeAlias = Literal["longest_first", "only_first", "only_second", False]
 _Side: TypeAlias = Literal["left", "right"]
-_Padding: TypeAlias = Literal["longest", "max_length"]
+_Padding: TypeAlias = Literal["longest", "max_length", False]
 
 @final
 class Tokenizer:
@@ -172,6 +172,8 @@ class Tokenizer:
         padding_side: _Side | None = None,
         pad_to_multiple_of: int | None = None,
         pad_id: int | None = None,
+        dropout: float | None = None,
+        seed: int | None = None,
         errors: Literal["strict", "replace"] | None = None,
     ) -> Encoding:
         """Encode one text, or a pair.
@@ -182,14 +184,19 @@ class Tokenizer:
             add_special_tokens: Add those of the template.
             split_special_tokens: Treat special tokens in the text as plain text.
             is_split_into_words: The text is a list of words.
-            max_length: Cut to at most this many tokens.
-            truncation: What to cut of a pair; `"longest_first"` by default.
+            max_length: Cut to at most this many tokens. What the tokenizer's file says about
+                truncation holds where neither this nor what follows is given.
+            truncation: What to cut of a pair; `"longest_first"` by default. `False` cuts nothing.
             truncation_side: The side that is cut; the right by default.
             stride: Tokens that overflowing parts share; 0 by default.
-            padding: `"max_length"` fills up to `max_length`.
-            padding_side: The side that is filled; the right by default.
+            padding: `"max_length"` fills up to `max_length`. `False` fills up nothing, not even
+                where the tokenizer's file says so.
+            padding_side: The side that is filled; the file's, or the right by default.
             pad_to_multiple_of: Round the length up.
             pad_id: What to fill with; the tokenizer's padding token by default.
+            dropout: Share of merges that a BPE model leaves out at random; the model's own by
+                default.
+            seed: What the random choices begin with; 0 by default.
             errors: `"replace"` writes U+FFFD for a lone surrogate.
 
         Raises:
@@ -214,6 +221,8 @@ class Tokenizer:
         padding_side: _Side | None = None,
         pad_to_multiple_of: int | None = None,
         pad_id: int | None = None,
+        dropout: float | None = None,
+        seed: int | None = None,
         errors: Literal["strict", "replace"] | None = None,
     ) -> EncodingBatch:
         """Encode many texts on several threads, the interpreter lock released.
@@ -233,6 +242,8 @@ class Tokenizer:
             padding_side: As in `encode`.
             pad_to_multiple_of: As in `encode`.
             pad_id: As in `encode`.
+            dropout: As in `encode`.
+            seed: As in `encode`; every row draws from it and its own number.
             errors: As in `encode`.
         """
 

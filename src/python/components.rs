@@ -213,11 +213,7 @@ pub(crate) fn decode_tokens(
     let component = string("component", component)?;
     let run = || {
         let decoder = slot("decoder", component.text())?.decoder;
-        let mut bytes = Vec::new();
-        for (index, token) in tokens.iter().enumerate() {
-            decode::append(decoder.as_ref(), token, index == 0, &mut bytes);
-        }
-        Ok::<_, Error>(decode::into_text(bytes))
+        decode::decode_tokens(decoder.as_ref(), tokens.iter().map(String::as_str))
     };
     Ok(py.detach(run)?)
 }
@@ -266,7 +262,7 @@ fn slot(name: &str, component: &str) -> Result<TokenizerBuilder> {
 
 /// The declaration in a `tokenizer.json` without a model.
 fn parts(head: &str) -> Result<TokenizerBuilder> {
-    const MODEL: &str = r#""model":{"type":"WordPiece","unk_token":"u","continuing_subword_prefix":"","max_input_chars_per_word":1,"vocab":{"u":0}}}"#;
+    const MODEL: &str = r#""model":{"type":"WordLevel","vocab":{"":0},"unk_token":""}}"#;
     let open = head.trim_end().strip_suffix('}').unwrap_or(head);
     let comma = if open.trim_end().ends_with('{') { "" } else { "," };
     formats::from_json(format!("{open}{comma}{MODEL}").as_bytes())

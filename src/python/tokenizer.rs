@@ -311,7 +311,7 @@ impl PyTokenizer {
         text, pair = None, *, add_special_tokens = true, split_special_tokens = false,
         is_split_into_words = false, max_length = None, truncation = None, truncation_side = None,
         stride = None, padding = None, padding_side = None, pad_to_multiple_of = None, pad_id = None,
-        errors = None
+        dropout = None, seed = None, errors = None
     ))]
     fn encode(
         &self,
@@ -328,6 +328,8 @@ impl PyTokenizer {
         padding_side: Option<&Bound<'_, PyAny>>,
         pad_to_multiple_of: Option<&Bound<'_, PyAny>>,
         pad_id: Option<&Bound<'_, PyAny>>,
+        dropout: Option<&Bound<'_, PyAny>>,
+        seed: Option<&Bound<'_, PyAny>>,
         errors: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyEncoding> {
         let py = text.py();
@@ -342,6 +344,8 @@ impl PyTokenizer {
             padding_side,
             pad_to_multiple_of,
             pad_id,
+            dropout,
+            seed,
         };
         let options = keywords.options(&self.inner)?;
         let surrogates = surrogates(errors)?;
@@ -359,7 +363,7 @@ impl PyTokenizer {
         texts, pairs = None, *, threads = None, add_special_tokens = true, split_special_tokens = false,
         is_split_into_words = false, max_length = None, truncation = None, truncation_side = None,
         stride = None, padding = None, padding_side = None, pad_to_multiple_of = None, pad_id = None,
-        errors = None
+        dropout = None, seed = None, errors = None
     ))]
     fn encode_batch(
         &self,
@@ -377,6 +381,8 @@ impl PyTokenizer {
         padding_side: Option<&Bound<'_, PyAny>>,
         pad_to_multiple_of: Option<&Bound<'_, PyAny>>,
         pad_id: Option<&Bound<'_, PyAny>>,
+        dropout: Option<&Bound<'_, PyAny>>,
+        seed: Option<&Bound<'_, PyAny>>,
         errors: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyEncodingBatch> {
         let py = texts.py();
@@ -391,6 +397,8 @@ impl PyTokenizer {
             padding_side,
             pad_to_multiple_of,
             pad_id,
+            dropout,
+            seed,
         };
         let options = keywords.options(&self.inner)?;
         let threads = self::threads(threads)?;
