@@ -42,6 +42,8 @@ pub use component::{
 use detect::{FileKind, detect};
 #[cfg(any(test, feature = "python"))]
 pub(crate) use portable::{canonical, from_canonical};
+#[cfg(feature = "python")]
+pub(crate) use ranks::from_ranks;
 pub use ranks::from_tiktoken;
 pub use tiktoken::read_tiktoken;
 pub use vocab_txt::{VocabTxtOptions, from_vocab_txt};
@@ -109,9 +111,8 @@ fn check_lengths(
 }
 
 fn build_model(model: ModelDocument, pre_tokenizer: Option<&PreTokenizer>) -> Result<Model> {
-    let vocab = |entries| {
-        Vocab::new(entries).map_err(|error| placed(error, json::FORMAT, "model.vocab"))
-    };
+    let vocab =
+        |entries| Vocab::new(entries).map_err(|error| placed(error, json::FORMAT, "model.vocab"));
     let at = |place| move |error| placed(error, json::FORMAT, place);
     match model {
         ModelDocument::Bpe { vocab: entries, merges, mut options } => {
@@ -141,19 +142,13 @@ fn build_model(model: ModelDocument, pre_tokenizer: Option<&PreTokenizer>) -> Re
 
 /// What a BPE model merges. Bytes where every byte reaches it as a token: then a piece never holds a
 /// character without one, and merging bytes is merging characters of the byte alphabet.
-fn alphabet(
-    vocab: &Vocab,
-    pre_tokenizer: Option<&PreTokenizer>,
-    options: &BpeOptions,
-) -> Alphabet {
+fn alphabet(vocab: &Vocab, pre_tokenizer: Option<&PreTokenizer>, options: &BpeOptions) -> Alphabet {
     fn ends_in_bytes(pre_tokenizer: &PreTokenizer) -> bool {
         match pre_tokenizer {
             PreTokenizer::ByteLevel { .. } => true,
             PreTokenizer::Sequence(parts) => {
                 // An empty sequence at the end changes nothing.
-                let empty = |part: &&PreTokenizer| {
-                    !matches!(part, PreTokenizer::Sequence(parts) if parts.is_empty())
-                };
+                let empty = |part: &&PreTokenizer| !matches!(part, PreTokenizer::Sequence(parts) if parts.is_empty());
                 parts.iter().rfind(empty).is_some_and(ends_in_bytes)
             }
             _ => false,

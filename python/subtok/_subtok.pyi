@@ -16,6 +16,13 @@ __all__ = [
     "Tokenizer",
     "__version__",
     "_debug_build",
+    "_decode_tokens",
+    "_encode_batch",
+    "_from_ranks",
+    "_learn",
+    "_normalize",
+    "_pre_tokenize",
+    "_with_parts",
     "count",
     "train_bpe",
     "train_wordpiece",
@@ -487,6 +494,39 @@ class Counts:
     def __rmul__(self, weight: int, /) -> Counts: ...
     def __len__(self) -> int: ...
 
+def _decode_tokens(component: str, tokens: Sequence[str]) -> str: ...
+def _encode_batch(
+    tokenizer: Tokenizer,
+    texts: _Texts,
+    pairs: _Texts | None,
+    is_split_into_words: bool,
+    add_special_tokens: bool,
+    split_special_tokens: bool,
+    truncation: tuple[int, str, int, str] | None,
+    padding: tuple[int | None, str, int | None, int, int, str] | None,
+) -> EncodingBatch: ...
+def _from_ranks(
+    ranks: Sequence[tuple[bytes, int]],
+    pattern: str,
+    special_tokens: Sequence[tuple[str, int]],
+) -> Tokenizer: ...
+def _learn(
+    counts: Counts,
+    byte_level: bool,
+    vocab_size: int,
+    special_tokens: Sequence[str],
+    min_frequency: int,
+    max_token_length: int | None,
+    limit_alphabet: int | None,
+    initial_alphabet: Sequence[str],
+    continuing_subword_prefix: str | None,
+    end_of_word_suffix: str | None,
+) -> tuple[list[str], list[tuple[int, int]]]: ...
+def _normalize(component: str, text: str) -> tuple[str, list[tuple[int, int]]]: ...
+def _pre_tokenize(
+    component: str, text: str, at_start: bool
+) -> list[tuple[str, list[tuple[int, int]]]]: ...
+def _with_parts(tokenizer: Tokenizer, head: str) -> Tokenizer: ...
 def train_bpe(
     source: _Source,
     vocab_size: int = 32_000,

@@ -152,7 +152,9 @@ impl Machine {
     ) -> Result<()> {
         budget.take(chunk.len())?;
         match step {
-            Step::Fuse => return if chunk.is_empty() { Ok(()) } else { next(chunk, false, budget) },
+            Step::Fuse => {
+                return if chunk.is_empty() { Ok(()) } else { next(chunk, false, budget) };
+            }
             Step::Join if self.after_first && !self.inside => next(" ", false, budget)?,
             _ => {}
         }

@@ -10,7 +10,9 @@
 #[cfg(test)]
 mod generate;
 
-use super::bert::{REORDERS, combining_class, decompose as decompose_canonical, flags as bert_flags};
+use super::bert::{
+    REORDERS, combining_class, decompose as decompose_canonical, flags as bert_flags,
+};
 use super::forms_tables::{
     COMPATIBLE_BLOCKS, COMPATIBLE_CHARS, COMPATIBLE_INDEX, COMPATIBLE_STARTS, COMPOSITIONS,
     FLAG_BLOCKS, FLAG_INDEX, HIGH_FLAGS,

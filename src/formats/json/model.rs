@@ -90,7 +90,10 @@ impl<'a> Model<'a> {
 
     fn bpe(&self) -> Result<ModelDocument> {
         let dropout = self.small("dropout", |node| match node.number()? {
-            #[expect(clippy::cast_possible_truncation, reason = "the reference library's precision")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the reference library's precision"
+            )]
             number if (0.0..=1.0).contains(&number) => Ok(number as f32),
             number => Err(node.fail(format!("expected a number from 0 to 1, found {number}"))),
         })?;
@@ -114,8 +117,7 @@ impl<'a> Model<'a> {
 
     fn wordlevel(&self) -> Result<ModelDocument> {
         Ok(ModelDocument::WordLevel {
-            unk_token: self
-                .required_small("unk_token", |node| node.string().map(str::to_owned))?,
+            unk_token: self.required_small("unk_token", |node| node.string().map(str::to_owned))?,
             vocab: self.required("vocab")?.vocab("model.vocab")?,
         })
     }

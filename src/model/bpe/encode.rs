@@ -243,9 +243,8 @@ impl Bpe {
                 None => {
                     merged.clear();
                     let result = self.merge(text, &mut scratch.merge);
-                    let finish = |_| {
-                        self.finish(&scratch.merge, 0, &mut |id, _, _| merged.push(id))
-                    };
+                    let finish =
+                        |_| self.finish(&scratch.merge, 0, &mut |id, _, _| merged.push(id));
                     result.and_then(finish).is_err() || merged != [id]
                 }
             };
@@ -265,9 +264,7 @@ impl Bpe {
     fn text<'a>(&'a self, id: TokenId, token: &'a str) -> Option<&'a str> {
         match &self.symbols {
             Some(symbols) => Some(symbols.without_affixes(token)),
-            None if is_spelled(token) => {
-                std::str::from_utf8(self.token_bytes(id)?).ok()
-            }
+            None if is_spelled(token) => std::str::from_utf8(self.token_bytes(id)?).ok(),
             None => None,
         }
     }

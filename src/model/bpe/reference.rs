@@ -40,9 +40,8 @@ pub fn encode(model: &Bpe, piece: &str) -> Option<Vec<(TokenId, usize, usize)>> 
 /// The first symbols and their lengths.
 fn start(model: &Bpe, text: &str) -> Option<Vec<(TokenId, usize)>> {
     let (vocab, options) = (model.vocab(), model.options());
-    let affix = |wanted: bool, affix: &Option<String>| {
-        affix.clone().filter(|_| wanted).unwrap_or_default()
-    };
+    let affix =
+        |wanted: bool, affix: &Option<String>| affix.clone().filter(|_| wanted).unwrap_or_default();
     let mut symbols = Vec::new();
     let mut waiting: Vec<(TokenId, usize)> = Vec::new();
     for (at, c) in text.char_indices() {

@@ -378,7 +378,10 @@ fn an_unknown_token_waits_behind_bytes() {
         });
         Bpe::new(vocab(&tokens), &[], options).unwrap()
     };
-    assert_eq!(places(&with(false), "a?!?a").unwrap().iter().map(|t| t.0).collect::<Vec<_>>(), [0, 2, 1, 1, 0]);
+    assert_eq!(
+        places(&with(false), "a?!?a").unwrap().iter().map(|t| t.0).collect::<Vec<_>>(),
+        [0, 2, 1, 1, 0]
+    );
     assert_eq!(places(&with(true), "a?!?a").unwrap(), [(0, 0, 1), (2, 1, 2), (1, 2, 4), (0, 4, 5)]);
 }
 
