@@ -202,15 +202,37 @@ enum Kind {
 
 /// SHIM
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ByteAlphabet { Raw, Spelled }
+pub enum ByteAlphabet {
+    Raw,
+    Spelled,
+}
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> { pub base: usize, pub origins: Option<&'a [crate::ids::Span]> }
+pub struct Place<'a> {
+    pub base: usize,
+    pub origins: Option<&'a [crate::ids::Span]>,
+}
 #[derive(Debug, Default)]
-pub struct Pieces { pub text: String, pub spans: Vec<crate::ids::Span>, pub origins: Vec<crate::ids::Span> }
+pub struct Pieces {
+    pub text: String,
+    pub spans: Vec<crate::ids::Span>,
+    pub origins: Vec<crate::ids::Span>,
+}
 impl Splitter {
-    pub fn rewrites(&self) -> bool { false }
-    pub fn needs_place(&self) -> bool { false }
-    pub fn split(&self, _text: &str, _place: Place<'_>, _aligned: bool, _out: &mut Pieces) -> Result<()> { Ok(()) }
+    pub fn rewrites(&self) -> bool {
+        false
+    }
+    pub fn needs_place(&self) -> bool {
+        false
+    }
+    pub fn split(
+        &self,
+        _text: &str,
+        _place: Place<'_>,
+        _aligned: bool,
+        _out: &mut Pieces,
+    ) -> Result<()> {
+        Ok(())
+    }
     /// Everything in one piece.
     pub fn whole() -> Self {
         Self { kind: Kind::Whole, add_prefix_space: false, byte_level: false }

@@ -183,9 +183,8 @@ fn components_are_read_and_written_as_the_reference_does() {
         let written = match slot {
             "normalizer" => normalizer_from_json(&given)
                 .and_then(|normalizer| normalizer_to_json(normalizer.as_ref())),
-            "pre_tokenizer" => {
-                pre_tokenizer_from_json(&given).and_then(|part| pre_tokenizer_to_json(&part.unwrap()))
-            }
+            "pre_tokenizer" => pre_tokenizer_from_json(&given)
+                .and_then(|part| pre_tokenizer_to_json(&part.unwrap())),
             "post_processor" => post_processor_from_json(&given)
                 .and_then(|part| post_processor_to_json(&part.unwrap())),
             _ => decoder_from_json(&given).and_then(|part| decoder_to_json(&part.unwrap())),
@@ -236,7 +235,8 @@ fn bytes_are_merged_where_every_byte_has_a_token() {
     let mut vocab: serde_json::Map<String, Value> =
         (0..=255u8).map(|byte| (byte_level::spell(&[byte]), json!(byte))).collect();
     let mut read = |pre_tokenizer: Value, changes: &[(&str, Value)]| {
-        let mut document = with(with(bpe(), "model.merges", json!([])), "model.vocab", json!(vocab));
+        let mut document =
+            with(with(bpe(), "model.merges", json!([])), "model.vocab", json!(vocab));
         document["pre_tokenizer"] = pre_tokenizer;
         for (path, value) in changes {
             document = with(document, path, value.clone());
@@ -264,9 +264,7 @@ fn bytes_are_merged_where_every_byte_has_a_token() {
 
 #[test]
 fn lengths_that_cannot_be_obeyed_are_refused() {
-    let truncation = |max_length: u64, stride: u64| {
-        json!({"max_length": max_length, "stride": stride, "strategy": "LongestFirst"})
-    };
+    let truncation = |max_length: u64, stride: u64| json!({"max_length": max_length, "stride": stride, "strategy": "LongestFirst"});
     let padding = |strategy: Value, multiple: Value| {
         json!({
             "strategy": strategy, "direction": "Right", "pad_to_multiple_of": multiple,

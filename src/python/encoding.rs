@@ -35,9 +35,8 @@ impl Source {
         match &self.row {
             RowSource::Own(text, pair) => text.with(|text| match pair {
                 None => tokenizer.encode_in_batch(text, None, options, 0, *longest),
-                Some(pair) => pair.with(|pair| {
-                    tokenizer.encode_in_batch(text, Some(pair), options, 0, *longest)
-                }),
+                Some(pair) => pair
+                    .with(|pair| tokenizer.encode_in_batch(text, Some(pair), options, 0, *longest)),
             }),
             RowSource::Batch(rows, index) => rows.with_row(*index, |text, pair| {
                 tokenizer.encode_in_batch(text, pair, options, *index, *longest)
