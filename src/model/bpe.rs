@@ -147,9 +147,10 @@ impl Bpe {
             let whole = id(&joined)?;
             model.merges.push((left_id, right_id));
             model.to_the_letter |= rest.is_empty();
-            made_up |= model.symbols.as_ref().is_some_and(|symbols| {
-                symbols.is_made_up(left_id) || symbols.is_made_up(right_id)
-            });
+            made_up |= model
+                .symbols
+                .as_ref()
+                .is_some_and(|symbols| symbols.is_made_up(left_id) || symbols.is_made_up(right_id));
             let merge = Merge { rank, id: whole };
             repeats |= model.pairs.insert(Pair::new(left_id, right_id), merge).is_some();
         }

@@ -116,9 +116,8 @@ impl Unigram {
         let scores: Vec<f64> = entries.iter().map(|&(_, score)| score).collect();
         let entries = (0..).zip(entries).map(|(id, (token, _))| (token, id)).collect();
         let vocab = Vocab::with_repeats(entries)?;
-        let counts = |&(id, token): &(TokenId, &str)| {
-            !token.is_empty() && vocab.id(token) == Some(id)
-        };
+        let counts =
+            |&(id, token): &(TokenId, &str)| !token.is_empty() && vocab.id(token) == Some(id);
         let trie = Trie::new(vocab.iter().filter(counts)).ok_or_else(|| {
             let what = format!("a Unigram trie of more than {} nodes", trie::MAX_NODES);
             Error::unsupported(what, "vocab")

@@ -18,7 +18,9 @@ pub fn encode(model: &Bpe, piece: &str) -> Option<Vec<(TokenId, usize, usize)>> 
     }
     let mut symbols = start(model, text)?;
     if bytes {
-        symbols.iter_mut().for_each(|(_, length)| *length = 1);
+        for (_, length) in &mut symbols {
+            *length = 1;
+        }
     }
     loop {
         let candidates = symbols.windows(2).enumerate().filter_map(|(at, pair)| {
@@ -40,9 +42,8 @@ pub fn encode(model: &Bpe, piece: &str) -> Option<Vec<(TokenId, usize, usize)>> 
 /// The first symbols and their lengths.
 fn start(model: &Bpe, text: &str) -> Option<Vec<(TokenId, usize)>> {
     let (vocab, options) = (model.vocab(), model.options());
-    let affix = |wanted: bool, affix: &Option<String>| {
-        affix.clone().filter(|_| wanted).unwrap_or_default()
-    };
+    let affix =
+        |wanted: bool, affix: &Option<String>| affix.clone().filter(|_| wanted).unwrap_or_default();
     let mut symbols = Vec::new();
     let mut waiting: Vec<(TokenId, usize)> = Vec::new();
     for (at, c) in text.char_indices() {

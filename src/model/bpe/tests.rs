@@ -378,7 +378,10 @@ fn an_unknown_token_waits_behind_bytes() {
         });
         Bpe::new(vocab(&tokens), &[], options).unwrap()
     };
-    assert_eq!(places(&with(false), "a?!?a").unwrap().iter().map(|t| t.0).collect::<Vec<_>>(), [0, 2, 1, 1, 0]);
+    assert_eq!(
+        places(&with(false), "a?!?a").unwrap().iter().map(|t| t.0).collect::<Vec<_>>(),
+        [0, 2, 1, 1, 0]
+    );
     assert_eq!(places(&with(true), "a?!?a").unwrap(), [(0, 0, 1), (2, 1, 2), (1, 2, 4), (0, 4, 5)]);
 }
 
@@ -401,6 +404,18 @@ fn a_right_part_shorter_than_the_prefix_is_an_error() {
     let text = "tokenizer.json at model.merges[0]: `b` is shorter than the prefix of its model";
     assert_eq!(refused(&["a", "b", "ab"], &[("a", "b")]), text);
     assert!(refused(&["a", "#漢"], &[("a", "#漢")]).contains("shorter than the prefix"));
+}
+
+#[test]
+fn scores_that_do_not_fit_are_refused() {
+    let refused = |tokens: &[&str], scores: &[f32], options: BpeOptions| {
+        Bpe::from_scores(vocab(tokens), scores, |_| true, options).unwrap_err().to_string()
+    };
+    let text = "scores is 1 long, but must be as long as the vocabulary, 2";
+    assert_eq!(refused(&["a", "b"], &[0.0], options(|_| ())), text);
+    assert!(refused(&["a"], &[f32::NAN], options(|_| ())).contains("NaN"));
+    assert!(refused(&[&"a".repeat(600)], &[0.0], options(|_| ())).contains("more than 512 bytes"));
+    assert!(refused(&["a"], &[0.0], BpeOptions::default()).contains("bytes in a model of scores"));
 }
 
 #[test]

@@ -31,7 +31,8 @@ fn the_best_path_and_fused_unknowns() {
 
 #[test]
 fn a_token_that_stands_twice_has_its_last_id_and_score() {
-    let model = model(&[("<unk>", 0.0), ("ab", 5.0), ("a", 0.0), ("b", 0.0), ("ab", -1.0)], Some(0), false);
+    let model =
+        model(&[("<unk>", 0.0), ("ab", 5.0), ("a", 0.0), ("b", 0.0), ("ab", -1.0)], Some(0), false);
     assert_eq!(encode(&model, "ab").unwrap(), [(2, 0, 1), (3, 1, 2)]);
     assert_eq!((model.vocab().id("ab"), model.vocab().token(1)), (Some(4), Some("ab")));
 }
