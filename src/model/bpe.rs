@@ -86,11 +86,21 @@ impl Bpe {
     /// # Errors
     /// [`Error::Format`] names the merge that speaks of a token which the vocabulary lacks.
     pub fn new(vocab: Vocab, merges: &[(String, String)], options: BpeOptions) -> Result<Self> {
+        Self::of(vocab, merges, options)
+    }
+
+    /// The same, of merges that may be borrowed.
+    pub(crate) fn of<S: AsRef<str>>(
+        vocab: Vocab,
+        merges: &[(S, S)],
+        options: BpeOptions,
+    ) -> Result<Self> {
         let mut model = Self::without_merges(vocab, options)?;
         let mut joined = String::new();
         model.pairs = PairTable::with_room(merges.len());
         model.merges.reserve_exact(merges.len());
         for (rank, (left, right)) in (0u32..).zip(merges) {
+            let (left, right) = (left.as_ref(), right.as_ref());
             let id = |token: &str| {
                 model.vocab.id(token).ok_or_else(|| {
                     let problem = format!("the vocabulary has no token `{token}`");
