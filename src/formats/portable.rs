@@ -1,8 +1,8 @@
 //! Split patterns of rank files, in words that a `tokenizer.json` may carry.
 
+use super::node::shown;
 #[cfg(any(test, feature = "python"))]
 use super::{from_json, json_write, to_json, written};
-use super::node::shown;
 use crate::error::{Error, Result};
 use crate::pretokenize::{PreTokenizer, portable_pattern};
 use crate::regex::{Dialect, Pattern};

@@ -13,8 +13,8 @@ use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
 
-pub(crate) use column::{NULLS, Nulls, TextColumn};
 use column::{Kind, malformed};
+pub(crate) use column::{NULLS, Nulls, TextColumn};
 pub(crate) use export::{Offsets, SharedIds, numpy};
 use ffi::{ArrowArray, ArrowArrayStream, ArrowSchema, Fault};
 
@@ -47,11 +47,11 @@ pub(crate) fn column(
         texts.push(array, &kind).map_err(|fault| fault_of(name, &fault))?;
     } else {
         let Some(stream) = exported("__arrow_c_stream__")? else { return Ok(None) };
-        let stream = stream.cast::<PyCapsule>().map_err(|_| {
-            wrong_type("the result of __arrow_c_stream__", "a capsule", &stream)
-        })?;
-        let mut stream = ffi::take::<ArrowArrayStream>(stream)
-            .map_err(|fault| fault_of(name, &fault))?;
+        let stream = stream
+            .cast::<PyCapsule>()
+            .map_err(|_| wrong_type("the result of __arrow_c_stream__", "a capsule", &stream))?;
+        let mut stream =
+            ffi::take::<ArrowArrayStream>(stream).map_err(|fault| fault_of(name, &fault))?;
         // A stream may wait for threads of its own that need the interpreter.
         let py = given.py();
         let schema = py.detach(|| stream.schema()).map_err(|fault| fault_of(name, &fault))?;

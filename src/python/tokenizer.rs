@@ -579,9 +579,7 @@ impl PyTokenizer {
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> PyResult<bool> {
         match other.cast::<Self>() {
-            Ok(other) => {
-                Ok(self.canonical(other.py())? == other.get().canonical(other.py())?)
-            }
+            Ok(other) => Ok(self.canonical(other.py())? == other.get().canonical(other.py())?),
             Err(_) => Ok(false),
         }
     }
