@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::regex::Dialect;
 
 const GOLDEN: &str = include_str!("../../tests/data/formats_golden.json");
 
@@ -541,7 +542,7 @@ fn the_same_tokenizer_gives_the_same_bytes() {
 #[test]
 fn a_rank_files_pattern_is_spelled_for_the_other_engine_or_refused() {
     let mut declaration = from_json(bpe().to_string().as_bytes()).unwrap();
-    declaration.dialect = crate::regex::Dialect::Tiktoken;
+    declaration.dialect = Dialect::Tiktoken;
     let mut written = |regex: &str| {
         declaration.pre_tokenizer = Some(PreTokenizer::byte_level_split(regex));
         to_json(&Tokenizer::build(declaration.clone()).unwrap(), false)
@@ -554,6 +555,21 @@ fn a_rank_files_pattern_is_spelled_for_the_other_engine_or_refused() {
     }
     let error = written(r"\w+$").unwrap_err();
     assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+}
+
+#[test]
+fn every_tokenizer_has_a_canonical_form() {
+    let plain = build(&bpe().to_string()).unwrap();
+    let (text, dialect) = canonical(&plain).unwrap();
+    assert_eq!((&text, dialect), (&to_json(&plain, false).unwrap(), Dialect::TokenizerJson));
+    let mut declared = from_json(bpe().to_string().as_bytes()).unwrap();
+    declared.dialect = Dialect::Tiktoken;
+    declared.pre_tokenizer = Some(PreTokenizer::byte_level_split(r"\w+$"));
+    let own = Tokenizer::build(declared).unwrap();
+    let (text, dialect) = canonical(&own).unwrap();
+    assert_eq!(dialect, Dialect::Tiktoken);
+    let again = Tokenizer::build(from_canonical(&text, dialect).unwrap()).unwrap();
+    assert_eq!(canonical(&again).unwrap(), (text, dialect));
 }
 
 #[test]
