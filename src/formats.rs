@@ -40,6 +40,8 @@ pub use component::{
     pre_tokenizer_to_json,
 };
 use detect::{FileKind, detect};
+#[cfg(any(test, feature = "python"))]
+pub(crate) use portable::{canonical, from_canonical};
 #[cfg(feature = "python")]
 pub(crate) use ranks::from_ranks;
 pub use ranks::from_tiktoken;
@@ -240,11 +242,16 @@ fn load_bpe_files(vocab: &Path) -> Result<TokenizerBuilder> {
 /// [`Error::Unsupported`] when the declaration has a split pattern that only rank files read as it
 /// is meant.
 pub fn to_json(tokenizer: &Tokenizer, pretty: bool) -> Result<String> {
-    let mut out = Vec::new();
     let pre_tokenizer = portable::pre_tokenizer(tokenizer.declaration())?;
+    written(|out| json_write::write(tokenizer, pre_tokenizer.as_ref(), pretty, out))
+}
+
+/// What is written, as a text.
+fn written(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<String> {
+    let mut out = Vec::new();
     // Writing to memory does not fail, and what is written is UTF-8; were it not so, nobody would get
     // an empty text for a tokenizer.
-    json_write::write(tokenizer, pre_tokenizer.as_ref(), pretty, &mut out)
+    write(&mut out)
         .and_then(|()| String::from_utf8(out).map_err(io::Error::other))
         .map_err(|error| Error::io("write", Path::new(json::FORMAT), error))
 }

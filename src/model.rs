@@ -49,11 +49,16 @@ pub enum Model {
 pub(crate) struct ModelScratch {
     pub(crate) merge: MergeScratch,
     lattice: Lattice,
-    /// Where chance comes from in a model with dropout; set by the first piece if it was not before.
+    /// Where chance comes from, where merges are left out at random. Only BPE has merges.
     pub(crate) dropout: Option<Dropout>,
 }
 
 impl ModelScratch {
+    /// Whether chance has a say in what comes out.
+    pub(crate) fn is_random(&self) -> bool {
+        self.dropout.is_some()
+    }
+
     /// Gives buffers back that take more than `bytes`.
     pub(crate) fn shrink(&mut self, bytes: usize) {
         self.merge.shrink(bytes);
@@ -105,14 +110,22 @@ impl Model {
         }
     }
 
-    /// The results of the model's own tokens, taken for pieces; none where chance decides, and then
-    /// no result may be kept. What is not there at once is built by the first call.
-    pub(crate) fn table(&self) -> Option<&PieceTable> {
+    /// The results of the model's own tokens, taken for pieces. What is not there at once is built by
+    /// the first call.
+    pub(crate) fn table(&self) -> &PieceTable {
         match self {
-            Self::Bpe(model) => model.dropout().is_none().then(|| model.table()),
-            Self::WordPiece(model) => Some(model.table()),
-            Self::WordLevel(model) => Some(model.table()),
-            Self::Unigram(model) => Some(model.table()),
+            Self::Bpe(model) => model.table(),
+            Self::WordPiece(model) => model.table(),
+            Self::WordLevel(model) => model.table(),
+            Self::Unigram(model) => model.table(),
+        }
+    }
+
+    /// The share of merges that are left out where a call does not say.
+    pub(crate) fn dropout(&self) -> Option<f32> {
+        match self {
+            Self::Bpe(model) => model.options().dropout,
+            _ => None,
         }
     }
 
@@ -145,6 +158,11 @@ impl Model {
             Self::WordLevel(model) => model.table_bytes(),
             Self::Unigram(model) => model.table_bytes(),
         }
+    }
+
+    /// Whether pieces are the raw bytes of a text, and not characters that spell them.
+    pub(crate) fn takes_bytes(&self) -> bool {
+        matches!(self, Self::Bpe(model) if model.options().alphabet == Alphabet::Bytes)
     }
 
     /// The tokens and their ids.

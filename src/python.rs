@@ -4,6 +4,7 @@
 
 mod args;
 mod arrays;
+mod arrow;
 mod batch;
 mod components;
 mod counts;

@@ -35,8 +35,8 @@ use crate::error::{Error, Result};
 use crate::ids::{TokenId, check_text_length};
 use crate::model::pieces::PieceCache;
 use crate::model::{CacheStats, Model};
+use crate::postprocess::Layout;
 use crate::postprocess::fit::{self, Direction, PaddingParams, TruncationParams};
-use crate::postprocess::{Layout, PostProcessor, TrimOffsets};
 use crate::pretokenize::{ByteAlphabet, Place, PreTokenizer, Splitter};
 
 /// A text to encode.
@@ -103,7 +103,6 @@ struct Plan {
     added: AddedVocabulary,
     /// By whether rows are pairs, and whether special tokens are added.
     layouts: [[Layout; 2]; 2],
-    trim: Option<TrimOffsets>,
     road: Road,
     decoder: Chain,
     decode: OnceLock<DecodeTable>,
@@ -133,22 +132,25 @@ impl Tokenizer {
                     true => ByteAlphabet::Raw,
                     false => ByteAlphabet::Spelled,
                 };
-                Splitter::compile(pre_tokenizer, declared.dialect, bytes)?
+                {
+                    let _ = bytes;
+                    Splitter::compile(pre_tokenizer, declared.dialect)?
+                }
             }
             None => Splitter::whole(),
         };
         check_combination(&declared, &splitter)?;
-        if let Some(post_processor) = &declared.post_processor {
-            post_processor.check()?;
-        }
         let vocab = declared.model.vocab();
         let added =
             AddedVocabulary::new(&declared.added_tokens, vocab, declared.normalizer.as_ref())?;
         let layout = |pair, special| match &declared.post_processor {
             Some(post_processor) => post_processor.layout(pair, special),
-            None => Layout::plain(pair),
+            None => Ok(Layout::plain(pair)),
         };
-        let layouts = [false, true].map(|pair| [false, true].map(|special| layout(pair, special)));
+        let layouts = [
+            [layout(false, false)?, layout(false, true)?],
+            [layout(true, false)?, layout(true, true)?],
+        ];
         let road = match &declared.model {
             Model::WordPiece(model)
                 if (added.no_normalized() || declared.normalizer.is_none())
@@ -159,11 +161,9 @@ impl Tokenizer {
             _ if splitter.needs_place() && declared.normalizer.is_some() => Road::General,
             _ => Road::Pieces,
         };
-        let trim = declared.post_processor.as_ref().and_then(PostProcessor::trim_offsets);
         let decoder = Chain::compile(declared.decoder.as_ref())?;
         let (decode, scratch) = (OnceLock::new(), ScratchPool::default());
-        let plan =
-            Plan { declared, splitter, added, layouts, trim, road, decoder, decode, scratch };
+        let plan = Plan { declared, splitter, added, layouts, road, decoder, decode, scratch };
         Ok(Self { plan: Arc::new(plan) })
     }
 
@@ -183,10 +183,10 @@ impl Tokenizer {
         pair: Option<Input<'_>>,
         options: &EncodeOptions,
     ) -> Result<Encoding> {
-        self.encode_in_batch(input, pair, options, 0)
+        self.encode_in_batch(input, pair, options, 0, 0)
     }
 
-    /// The same for a row of a batch whose longest row has `longest` tokens.
+    /// The same for row `row` of a batch whose longest row has `longest` tokens.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
@@ -195,12 +195,14 @@ impl Tokenizer {
         input: Input<'_>,
         pair: Option<Input<'_>>,
         options: &EncodeOptions,
+        row: usize,
         longest: usize,
     ) -> Result<Encoding> {
         self.check(options)?;
-        self.plan
-            .scratch
-            .with(|scratch| self.plan.row(input, pair, options, Some(longest), scratch))
+        self.plan.scratch.with(|scratch| {
+            self.plan.begin_row(options, row, scratch);
+            self.plan.row(input, pair, options, Some(longest), scratch)
+        })
     }
 
     /// The ids of one text, or two: those of [`Tokenizer::encode`], sooner. Appended to `out`.
@@ -216,7 +218,10 @@ impl Tokenizer {
     ) -> Result<()> {
         self.check(options)?;
         let start = out.len();
-        self.plan.scratch.with(|scratch| self.plan.row_ids(input, pair, options, scratch, out))?;
+        self.plan.scratch.with(|scratch| {
+            self.plan.begin_row(options, 0, scratch);
+            self.plan.row_ids(input, pair, options, scratch, out)
+        })?;
         if let Some(padding) = &options.padding {
             let length = out.len() - start;
             let missing = fit::padded_length(length, padding)?.saturating_sub(length);

@@ -70,6 +70,8 @@ class Tokenizer:
         """Load the text of a `tokenizer.json`."""
 
     @staticmethod
+    def _from_rank_str(text: str) -> Tokenizer: ...
+    @staticmethod
     def from_tiktoken(
         path: _Path,
         pattern: str | None = None,
@@ -224,11 +226,13 @@ class Tokenizer:
         dropout: float | None = None,
         seed: int | None = None,
         errors: Literal["strict", "replace"] | None = None,
+        nulls: Literal["error", "empty"] | None = None,
     ) -> EncodingBatch:
         """Encode many texts on several threads, the interpreter lock released.
 
         Args:
-            texts: Strings or UTF-8 bytes in a list, an array, or an Arrow column.
+            texts: Strings or UTF-8 bytes in a list, an array, or an Arrow column (of PyArrow, Polars,
+                pandas or whoever speaks the Arrow C data interface), whose text is read in place.
             pairs: Second texts.
             threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
             add_special_tokens: As in `encode`, like all that follow.
@@ -245,13 +249,23 @@ class Tokenizer:
             dropout: As in `encode`.
             seed: As in `encode`; every row draws from it and its own number.
             errors: As in `encode`.
+            nulls: `"empty"` takes a null or `None` for an empty text; it is an error by default.
+
+        Raises:
+            TextError: A lone surrogate, or bytes that are not UTF-8.
+            ArgumentError: An option out of its bounds, a null, or malformed Arrow data.
         """
 
     def count(self, text: str, *, add_special_tokens: bool = False) -> int:
         """The number of tokens of a text, without building them."""
 
     def count_batch(
-        self, texts: _Texts, *, add_special_tokens: bool = False, threads: int | None = None
+        self,
+        texts: _Texts,
+        *,
+        add_special_tokens: bool = False,
+        threads: int | None = None,
+        nulls: Literal["error", "empty"] | None = None,
     ) -> npt.NDArray[np.int64]:
         """The number of tokens of each text."""
 
@@ -409,7 +423,11 @@ class EncodingBatch:
         """
 
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
-        """The rows as Arrow data, `list<uint32>`; the ids are not copied. Needs `pyarrow`."""
+        """The rows as Arrow data, `list<uint32>`, the ids not copied.
+
+        `large_list<uint32>`, which copies no offsets either, where it is requested, or where 32
+        bits do not count the ids.
+        """
 
     def __arrow_c_schema__(self) -> object:
         """The type of these data."""

@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn bad_components_are_told_with_their_place() {
         let error = pre_tokenizer_from_json(r#"{"type": "Metaspace"}"#).unwrap_err();
-        assert!(error.to_string().contains("`Metaspace` is not supported yet"), "{error}");
+        assert!(error.to_string().contains("the field `replacement` is missing"), "{error}");
         let error = pre_tokenizer_from_json(r#"{"type": "ByteLevel"}"#).unwrap_err();
         assert!(error.to_string().contains("at pre_tokenizer"), "{error}");
         assert!(normalizer_from_json("{").is_err());

@@ -267,14 +267,13 @@ impl Bpe {
     /// Finds out where pieces may be cut, once all merges are there. Where they would reach across
     /// what is not in the text, or the place of a character in its piece matters, nowhere.
     fn find_cuts(&mut self, may_cut: bool) {
-        let random = self.dropout().is_some();
         let late = self.symbols.as_ref().is_some_and(Symbols::are_late);
-        self.simple = !random && !self.to_the_letter && !late;
+        self.simple = !self.to_the_letter && !late;
         let whole = match &self.symbols {
             Some(symbols) => symbols.have_affixes(),
             None => self.byte_ids.contains(&NO_BYTE),
         };
-        if !may_cut || random || self.to_the_letter || whole {
+        if !may_cut || self.to_the_letter || whole {
             return;
         }
         let mut cuts = Cuts::new(self.vocab.len(), self.symbols.as_ref());

@@ -89,7 +89,7 @@ fn encode(model: &Model, piece: &str) -> Option<Vec<usize>> {
     });
     assert_eq!(joined, flat, "{piece:?} in stretches");
     let key = pieces::Key::new(piece.as_bytes(), 0, piece.len());
-    if let Some(found) = key.and_then(|key| model.table()?.get(key, key.hash())) {
+    if let Some(found) = key.and_then(|key| model.table().get(key, key.hash())) {
         let mut from_table = Vec::new();
         found.push_to(&mut from_table);
         assert_eq!(from_table, ids, "{piece:?} in the table");

@@ -9,10 +9,11 @@ use std::ops::ControlFlow;
 use pyo3::prelude::*;
 
 use super::args::choice;
+use super::arrow::Nulls;
 use super::batch::PyEncodingBatch;
 use super::counts::PyCounts;
 use super::errors::check_signals;
-use super::text::{HeldRows, Surrogates, string};
+use super::text::{HeldRows, Reading, Surrogates, string};
 use super::tokenizer::PyTokenizer;
 use crate::decode;
 use crate::error::{Error, Result};
@@ -78,14 +79,17 @@ pub(crate) fn encode_batch(
         split_special_tokens,
         truncation: truncation.transpose()?,
         padding: padding.transpose()?,
+        ..EncodeOptions::default()
     };
     let threads = crate::threads::count(None)?;
     let inner = tokenizer.get().inner.clone();
-    let rows = HeldRows::new(texts, pairs, is_split_into_words, Surrogates::Strict)?;
+    let (surrogates, nulls) = (Surrogates::Strict, Nulls::Error);
+    let reading = Reading { words: is_split_into_words, surrogates, nulls };
+    let rows = HeldRows::new(texts, pairs, reading)?;
     let encode =
         || rows.with(|rows| inner.encode_batch(rows, &options, threads, &mut check_signals));
     let batch = py.detach(encode)?;
-    Ok(PyEncodingBatch::new(py, inner, rows, options, batch))
+    PyEncodingBatch::new(py, inner, rows, options, batch)
 }
 
 /// A tokenizer of tiktoken's ranks in memory.

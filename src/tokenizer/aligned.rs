@@ -181,7 +181,14 @@ impl Plan {
         state: &mut ModelScratch,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
-        self.declared.model.encode(&text[piece.start..piece.end], state, |id, from, to| {
+        let model = &self.declared.model;
+        let text = &text[piece.start..piece.end];
+        model.encode(text, state, |id, from, to| {
+            if model.shows_text(id)
+                && let Some(surface) = text.get(from..to)
+            {
+                sink.tokens.surfaces.push((sink.tokens.ids.len(), surface.to_owned()));
+            }
             sink.push(id, piece.place(from, to, sink.positions));
         })?;
         sink.piece += 1;

@@ -9,6 +9,7 @@ use super::scratch::Scratch;
 use super::{EncodeOptions, Input, Plan};
 use crate::error::{Error, Result};
 use crate::ids::{Span, TokenId, check_text_length};
+use crate::model::{Dropout, Model};
 use crate::postprocess::fit::{self, Direction, PaddingParams};
 use crate::postprocess::{Layout, LayoutPiece, Trim};
 
@@ -16,6 +17,15 @@ impl Plan {
     /// The layout of a row.
     pub(super) fn layout(&self, pair: bool, special: bool) -> &Layout {
         &self.layouts[usize::from(pair)][usize::from(special)]
+    }
+
+    /// Sets chance up for a row: what falls out depends on the seed and the row's number alone.
+    pub(super) fn begin_row(&self, options: &EncodeOptions, row: usize, scratch: &mut Scratch) {
+        let share = options.dropout.or(self.declared.model.dropout()).filter(|&share| share > 0.0);
+        scratch.model.dropout = match (&self.declared.model, share) {
+            (Model::Bpe(_), Some(share)) => Some(Dropout::new(share, options.seed, row as u64)),
+            _ => None,
+        };
     }
 
     /// Appends the ids of one row, special tokens included, cut but not padded.

@@ -70,7 +70,7 @@ impl<'a> LookUp<'a> {
         out: &'a mut Vec<TokenId>,
     ) -> Self {
         block.clear();
-        let table = if state.is_random() { None } else { model.table() };
+        let table = if state.is_random() { None } else { Some(model.table()) };
         Self { model, table, text, cache, block, state, out, result: Ok(()) }
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::dropout::Dropout;
 use super::merge::MergeScratch;
 use super::symbols::Symbols;
 use super::{Alphabet, Bpe, NO_BYTE, is_spelled};
@@ -29,17 +28,17 @@ impl Bpe {
         scratch: &mut ModelScratch,
         mut emit: impl FnMut(TokenId, usize, usize),
     ) -> Result<()> {
-        if let Some(id) = self.whole_in(piece, &mut scratch.merge) {
+        let ModelScratch { merge, dropout, .. } = scratch;
+        if let Some(dropout) = dropout {
+            // Nothing whole is looked up then, as in the reference library.
+            self.start(piece, merge)?;
+            merge.queue(&self.pairs, || dropout.drops());
+            return self.finish(merge, 0, &mut emit);
+        }
+        if let Some(id) = self.whole_in(piece, merge) {
             emit(id, 0, piece.len());
             return Ok(());
         }
-        if let Some(share) = self.dropout() {
-            let dropout = scratch.dropout.get_or_insert_with(Dropout::unseeded);
-            self.start(piece, &mut scratch.merge)?;
-            scratch.merge.queue(&self.pairs, || dropout.drops(share));
-            return self.finish(&scratch.merge, 0, &mut emit);
-        }
-        let merge = &mut scratch.merge;
         let mut result = Ok(());
         self.stretches(piece, |start, end| {
             if result.is_ok() {
@@ -59,7 +58,7 @@ impl Bpe {
         scratch: &mut ModelScratch,
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
-        if !self.simple {
+        if !self.simple || scratch.dropout.is_some() {
             return self.encode(piece, scratch, |id, _, _| out.push(id));
         }
         let merge = &mut scratch.merge;
@@ -113,8 +112,7 @@ impl Bpe {
     }
 
     fn whole_in(&self, piece: &str, scratch: &mut MergeScratch) -> Option<TokenId> {
-        // A model that leaves merges out looks nothing up, as in the reference library.
-        if !self.options.ignore_merges || piece.is_empty() || self.dropout().is_some() {
+        if !self.options.ignore_merges || piece.is_empty() {
             return None;
         }
         let id = match self.options.alphabet {
