@@ -1,0 +1,3 @@
+//! The engine against what Oniguruma found, and its bounds.
+
+use super::*;
