@@ -14,9 +14,17 @@ mod property;
 mod run;
 mod set;
 
+pub(crate) use alphabet::Alphabet;
+pub(crate) use set::CharSet;
+
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+
+/// The characters of words and of white space, as brackets have them.
+pub(crate) fn word_characters() -> (CharSet, CharSet) {
+    (property::word(), property::space())
+}
 
 /// Whose regular expression a pattern is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,7 +35,7 @@ use crate::model::{CacheStats, Model};
 use crate::normalize::Normalizer;
 use crate::postprocess::fit::{self, Direction, PaddingParams, TruncationParams};
 use crate::postprocess::{Layout, PostProcessor, TrimOffsets};
-use crate::pretokenize::{PreTokenizer, Splitter};
+use crate::pretokenize::{ByteAlphabet, PreTokenizer, Splitter};
 
 /// A text to encode.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +117,9 @@ impl Tokenizer {
     /// [`Error::Format`] what contradicts itself.
     pub fn build(declared: TokenizerBuilder) -> Result<Self> {
         let splitter = match &declared.pre_tokenizer {
-            Some(pre_tokenizer) => Splitter::compile(pre_tokenizer, declared.dialect)?,
+            Some(pre_tokenizer) => {
+                Splitter::compile(pre_tokenizer, declared.dialect, ByteAlphabet::Raw)?
+            }
             None => Splitter::whole(),
         };
         check_combination(&declared, &splitter)?;
@@ -326,6 +328,10 @@ impl Tokenizer {
 
 /// The combinations that are supported: byte-level BPE, and WordPiece on text.
 fn check_combination(declared: &TokenizerBuilder, splitter: &Splitter) -> Result<()> {
+    if splitter.rewrites() {
+        let what = "a pre_tokenizer that rewrites its text";
+        return Err(Error::unsupported(what, "pre_tokenizer"));
+    }
     match declared.model {
         Model::Bpe(_) if !splitter.is_byte_level() => Err(Error::unsupported(
             "a BPE model without a `ByteLevel` pre_tokenizer",

@@ -8,6 +8,7 @@ mod bert_tables;
 pub(crate) mod byte_level;
 mod class_ranges;
 pub(crate) mod classes;
+pub(crate) mod script_ranges;
 
 /// The Unicode version of the classes that split patterns use (`\p{L}`, `\p{N}`, `\s`).
 pub const CLASSES_VERSION: &str = "16.0";

@@ -107,12 +107,7 @@ impl Parser<'_> {
         Ok((set, negated))
     }
 
-    fn class_code(
-        &self,
-        ranges: &mut Vec<(u32, u32)>,
-        state: &State,
-        code: u32,
-    ) -> Result<State> {
+    fn class_code(&self, ranges: &mut Vec<(u32, u32)>, state: &State, code: u32) -> Result<State> {
         if let State::Range(from) = *state {
             if from > code {
                 return Err(self.wrong("a range whose end comes before its start"));

@@ -98,17 +98,10 @@ impl Node {
         Self::Alt(std::iter::once(Self::Set(set)).chain(long).collect())
     }
 
-    /// A text with case ignored. Inside a look-behind (`fixed`) a character only stands for one of
-    /// the same length in bytes.
+    /// A text with case ignored. Inside a look-behind (`fixed`) a character stands for single ones.
     pub(crate) fn folded_text(chars: &[char], fixed: bool) -> Self {
         if fixed {
-            let alike = |&c: &char| {
-                let same = same_but_for_case(&CharSet::of([c]));
-                let same = same.ranges().iter().flat_map(|&(first, last)| first..=last);
-                let same = same.filter_map(char::from_u32);
-                Self::Set(CharSet::of(same.filter(|other| other.len_utf8() == c.len_utf8())))
-            };
-            return Self::Concat(chars.iter().map(alike).collect());
+            return Self::Concat(chars.iter().map(|&c| any_case(c)).collect());
         }
         let mut parts = Vec::new();
         let mut rest = chars;

@@ -379,7 +379,9 @@ impl Parser<'_> {
         let mut options = before;
         let mut on = true;
         loop {
-            let Some(c) = self.next() else { return Err(self.wrong("a group that does not close")) };
+            let Some(c) = self.next() else {
+                return Err(self.wrong("a group that does not close"));
+            };
             match c {
                 '-' => on = false,
                 'i' => options.ignore_case = on,
@@ -420,7 +422,8 @@ impl Parser<'_> {
         let code = match c {
             'w' | 'W' => {
                 let ascii = options.ascii_word || options.ascii_posix;
-                return Ok(self.set(property::word(), c == 'W', ascii));
+                let word = if in_class { property::word() } else { property::word_alone() };
+                return Ok(self.set(word, c == 'W', ascii));
             }
             'd' | 'D' => {
                 let ascii = options.ascii_digit || options.ascii_posix;
@@ -431,7 +434,7 @@ impl Parser<'_> {
                 return Ok(self.set(property::space(), c == 'S', ascii));
             }
             'h' | 'H' => return Ok(self.set(property::hex(), c == 'H', false)),
-            'p' | 'P' if self.peek() == Some('{') => return self.property(c == 'P'),
+            'p' | 'P' if self.peek() == Some('{') => return self.property(c == 'P', in_class),
             'x' => return self.hexadecimal().map(Escape::Code),
             'u' => self.digits(16, 4, 4)?,
             'o' if self.peek() == Some('{') => {
@@ -505,7 +508,7 @@ impl Parser<'_> {
         }))
     }
 
-    fn property(&mut self, mut negated: bool) -> Result<Escape> {
+    fn property(&mut self, mut negated: bool, in_class: bool) -> Result<Escape> {
         self.skip(1);
         if self.eat('^') {
             negated = !negated;
@@ -520,6 +523,7 @@ impl Parser<'_> {
         };
         self.skip(length + 1);
         let plain = name.to_ascii_lowercase();
+        let set = if plain == "word" && !in_class { property::word_alone() } else { set };
         let ascii = property::posix(&plain).is_some() && self.posix_is_ascii(&plain);
         Ok(self.set(set, negated, ascii))
     }
@@ -731,9 +735,7 @@ enum Reduced {
 
 /// What Oniguruma makes of a repetition (row) that is repeated (column).
 const REDUCED: [[Reduced; 6]; 6] = {
-    use Reduced::{
-        Inner, LazyOption, LazyStar, Neither, Plus, PlusThenLazyOption as Both, Star,
-    };
+    use Reduced::{Inner, LazyOption, LazyStar, Neither, Plus, PlusThenLazyOption as Both, Star};
     [
         [Inner, Star, Star, LazyOption, LazyStar, Neither],
         [Inner, Inner, Inner, Both, Both, Inner],

@@ -33,25 +33,45 @@ pub(super) enum Step {
     Match,
     Bytes(Box<[u8]>),
     Set(usize),
-    Run { set: usize, min: u32, max: u32, mode: Mode },
+    Run {
+        set: usize,
+        min: u32,
+        max: u32,
+        mode: Mode,
+    },
     /// The next character lies in a set, or does not.
-    Peek { set: usize, negative: bool },
+    Peek {
+        set: usize,
+        negative: bool,
+    },
     /// The same for the character before.
-    PeekBack { set: usize, negative: bool },
+    PeekBack {
+        set: usize,
+        negative: bool,
+    },
     /// The branches of a choice, by their number.
     Choose(usize),
     Jump(usize),
     /// Writes the place down.
     Save(usize),
     /// Leaves a loop whose body matched nothing.
-    LeaveIfEmpty { slot: usize, exit: usize },
+    LeaveIfEmpty {
+        slot: usize,
+        exit: usize,
+    },
     Backref(Vec<usize>),
     At(Anchor),
-    Word { set: usize, negative: bool },
+    Word {
+        set: usize,
+        negative: bool,
+    },
     /// Writes down how much there is to go back to (`slot`) and the place (`slot + 1`).
     Enter(usize),
     /// The same; when what follows fails, it goes on behind.
-    EnterNegative { slot: usize, behind: usize },
+    EnterNegative {
+        slot: usize,
+        behind: usize,
+    },
     /// Forgets all ways back since `Enter`.
     Commit(usize),
     /// The same, and returns to the place.
@@ -59,7 +79,14 @@ pub(super) enum Step {
     /// Forgets them and fails.
     CommitNegative(usize),
     /// Goes back by `min` characters, or by more, up to `max`.
-    Back { min: u32, max: u32 },
+    Back {
+        min: u32,
+        max: u32,
+    },
+    /// Nothing from here on may be looked at.
+    Limit(usize),
+    /// As before the limit.
+    Unlimit(usize),
     /// The place is the one that `Enter` wrote down.
     Returned(usize),
 }
@@ -85,6 +112,8 @@ pub(super) struct Program {
     pub(super) slots: usize,
     /// Where the place is written down that a match starts at, if not where it was found.
     pub(super) keep: Option<usize>,
+    /// Where the place is written down up to which the text may be looked at, if anything limits it.
+    pub(super) limit: Option<usize>,
     /// The classes that a match can begin with; none when it may be empty.
     pub(super) first: Option<Vec<bool>>,
 }
@@ -105,6 +134,7 @@ struct Compiler {
     remembers: bool,
     behind: usize,
     keep: Option<usize>,
+    limit: Option<usize>,
 }
 
 /// Compiles a pattern.
@@ -127,6 +157,7 @@ pub(super) fn compile(parsed: Parsed) -> Result<Program, TooLarge> {
         remembers: !refers && pure(&node),
         behind: 0,
         keep: None,
+        limit: None,
     };
     compiler.keep = keeps(&node).then(|| compiler.slot(1));
     compiler.emit(&node)?;
@@ -144,6 +175,7 @@ pub(super) fn compile(parsed: Parsed) -> Result<Program, TooLarge> {
         memo_points: compiler.memo_points,
         slots: compiler.slots,
         keep: compiler.keep,
+        limit: compiler.limit,
         first,
     })
 }
@@ -193,9 +225,8 @@ fn width(node: &Node) -> (u32, Option<u32>) {
         Node::Alt(branches) => {
             let mut widths = branches.iter().map(width);
             let first = widths.next().unwrap_or((0, Some(0)));
-            widths.fold(first, |all, one| {
-                (all.0.min(one.0), all.1.zip(one.1).map(|(a, b)| a.max(b)))
-            })
+            widths
+                .fold(first, |all, one| (all.0.min(one.0), all.1.zip(one.1).map(|(a, b)| a.max(b))))
         }
         Node::Repeat { body, min, max, .. } => {
             let (least, most) = width(body);
@@ -239,14 +270,31 @@ fn lower(node: Node, behind: bool, refers: bool) -> Node {
         }
         Node::Atomic(body) => Node::Atomic(Box::new(lower(*body, behind, refers))),
         Node::Look { behind: back, negative, body } => {
-            let body = Box::new(lower(*body, behind || back, refers));
-            Node::Look { behind: back, negative, body }
+            let body = lower(*body, behind || back, refers);
+            look(back, negative, body)
         }
         Node::Capture(number, body) if refers => {
             Node::Capture(number, Box::new(lower(*body, behind, refers)))
         }
         Node::Capture(_, body) | Node::Group(body) => lower(*body, behind, refers),
         node => node,
+    }
+}
+
+/// A look-around. Alternatives of different fixed widths are look-behinds of their own: what they match
+/// is not limited by where they end, as that of a variable width is.
+fn look(behind: bool, negative: bool, body: Node) -> Node {
+    let one = |body| Node::Look { behind, negative, body: Box::new(body) };
+    match body {
+        Node::Alt(branches)
+            if behind
+                && branches.iter().all(|branch| width(branch).1 == Some(width(branch).0))
+                && branches.iter().any(|branch| width(branch) != width(&branches[0])) =>
+        {
+            let looks = branches.into_iter().map(one).collect();
+            if negative { Node::Concat(looks) } else { Node::Alt(looks) }
+        }
+        body => one(body),
     }
 }
 
@@ -282,7 +330,7 @@ fn collect(node: &Node, sets: &mut Vec<CharSet>) -> Result<(), TooLarge> {
 }
 
 fn words(ascii: bool) -> CharSet {
-    let words = property::word();
+    let words = property::word_alone();
     if ascii { words.intersection(&CharSet::new(vec![(0, 0x7F)])) } else { words }
 }
 
@@ -386,15 +434,25 @@ impl Compiler {
         } else {
             self.push(Step::Enter(slot))?
         };
+        let (min, max) = width(body);
+        let limited = (behind && max != Some(min)).then(|| self.slot(1));
+        if let Some(outside) = limited {
+            if self.limit.is_none() {
+                self.limit = Some(self.slot(1));
+            }
+            self.push(Step::Limit(outside))?;
+        }
         if behind {
             self.behind += 1;
-            let (min, max) = width(body);
             self.push(Step::Back { min, max: max.unwrap_or(NO_BOUND) })?;
         }
         self.emit(body)?;
         if behind {
             self.push(Step::Returned(slot))?;
             self.behind -= 1;
+        }
+        if let Some(outside) = limited {
+            self.push(Step::Unlimit(outside))?;
         }
         if negative {
             let end = self.push(Step::CommitNegative(slot))?;

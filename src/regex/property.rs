@@ -40,6 +40,12 @@ pub(crate) fn word() -> CharSet {
     class(r"[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]").unwrap_or_default()
 }
 
+/// `\w` outside brackets, and what `\b` asks for: Oniguruma reads those of Latin-1 from another table,
+/// in which superscript digits and fractions are word characters.
+pub(crate) fn word_alone() -> CharSet {
+    word().union(&CharSet::of(['²', '³', '¹', '¼', '½', '¾']))
+}
+
 /// `\h`: hexadecimal digits of ASCII.
 pub(crate) fn hex() -> CharSet {
     class("[0-9A-Fa-f]").unwrap_or_default()
@@ -57,7 +63,7 @@ pub(crate) fn posix(name: &str) -> Option<CharSet> {
         "graph" => class(r"[^\s\p{Cc}\p{Cn}]"),
         "lower" => class(r"\p{Lowercase}"),
         "print" => class(r"[[^\s\p{Cc}\p{Cn}]\p{Zs}]"),
-        "punct" => class(r"[\p{P}$+<=>^`|~]"),
+        "punct" => class(r"[\p{P}\p{S}]"),
         "space" => Some(space()),
         "upper" => class(r"\p{Uppercase}"),
         "xdigit" => Some(hex()),
@@ -79,6 +85,8 @@ pub(crate) fn named(name: &str) -> Option<CharSet> {
         "assigned" => return class(r"\P{Cn}"),
         // Surrogates, which no text holds.
         "cs" | "surrogate" => return Some(CharSet::empty()),
+        // Unlike the class in brackets.
+        "punct" => return class(r"\p{P}"),
         _ => {}
     }
     if let Some(set) = posix(&plain) {

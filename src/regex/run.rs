@@ -255,7 +255,8 @@ impl<'p, 't> Matcher<'p, 't> {
                         _ => return None,
                     };
                     self.frames.pop();
-                    if let Some(length) = self.program.alphabet.length_in(set, self.text, at) {
+                    let text = self.shown();
+                    if let Some(length) = self.program.alphabet.length_in(set, text, at) {
                         let at = at + length;
                         let left = if left == NO_BOUND { left } else { left - 1 };
                         if left > 0 {
@@ -296,20 +297,23 @@ impl<'p, 't> Matcher<'p, 't> {
     /// A match that starts exactly at `start`.
     fn attempt(&mut self, start: usize, from: usize) -> Result<Option<(usize, usize)>, GaveUp> {
         let program = self.program;
-        let text = self.text;
+        let mut text = self.text;
         self.frames.clear();
         if !self.slots.is_empty() {
             self.slots.fill(u32::MAX);
         }
         let (mut step, mut at) = (0, start);
         loop {
+            if program.limit.is_some() {
+                text = self.shown();
+            }
             let goes_on = match &program.steps[step] {
                 Step::Match => {
                     let kept = program.keep.map_or(start, |slot| self.slot(slot));
                     return Ok(Some((if kept <= at { kept } else { start }, at)));
                 }
                 Step::Bytes(bytes) => {
-                    let found = text[at..].starts_with(bytes);
+                    let found = text.get(at..).is_some_and(|rest| rest.starts_with(bytes));
                     at += bytes.len();
                     found
                 }
@@ -385,6 +389,8 @@ impl<'p, 't> Matcher<'p, 't> {
                 },
                 &Step::At(anchor) => self.is_at(anchor, at, from),
                 &Step::Word { set, negative } => {
+                    // Past a limit there is something, but for Oniguruma not where the text starts.
+                    let text = if at == 0 { text } else { self.text };
                     let here = program.alphabet.length_in(set, text, at).is_some();
                     (here != self.is_behind(set, at)) != negative
                 }
@@ -428,6 +434,22 @@ impl<'p, 't> Matcher<'p, 't> {
                     }
                     None => false,
                 },
+                &Step::Limit(slot) => {
+                    // What holds outside is kept beside it.
+                    if let Some(limit) = program.limit {
+                        let outside = short(self.slot(limit));
+                        self.set_slot(slot, outside);
+                        self.set_slot(limit, short(at));
+                    }
+                    true
+                }
+                &Step::Unlimit(slot) => {
+                    if let Some(limit) = program.limit {
+                        let outside = short(self.slot(slot));
+                        self.set_slot(limit, outside);
+                    }
+                    true
+                }
                 &Step::Returned(slot) => self.slot(slot + 1) == at,
             };
             if goes_on {
@@ -439,6 +461,15 @@ impl<'p, 't> Matcher<'p, 't> {
                     None => return Ok(None),
                 }
             }
+        }
+    }
+
+    /// The text as far as it may be looked at: inside a look-behind, up to where that ends.
+    #[inline]
+    fn shown(&self) -> &'t [u8] {
+        match self.program.limit {
+            None => self.text,
+            Some(slot) => self.text.get(..self.slot(slot)).unwrap_or(self.text),
         }
     }
 
@@ -467,13 +498,14 @@ impl<'p, 't> Matcher<'p, 't> {
         start: usize,
     ) -> Result<Option<usize>, GaveUp> {
         let alphabet = &self.program.alphabet;
+        let text = self.shown();
         let (least, count) = match min {
             0 => (at, 0),
-            1 => match alphabet.length_in(set, self.text, at) {
+            1 => match alphabet.length_in(set, text, at) {
                 Some(length) => (at + length, 1),
                 None => return Ok(None),
             },
-            _ => alphabet.run(set, self.text, at, min),
+            _ => alphabet.run(set, text, at, min),
         };
         if count < min {
             return Ok(None);
@@ -488,7 +520,7 @@ impl<'p, 't> Matcher<'p, 't> {
         if self.remembering && mode == Mode::Greedy && self.program.memo[step] != NO_MEMO {
             return self.remembered_run(step, set, least, start);
         }
-        let (end, count) = alphabet.run(set, self.text, least, max - count);
+        let (end, count) = alphabet.run(set, text, least, max - count);
         self.spent += u64::from(count);
         if mode == Mode::Greedy && end > least {
             let (step, least) = (short(step + 1), short(least));
@@ -505,12 +537,13 @@ impl<'p, 't> Matcher<'p, 't> {
         mut at: usize,
         start: usize,
     ) -> Result<Option<usize>, GaveUp> {
+        let text = self.shown();
         loop {
             self.spend(1, start)?;
             if self.known_to_fail(step, at) {
                 return Ok(None);
             }
-            let Some(length) = self.program.alphabet.length_in(set, self.text, at) else {
+            let Some(length) = self.program.alphabet.length_in(set, text, at) else {
                 return Ok(Some(at));
             };
             self.frames.push(Frame::Branch { step: short(step + 1), at: short(at) });
@@ -525,7 +558,7 @@ impl<'p, 't> Matcher<'p, 't> {
                 continue;
             }
             let held = self.text.get(start..end)?;
-            if self.text[at..].starts_with(held) {
+            if self.shown().get(at..).is_some_and(|rest| rest.starts_with(held)) {
                 return Some(at + held.len());
             }
         }
