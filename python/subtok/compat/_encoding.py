@@ -7,6 +7,7 @@ changes it (`pad`, `truncate`, `merge`, `set_sequence_id`) copies the arrays int
 from __future__ import annotations
 
 import json
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Encoding", "Rows"]
 
 _LISTS = ("ids", "type_ids", "tokens", "words", "offsets", "special_tokens_mask", "attention_mask")
+
+#: Lists that have another name as attributes.
+_ATTRIBUTES = {"words": "word_ids"}
 
 
 class Rows:
@@ -132,7 +136,7 @@ class Encoding:
         if self._rows is None:
             rows = Rows()
             for name in _LISTS:
-                setattr(rows, name, getattr(self, name))
+                setattr(rows, name, getattr(self, _ATTRIBUTES.get(name, name)))
             rows.overflowing = self.overflowing
             rows.ranges = self._ranges()
             self._rows, self._core = rows, None
@@ -198,15 +202,17 @@ class Encoding:
 
     @property
     def words(self) -> list[int | None]:
+        message = "Encoding.words is deprecated, please use Encoding.word_ids instead."
+        warnings.warn(f"Deprecated in 0.9.4: {message}", DeprecationWarning, stacklevel=2)
+        return self.word_ids
+
+    @property
+    def word_ids(self) -> list[int | None]:
         if self._core is None:
             return list(self._lists().words)
         if self._sparse:
             return [None] * len(self._core)
         return [None if word < 0 else word for word in self._core.word_ids.tolist()]
-
-    @property
-    def word_ids(self) -> list[int | None]:
-        return self.words
 
     @property
     def overflowing(self) -> list[Encoding]:
@@ -249,7 +255,7 @@ class Encoding:
     def token_to_word(self, token_index: int) -> int | None:
         if self.token_to_sequence(token_index) is None or token_index >= len(self):
             return None
-        return self.words[token_index]
+        return self.word_ids[token_index]
 
     def char_to_token(self, char_pos: int, sequence_index: int = 0) -> int | None:
         at = _position(char_pos)
@@ -264,7 +270,7 @@ class Encoding:
 
     def word_to_tokens(self, word_index: int, sequence_index: int = 0) -> tuple[int, int] | None:
         _position(word_index)
-        words = self.words
+        words = self.word_ids
         found = []
         for at in self._range(sequence_index):
             word = words[at]
@@ -391,7 +397,9 @@ class Encoding:
             str(sequence): {"start": at.start, "end": at.stop}
             for sequence, at in self._ranges().items()
         }
-        state: dict[str, Any] = {name: getattr(self, name) for name in _LISTS}
+        state: dict[str, Any] = {
+            name: getattr(self, _ATTRIBUTES.get(name, name)) for name in _LISTS
+        }
         state["overflowing"] = [part._state() for part in self.overflowing]
         state["sequence_ranges"] = ranges
         return state
