@@ -95,7 +95,11 @@ impl Changes for Plain<'_> {
 
     #[inline]
     fn room(&self, more: usize) -> Result<()> {
-        if self.out.len().saturating_add(more) > self.limit { Err(too_long(self.limit)) } else { Ok(()) }
+        if self.out.len().saturating_add(more) > self.limit {
+            Err(too_long(self.limit))
+        } else {
+            Ok(())
+        }
     }
 
     #[inline]

@@ -40,7 +40,8 @@ impl Replace {
     /// Reports the replacements. The new text is inserted behind what it replaces: its origin is that
     /// of the last character of the match, or of the one before an empty match.
     pub(super) fn walk(&self, text: &str, sink: &mut impl Changes) -> Result<Replaced> {
-        let mut work = Work { text, content: &self.content, sink, kept: 0, done: Replaced::Nothing };
+        let mut work =
+            Work { text, content: &self.content, sink, kept: 0, done: Replaced::Nothing };
         let mut result = Ok(());
         if text.is_empty() {
             return Ok(work.done);
@@ -100,7 +101,8 @@ impl<S: Changes> Work<'_, S> {
     #[inline]
     fn found(&mut self, start: usize, end: usize) -> Result<()> {
         // Matches come in order; whatever else an engine says is not followed.
-        let (Some(before), Some(gone)) = (self.text.get(self.kept..start), self.text.get(start..end))
+        let (Some(before), Some(gone)) =
+            (self.text.get(self.kept..start), self.text.get(start..end))
         else {
             return Ok(());
         };

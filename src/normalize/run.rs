@@ -124,7 +124,13 @@ impl Normalizer {
     /// Replaces `out` by the normalised text with its origins.
     pub(super) fn run_aligned(&self, text: &str, out: &mut Aligned) -> Result<()> {
         let limit = limit(text.len());
-        let mut state = State { text, limit, current: std::mem::take(out), spare: Aligned::default(), moved: false };
+        let mut state = State {
+            text,
+            limit,
+            current: std::mem::take(out),
+            spare: Aligned::default(),
+            moved: false,
+        };
         let result = self.each_step(&mut |step| state.step(step));
         if !state.moved {
             state.current.copy_from(text);

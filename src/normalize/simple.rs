@@ -7,13 +7,19 @@ use crate::unicode::forms;
 
 /// Lower case, character by character: a sigma at the end of a word is as any other.
 pub(super) fn lowercase(text: &str, sink: &mut impl Changes) -> bool {
-    rewrite(text, |byte| !byte.is_ascii_uppercase(), sink, |c| bert::flags(c) & LOWERS != 0, |c, sink| {
-        let mut change = 0;
-        bert::lower(c, |c| {
-            sink.put(c, change);
-            change = 1;
-        });
-    })
+    rewrite(
+        text,
+        |byte| !byte.is_ascii_uppercase(),
+        sink,
+        |c| bert::flags(c) & LOWERS != 0,
+        |c, sink| {
+            let mut change = 0;
+            bert::lower(c, |c| {
+                sink.put(c, change);
+                change = 1;
+            });
+        },
+    )
 }
 
 /// Marks dropped.
@@ -24,13 +30,19 @@ pub(super) fn strip_accents(text: &str, sink: &mut impl Changes) -> bool {
 /// Control characters dropped and white space made plain.
 pub(super) fn nmt(text: &str, sink: &mut impl Changes) -> bool {
     let plain = |byte: u8| (b' '..=b'~').contains(&byte);
-    rewrite(text, plain, sink, |c| nmt_drops(c) || nmt_space(c) != c, |c, sink| {
-        if nmt_drops(c) {
-            sink.drop(1);
-        } else {
-            sink.put(' ', 0);
-        }
-    })
+    rewrite(
+        text,
+        plain,
+        sink,
+        |c| nmt_drops(c) || nmt_space(c) != c,
+        |c, sink| {
+            if nmt_drops(c) {
+                sink.drop(1);
+            } else {
+                sink.put(' ', 0);
+            }
+        },
+    )
 }
 
 /// What `Nmt` drops. Of the controls of Latin-1 only three are in its list.
@@ -41,8 +53,17 @@ pub(super) fn nmt_drops(c: char) -> bool {
 /// What `Nmt` makes of what it keeps.
 pub(super) fn nmt_space(c: char) -> char {
     match c {
-        '\t' | '\n' | '\u{C}' | '\r' | '\u{1680}' | '\u{200B}'..='\u{200F}' | '\u{2028}'
-        | '\u{2029}' | '\u{2581}' | '\u{FEFF}' | '\u{FFFD}' => ' ',
+        '\t'
+        | '\n'
+        | '\u{C}'
+        | '\r'
+        | '\u{1680}'
+        | '\u{200B}'..='\u{200F}'
+        | '\u{2028}'
+        | '\u{2029}'
+        | '\u{2581}'
+        | '\u{FEFF}'
+        | '\u{FFFD}' => ' ',
         c => c,
     }
 }
@@ -59,18 +80,31 @@ pub(super) fn filter<S: Changes>(
 
 /// The bytes of each character, spelled in the byte alphabet.
 pub(super) fn byte_level(text: &str, sink: &mut impl Changes) -> bool {
-    let plain = |byte: u8| byte.is_ascii_graphic();
-    rewrite(text, plain, sink, |c| !c.is_ascii_graphic(), |c, sink| {
+    let kept = super::run_length(text.as_bytes(), |byte| byte.is_ascii_graphic());
+    if kept == text.len() {
+        return false;
+    }
+    sink.keep(&text[..kept]);
+    for c in text[kept..].chars() {
+        if c.is_ascii_graphic() {
+            sink.put(c, 0);
+            continue;
+        }
         for (at, &byte) in c.encode_utf8(&mut [0; 4]).as_bytes().iter().enumerate() {
             sink.put(BYTE_TO_CHAR[usize::from(byte)], isize::from(at > 0));
         }
-    })
+    }
+    true
 }
 
 /// `content` in front of a text that is not empty. The first character takes the place of the text's
 /// first one, which counts as inserted: all of them have its origin. An empty `content` leaves the first
 /// character with nothing before it, and so without an origin.
-pub(super) fn prepend(text: &str, content: &str, sink: &mut impl Changes) -> crate::error::Result<bool> {
+pub(super) fn prepend(
+    text: &str,
+    content: &str,
+    sink: &mut impl Changes,
+) -> crate::error::Result<bool> {
     let Some(next) = text.chars().next() else { return Ok(false) };
     sink.room(content.len().saturating_add(text.len()))?;
     let (first, others) = text.split_at(next.len_utf8());

@@ -33,7 +33,8 @@ fn changed(state: &mut State<'_>, walk: &Walk<'_>) -> Result<()> {
 }
 
 pub(super) fn step(step: &Normalizer, state: &mut State<'_>) -> Result<()> {
-    let form = |state: &mut State<'_>, form: Form| whole(state, &|text, sink| form.walk(text, sink));
+    let form =
+        |state: &mut State<'_>, form: Form| whole(state, &|text, sink| form.walk(text, sink));
     match step {
         Normalizer::Nfc => form(state, Form::NFC),
         Normalizer::Nfd => form(state, Form::NFD),
@@ -72,11 +73,17 @@ fn bert(bert: &BertNormalizer, state: &mut State<'_>) -> Result<()> {
     if bert.handle_chinese_chars {
         whole(state, &|text, sink| {
             let chinese = |c| flags(c) & CHINESE != 0;
-            Ok(rewrite(text, |_| true, sink, chinese, |c, sink| {
-                sink.put(' ', 0);
-                sink.put(c, 1);
-                sink.put(' ', 1);
-            }))
+            Ok(rewrite(
+                text,
+                |_| true,
+                sink,
+                chinese,
+                |c, sink| {
+                    sink.put(' ', 0);
+                    sink.put(c, 1);
+                    sink.put(' ', 1);
+                },
+            ))
         })?;
     }
     if bert.strips_accents() {

@@ -80,7 +80,8 @@ impl Trie {
     fn text(&self, start: usize) -> Result<&str> {
         let Some(rest) = self.texts.get(start..) else {
             let size = self.texts.len();
-            let text = format!("a rule's text starts at byte {start} of {size}, or inside a character");
+            let text =
+                format!("a rule's text starts at byte {start} of {size}, or inside a character");
             return Err(Error::format(FORMAT, "", text));
         };
         let end = memchr::memchr(0, rest.as_bytes()).unwrap_or(rest.len());

@@ -91,7 +91,10 @@ fn flags_of(c: char, white: bool, lowers: bool) -> u8 {
 }
 
 /// Cuts `values` into blocks of `size`, each distinct one once, in the order of first use.
-pub(in crate::unicode) fn blocks<T: Clone + PartialEq>(values: &[T], size: usize) -> (Vec<usize>, Vec<Vec<T>>) {
+pub(in crate::unicode) fn blocks<T: Clone + PartialEq>(
+    values: &[T],
+    size: usize,
+) -> (Vec<usize>, Vec<Vec<T>>) {
     let mut distinct: Vec<Vec<T>> = Vec::new();
     let index = values.chunks(size).map(|chunk| {
         distinct.iter().position(|block| block == chunk).unwrap_or_else(|| {
@@ -115,7 +118,13 @@ pub(in crate::unicode) fn runs(values: impl Iterator<Item = (u32, u8)>) -> Vec<(
 }
 
 /// One static with its items, in lines of at most 100 bytes.
-pub(in crate::unicode) fn item<T: Debug>(out: &mut String, name: &str, kind: &str, doc: &str, items: &[T]) {
+pub(in crate::unicode) fn item<T: Debug>(
+    out: &mut String,
+    name: &str,
+    kind: &str,
+    doc: &str,
+    items: &[T],
+) {
     let _ = write!(out, "\n/// {doc}\npub(super) static {name}: [{kind}; {}] = [", items.len());
     let mut room = 0;
     for item in items {

@@ -61,7 +61,9 @@ fn flags_of(c: char, seconds: &BTreeSet<char>) -> u8 {
     let same = |form: Vec<(char, isize)>| form == [(c, 0)];
     let text = c.to_string();
     let starts = |parts: &[char]| {
-        let joins = |c| seconds.contains(&c) || matches!(c, '\u{1161}'..='\u{1175}' | '\u{11A8}'..='\u{11C2}');
+        let joins = |c| {
+            seconds.contains(&c) || matches!(c, '\u{1161}'..='\u{1175}' | '\u{11A8}'..='\u{11C2}')
+        };
         let starter = |c| library::canonical_combining_class(c) == 0;
         parts.first().is_some_and(|&first| starter(first) && !joins(first) && !joins(c))
     };
@@ -104,7 +106,8 @@ fn compatible_sequences(out: &mut String) {
     item(out, "COMPATIBLE_INDEX", "u8", doc, &index);
     let doc = "Compatible decompositions: the number of each code point's sequence, 0 for none.";
     item(out, "COMPATIBLE_BLOCKS", "[u16; 64]", doc, &blocks);
-    let doc = "Compatible decompositions: where each sequence starts; the next one's start is its end.";
+    let doc =
+        "Compatible decompositions: where each sequence starts; the next one's start is its end.";
     item(out, "COMPATIBLE_STARTS", "u16", doc, &starts);
     let chars: Vec<Escaped> = chars.into_iter().map(Escaped).collect();
     let doc = "Compatible decompositions: all sequences, one after the other.";
@@ -150,6 +153,7 @@ fn compatible_decompositions_and_compositions_are_those_of_the_crate() {
         let mut parts = Vec::new();
         super::decompose(c, true, |part| parts.push(part));
         assert_eq!(parts, compatible(c), "decomposition of {c:?}");
+        assert_eq!(super::class(c), library::canonical_combining_class(c), "class of {c:?}");
         // What a character is first with: its neighbours in a decomposition, and Hangul letters.
         let canonical = decomposition(c);
         for pair in canonical.windows(2) {
