@@ -35,8 +35,8 @@ use crate::error::{Error, Result};
 use crate::ids::{TokenId, check_text_length};
 use crate::model::pieces::PieceCache;
 use crate::model::{CacheStats, Model};
-use crate::postprocess::{Layout, PostProcessor};
 use crate::postprocess::fit::{self, Direction, PaddingParams, TruncationParams};
+use crate::postprocess::{Layout, PostProcessor};
 use crate::pretokenize::{ByteAlphabet, Place, PreTokenizer, Splitter};
 
 /// A text to encode.
