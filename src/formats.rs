@@ -143,19 +143,13 @@ fn build_model(model: ModelDocument<'_>, pre_tokenizer: Option<&PreTokenizer>) -
 
 /// What a BPE model merges. Bytes where every byte reaches it as a token: then a piece never holds a
 /// character without one, and merging bytes is merging characters of the byte alphabet.
-fn alphabet(
-    vocab: &Vocab,
-    pre_tokenizer: Option<&PreTokenizer>,
-    options: &BpeOptions,
-) -> Alphabet {
+fn alphabet(vocab: &Vocab, pre_tokenizer: Option<&PreTokenizer>, options: &BpeOptions) -> Alphabet {
     fn ends_in_bytes(pre_tokenizer: &PreTokenizer) -> bool {
         match pre_tokenizer {
             PreTokenizer::ByteLevel { .. } => true,
             PreTokenizer::Sequence(parts) => {
                 // An empty sequence at the end changes nothing.
-                let empty = |part: &&PreTokenizer| {
-                    !matches!(part, PreTokenizer::Sequence(parts) if parts.is_empty())
-                };
+                let empty = |part: &&PreTokenizer| !matches!(part, PreTokenizer::Sequence(parts) if parts.is_empty());
                 parts.iter().rfind(empty).is_some_and(ends_in_bytes)
             }
             _ => false,

@@ -34,8 +34,8 @@ use crate::ids::{TokenId, check_text_length};
 use crate::model::pieces::PieceCache;
 use crate::model::{CacheStats, Model};
 use crate::normalize::Normalizer;
-use crate::postprocess::fit::{self, Direction, PaddingParams, TruncationParams};
 use crate::postprocess::Layout;
+use crate::postprocess::fit::{self, Direction, PaddingParams, TruncationParams};
 use crate::pretokenize::{PreTokenizer, Splitter};
 
 /// A text to encode.

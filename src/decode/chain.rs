@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::Decoder;
 use super::batch::{self, Form, Text};
 use super::strings::{Budget, Origins, Piece};
-use super::Decoder;
 use crate::error::{Error, Result};
 use crate::pretokenize::PrependScheme;
 use crate::regex::{Dialect, Pattern, Regex};
@@ -15,18 +15,40 @@ const MAX_STEPS: usize = 256;
 /// One step: strings to strings.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    Bpe { suffix: String },
+    Bpe {
+        suffix: String,
+    },
     ByteFallback,
     ByteLevel,
-    Ctc { pad_token: String, delimiter: String, cleanup: bool },
+    Ctc {
+        pad_token: String,
+        delimiter: String,
+        cleanup: bool,
+    },
     Fuse,
     /// Without a decoder: a space before every string but the first.
     Join,
-    Literal { pattern: String, content: String },
-    Metaspace { replacement: char, drop_first: bool },
-    Regex { regex: Regex, content: String },
-    Strip { content: char, start: usize, stop: usize },
-    WordPiece { prefix: String, cleanup: bool },
+    Literal {
+        pattern: String,
+        content: String,
+    },
+    Metaspace {
+        replacement: char,
+        drop_first: bool,
+    },
+    Regex {
+        regex: Regex,
+        content: String,
+    },
+    Strip {
+        content: char,
+        start: usize,
+        stop: usize,
+    },
+    WordPiece {
+        prefix: String,
+        cleanup: bool,
+    },
 }
 
 /// A compiled decoder. Immutable and cheap to clone.

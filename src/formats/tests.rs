@@ -181,9 +181,8 @@ fn components_are_read_and_written_as_the_reference_does() {
         let written = match slot {
             "normalizer" => normalizer_from_json(&given)
                 .and_then(|normalizer| normalizer_to_json(normalizer.as_ref())),
-            "pre_tokenizer" => {
-                pre_tokenizer_from_json(&given).and_then(|part| pre_tokenizer_to_json(&part.unwrap()))
-            }
+            "pre_tokenizer" => pre_tokenizer_from_json(&given)
+                .and_then(|part| pre_tokenizer_to_json(&part.unwrap())),
             "post_processor" => post_processor_from_json(&given)
                 .and_then(|part| post_processor_to_json(&part.unwrap())),
             _ => decoder_from_json(&given).and_then(|part| decoder_to_json(&part.unwrap())),
@@ -234,7 +233,8 @@ fn bytes_are_merged_where_every_byte_has_a_token() {
     let mut vocab: serde_json::Map<String, Value> =
         (0..=255u8).map(|byte| (byte_level::spell(&[byte]), json!(byte))).collect();
     let read = |pre_tokenizer: Value, changes: &[(&str, Value)]| {
-        let mut document = with(with(bpe(), "model.merges", json!([])), "model.vocab", json!(vocab));
+        let mut document =
+            with(with(bpe(), "model.merges", json!([])), "model.vocab", json!(vocab));
         document["pre_tokenizer"] = pre_tokenizer;
         for (path, value) in changes {
             document = with(document, path, value.clone());
@@ -312,7 +312,8 @@ fn version_two_is_read_in_the_words_of_version_one() {
     assert_eq!((processor.added_tokens(false), processor.added_tokens(true)), (1, 3));
     let text = post_processor_to_json(&processor).unwrap();
     assert!(text.contains(r#""a b":{"id":"a b","ids":[0,1],"tokens":["a","b"]}"#), "{text}");
-    let document = with(plain.clone(), "post_processor", with(template, "single.0.ids", json!([9])));
+    let document =
+        with(plain.clone(), "post_processor", with(template, "single.0.ids", json!([9])));
     assert!(two(document).unwrap_err().to_string().contains("no token has id 9"));
 
     let decoder = json!({"type": "Sequence", "decoders": [{"type": "ByteLevel"}]});
@@ -330,9 +331,7 @@ fn version_two_is_read_in_the_words_of_version_one() {
 
 #[test]
 fn lengths_that_cannot_be_obeyed_are_refused() {
-    let truncation = |max_length: u64, stride: u64| {
-        json!({"max_length": max_length, "stride": stride, "strategy": "LongestFirst"})
-    };
+    let truncation = |max_length: u64, stride: u64| json!({"max_length": max_length, "stride": stride, "strategy": "LongestFirst"});
     let padding = |strategy: Value, multiple: Value| {
         json!({
             "strategy": strategy, "direction": "Right", "pad_to_multiple_of": multiple,

@@ -169,11 +169,7 @@ impl Layout {
     /// # Errors
     /// [`Error::Unsupported`] for processors after which the reference library cannot go on, and for
     /// more pieces than there is any use for.
-    pub(crate) fn new(
-        processor: &PostProcessor,
-        pair: bool,
-        special_tokens: bool,
-    ) -> Result<Self> {
+    pub(crate) fn new(processor: &PostProcessor, pair: bool, special_tokens: bool) -> Result<Self> {
         let members = processor.members();
         if members.len() > MAX_PROCESSORS {
             return Err(unsupported(format!("more than {MAX_PROCESSORS} post_processors")));
@@ -199,8 +195,7 @@ impl Layout {
     }
 
     fn of(parts: Vec<Part>, added: usize) -> Self {
-        let mut layout =
-            Self { pieces: Vec::new(), slots: Vec::new(), parts: Vec::new(), added };
+        let mut layout = Self { pieces: Vec::new(), slots: Vec::new(), parts: Vec::new(), added };
         for part in parts {
             let index = part.pieces.iter().find_map(|piece| match piece.what {
                 What::Text { index, .. } => Some(index),
@@ -301,7 +296,9 @@ impl Layout {
 /// One processor of the chain.
 fn apply(processor: &PostProcessor, parts: &mut Vec<Part>, special_tokens: bool) -> Result<()> {
     if let Some(how) = processor.own_trim() {
-        parts.iter_mut().for_each(|part| part.trim(how));
+        for part in parts.iter_mut() {
+            part.trim(how);
+        }
     }
     match processor {
         PostProcessor::ByteLevel { .. } => {
@@ -313,7 +310,6 @@ fn apply(processor: &PostProcessor, parts: &mut Vec<Part>, special_tokens: bool)
                 part.wrap(before, special(sep, u32::from(at > 0)), at.min(1));
             }
         }
-        PostProcessor::Bert { .. } => {}
         PostProcessor::Roberta { sep, cls, .. } => {
             for (at, part) in parts.iter_mut().enumerate() {
                 part.set_type_ids(0);
@@ -330,8 +326,9 @@ fn apply(processor: &PostProcessor, parts: &mut Vec<Part>, special_tokens: bool)
                 2 => template.pair(),
                 count => {
                     // Where the reference library panics.
-                    let what =
-                        format!("post_processor `TemplateProcessing` after one that left {count} parts");
+                    let what = format!(
+                        "post_processor `TemplateProcessing` after one that left {count} parts"
+                    );
                     return Err(unsupported(what));
                 }
             };
@@ -355,12 +352,14 @@ fn apply(processor: &PostProcessor, parts: &mut Vec<Part>, special_tokens: bool)
                     TemplatePiece::Special { .. } => {}
                 }
                 if made.len() > MAX_PIECES {
-                    return Err(unsupported(format!("a template of more than {MAX_PIECES} pieces")));
+                    return Err(unsupported(format!(
+                        "a template of more than {MAX_PIECES} pieces"
+                    )));
                 }
             }
             *parts = made;
         }
-        PostProcessor::Sequence(_) => {}
+        PostProcessor::Bert { .. } | PostProcessor::Sequence(_) => {}
     }
     Ok(())
 }

@@ -93,10 +93,8 @@ impl TemplateProcessing {
             vec![piece(&cls, 0), TemplatePiece::Sequence { index: 0, type_id: 0 }, piece(&sep, 0)];
         let mut pair = single.clone();
         pair.extend([TemplatePiece::Sequence { index: 1, type_id: 1 }, piece(&sep, 1)]);
-        let mut special_tokens: Vec<_> = [cls, sep]
-            .into_iter()
-            .map(|(name, id)| TemplateSpecial::one(name, id))
-            .collect();
+        let mut special_tokens: Vec<_> =
+            [cls, sep].into_iter().map(|(name, id)| TemplateSpecial::one(name, id)).collect();
         special_tokens.sort_by(|a, b| a.name.cmp(&b.name));
         special_tokens.dedup_by(|a, b| a.name == b.name);
         Self { single, pair, special_tokens }

@@ -129,7 +129,8 @@ fn rows(case: &Value) -> Result<Vec<[Vec<i64>; 4]>> {
     std::iter::once(layout.kept())
         .chain(layout.overflowing([windows[0].len(), windows[1].len()])?)
         .map(|row| {
-            let part = |(&text, &window): (&usize, &usize)| &texts[text][windows[text][window].clone()];
+            let part =
+                |(&text, &window): (&usize, &usize)| &texts[text][windows[text][window].clone()];
             let parts: Vec<&[i64]> = slots.iter().zip(&row).map(part).collect();
             Ok(lay_out(&layout, &parts, &row))
         })

@@ -172,9 +172,8 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::decode`].
     pub fn decode_with_offsets(&self, ids: &[TokenId]) -> Result<(String, Vec<i64>)> {
-        let token = |(position, &id)| {
-            self.plan.decoded_token(id).ok_or_else(|| self.unknown(id, position))
-        };
+        let token =
+            |(position, &id)| self.plan.decoded_token(id).ok_or_else(|| self.unknown(id, position));
         let tokens = ids.iter().enumerate().map(token).collect::<Result<Vec<&str>>>()?;
         self.plan.decoder.text_and_starts(&tokens)
     }

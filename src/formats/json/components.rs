@@ -88,8 +88,7 @@ const NORMALIZER: Slot = Slot {
         ("Prepend", &["prepend"]),
     ],
 };
-const PRE_TOKENIZER: Slot =
-    Slot { name: "pre_tokenizer", known: &PRE_TOKENIZERS, untyped: &[] };
+const PRE_TOKENIZER: Slot = Slot { name: "pre_tokenizer", known: &PRE_TOKENIZERS, untyped: &[] };
 
 pub(in crate::formats) fn normalizer(node: &Node<'_>) -> Result<Normalizer> {
     Ok(match NORMALIZER.kind(node)? {
@@ -109,7 +108,9 @@ pub(in crate::formats) fn normalizer(node: &Node<'_>) -> Result<Normalizer> {
         "NFKC" => Normalizer::Nfkc,
         "NFKD" => Normalizer::Nfkd,
         "Nmt" => Normalizer::Nmt,
-        "Precompiled" => Normalizer::Precompiled(precompiled(&node.field("precompiled_charsmap")?)?),
+        "Precompiled" => {
+            Normalizer::Precompiled(precompiled(&node.field("precompiled_charsmap")?)?)
+        }
         "Prepend" => Normalizer::Prepend(node.field("prepend")?.string()?.to_owned()),
         "Replace" => {
             let content = node.field("content")?.string()?;

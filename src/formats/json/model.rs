@@ -5,6 +5,7 @@ use crate::formats::document::ModelDocument;
 use crate::formats::json::{FORMAT, MAX_COMPONENT_BYTES};
 use crate::formats::json_read::Part;
 use crate::formats::node::{Node, shown};
+use crate::ids::TokenId;
 use crate::model::{Alphabet, BpeOptions, UnigramOptions};
 
 /// The fields of the model, each where it can be asked for.
@@ -96,7 +97,10 @@ impl<'a> Model<'a> {
 
     fn bpe(&self) -> Result<ModelDocument<'a>> {
         let dropout = self.small("dropout", |node| match node.number()? {
-            #[expect(clippy::cast_possible_truncation, reason = "the reference library's precision")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the reference library's precision"
+            )]
             number if (0.0..=1.0).contains(&number) => Ok(number as f32),
             number => Err(node.fail(format!("expected a number from 0 to 1, found {number}"))),
         })?;
@@ -120,8 +124,7 @@ impl<'a> Model<'a> {
 
     fn wordlevel(&self) -> Result<ModelDocument<'a>> {
         Ok(ModelDocument::WordLevel {
-            unk_token: self
-                .required_small("unk_token", |node| node.string().map(str::to_owned))?,
+            unk_token: self.required_small("unk_token", |node| node.string().map(str::to_owned))?,
             vocab: self.required("vocab")?.vocab("model.vocab")?,
         })
     }
@@ -129,7 +132,7 @@ impl<'a> Model<'a> {
     fn unigram(&self) -> Result<ModelDocument<'a>> {
         Ok(ModelDocument::Unigram {
             options: UnigramOptions {
-                unk_id: self.small("unk_id", |node| node.id())?,
+                unk_id: self.small("unk_id", id)?,
                 byte_fallback: match self.get("byte_fallback") {
                     Some(_) => self.required_small("byte_fallback", boolean)?,
                     None => false,
@@ -152,6 +155,10 @@ impl<'a> Model<'a> {
 
 fn boolean(node: &Node<'_>) -> Result<bool> {
     node.boolean()
+}
+
+fn id(node: &Node<'_>) -> Result<TokenId> {
+    node.id()
 }
 
 fn size(node: &Node<'_>) -> Result<usize> {

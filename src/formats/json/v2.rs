@@ -119,7 +119,8 @@ fn join_metaspace(metaspace: &Value, pre_tokenizer: &Value) -> Result<Value> {
         return Ok(joined);
     }
     if *pre_tokenizer != split {
-        let what = "`MetaspaceNormalizer` without a split at its character, and nothing else, after it";
+        let what =
+            "`MetaspaceNormalizer` without a split at its character, and nothing else, after it";
         return Err(unsupported(what, "pre_tokenizer"));
     }
     Ok(if drop_whitespace {
@@ -139,7 +140,9 @@ pub(super) fn decoder(mut value: Value) -> Value {
         }
     }
     if let Some(members) = value.get_mut("decoders").and_then(Value::as_array_mut) {
-        members.iter_mut().for_each(|member| *member = decoder(member.take()));
+        for member in members {
+            *member = decoder(member.take());
+        }
     }
     value
 }
@@ -232,7 +235,9 @@ pub(super) fn check_ids(added: &[(TokenId, AddedToken)], model: &ModelDocument<'
     let ids: Map<String, Value> = match model {
         ModelDocument::Bpe { vocab, .. }
         | ModelDocument::WordPiece { vocab, .. }
-        | ModelDocument::WordLevel { vocab, .. } => known(vocab.iter().map(|(token, id)| (token.as_ref(), *id)), added),
+        | ModelDocument::WordLevel { vocab, .. } => {
+            known(vocab.iter().map(|(token, id)| (token.as_ref(), *id)), added)
+        }
         ModelDocument::Unigram { entries, .. } => {
             let entries = entries.iter().map(|(token, _)| token.as_ref());
             known(entries.zip(0..), added)
@@ -250,7 +255,8 @@ pub(super) fn check_ids(added: &[(TokenId, AddedToken)], model: &ModelDocument<'
         let next = next.map_or(size, |largest| largest + 1);
         let given = ids.get(&token.content).and_then(Value::as_u64).unwrap_or(next);
         if given != u64::from(*id) {
-            let what = format!("an added token with id {id} that is neither the model's nor {next},");
+            let what =
+                format!("an added token with id {id} that is neither the model's nor {next},");
             return Err(unsupported(&what, &format!("added_tokens[{index}]")));
         }
         largest = largest.max(Some(given));

@@ -32,11 +32,23 @@ pub(in crate::formats) enum NormalizerOut<'a> {
     #[serde(rename = "NFKD")]
     Nfkd,
     Nmt,
-    Precompiled { precompiled_charsmap: String },
-    Prepend { prepend: &'a str },
-    Replace { pattern: PatternOut<'a>, content: &'a str },
-    Sequence { normalizers: Vec<Self> },
-    Strip { strip_left: bool, strip_right: bool },
+    Precompiled {
+        precompiled_charsmap: String,
+    },
+    Prepend {
+        prepend: &'a str,
+    },
+    Replace {
+        pattern: PatternOut<'a>,
+        content: &'a str,
+    },
+    Sequence {
+        normalizers: Vec<Self>,
+    },
+    Strip {
+        strip_left: bool,
+        strip_right: bool,
+    },
     StripAccents,
 }
 
@@ -56,9 +68,9 @@ impl<'a> NormalizerOut<'a> {
             Normalizer::Nfkc => Self::Nfkc,
             Normalizer::Nfkd => Self::Nfkd,
             Normalizer::Nmt => Self::Nmt,
-            Normalizer::Precompiled(precompiled) => Self::Precompiled {
-                precompiled_charsmap: STANDARD.encode(precompiled.charsmap()),
-            },
+            Normalizer::Precompiled(precompiled) => {
+                Self::Precompiled { precompiled_charsmap: STANDARD.encode(precompiled.charsmap()) }
+            }
             Normalizer::Prepend(prepend) => Self::Prepend { prepend },
             Normalizer::Replace(replace) => Self::Replace {
                 pattern: PatternOut::new(replace.pattern()),
@@ -254,17 +266,43 @@ impl<'a> PostProcessorOut<'a> {
 #[serde(tag = "type")]
 pub(in crate::formats) enum DecoderOut<'a> {
     #[serde(rename = "BPEDecoder")]
-    Bpe { suffix: &'a str },
+    Bpe {
+        suffix: &'a str,
+    },
     ByteFallback,
-    ByteLevel { add_prefix_space: bool, trim_offsets: bool, use_regex: bool },
+    ByteLevel {
+        add_prefix_space: bool,
+        trim_offsets: bool,
+        use_regex: bool,
+    },
     #[serde(rename = "CTC")]
-    Ctc { pad_token: &'a str, word_delimiter_token: &'a str, cleanup: bool },
+    Ctc {
+        pad_token: &'a str,
+        word_delimiter_token: &'a str,
+        cleanup: bool,
+    },
     Fuse,
-    Metaspace { replacement: char, prepend_scheme: &'static str, split: bool },
-    Replace { pattern: PatternOut<'a>, content: &'a str },
-    Sequence { decoders: Vec<Self> },
-    Strip { content: char, start: usize, stop: usize },
-    WordPiece { prefix: &'a str, cleanup: bool },
+    Metaspace {
+        replacement: char,
+        prepend_scheme: &'static str,
+        split: bool,
+    },
+    Replace {
+        pattern: PatternOut<'a>,
+        content: &'a str,
+    },
+    Sequence {
+        decoders: Vec<Self>,
+    },
+    Strip {
+        content: char,
+        start: usize,
+        stop: usize,
+    },
+    WordPiece {
+        prefix: &'a str,
+        cleanup: bool,
+    },
 }
 
 impl<'a> DecoderOut<'a> {
