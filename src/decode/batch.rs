@@ -199,12 +199,11 @@ fn byte_fallback(pieces: Vec<Piece>, form: Form, budget: &mut Budget) -> Result<
     let mut out: Vec<Piece> = Vec::with_capacity(pieces.len());
     let mut group: Vec<(u8, Piece)> = Vec::new();
     for piece in pieces {
-        match byte_token(&piece.bytes) {
-            Some(byte) => group.push((byte, piece)),
-            None => {
-                end_group(&mut group, form, &mut out, budget)?;
-                out.push(piece);
-            }
+        if let Some(byte) = byte_token(&piece.bytes) {
+            group.push((byte, piece));
+        } else {
+            end_group(&mut group, form, &mut out, budget)?;
+            out.push(piece);
         }
     }
     end_group(&mut group, form, &mut out, budget)?;

@@ -114,18 +114,16 @@ fn feed(
     budget: &mut Budget,
     out: &mut String,
 ) -> Result<()> {
-    match (steps.split_first(), machines.split_first_mut()) {
-        (Some((step, steps)), Some((machine, machines))) => {
-            machine.push(step, chunk, end, budget, &mut |chunk, end, budget| {
-                feed(steps, machines, chunk, end, budget, out)
-            })
-        }
-        _ => {
-            budget.take(chunk.len())?;
-            out.push_str(chunk);
-            Ok(())
-        }
-    }
+    let (Some((step, steps)), Some((machine, machines))) =
+        (steps.split_first(), machines.split_first_mut())
+    else {
+        budget.take(chunk.len())?;
+        out.push_str(chunk);
+        return Ok(());
+    };
+    machine.push(step, chunk, end, budget, &mut |chunk, end, budget| {
+        feed(steps, machines, chunk, end, budget, out)
+    })
 }
 
 /// Where a machine's chunks go; the flag says that a string ends.
