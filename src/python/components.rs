@@ -23,7 +23,7 @@ use crate::normalize::Aligned;
 use crate::postprocess::fit::{
     Direction, PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy,
 };
-use crate::pretokenize::Splitter;
+use crate::pretokenize::{Pieces, Place, Splitter};
 use crate::regex::Dialect;
 use crate::tokenizer::{EncodeOptions, Tokenizer, TokenizerBuilder};
 use crate::train::{self, BpeTrainConfig, InitialAlphabet, Unit};
@@ -169,7 +169,7 @@ pub(crate) fn pre_tokenize(
     Ok(py.detach(|| pieces(component.text(), text.text(), at_start))?)
 }
 
-fn pieces(component: &str, text: &str, _at_start: bool) -> Result<Vec<Mapped>> {
+fn pieces(component: &str, text: &str, at_start: bool) -> Result<Vec<Mapped>> {
     check_text_length(text)?;
     let Some(declared) = slot("pre_tokenizer", component)?.pre_tokenizer else {
         return Ok(Vec::new());
@@ -184,6 +184,19 @@ fn pieces(component: &str, text: &str, _at_start: bool) -> Result<Vec<Mapped>> {
         chars.span(Span::new(at, at + len))
     };
     let mut found = Vec::new();
+    if splitter.rewrites() {
+        // What is no beginning of a text stands one byte further on.
+        let place = Place { base: usize::from(!at_start), origins: None };
+        let mut pieces = Pieces::default();
+        splitter.split(text, place, true, &mut pieces)?;
+        for span in &pieces.spans {
+            let Some(piece) = pieces.text.get(span.range()) else { continue };
+            let start = span.start as usize;
+            let origins = piece.char_indices().filter_map(|(at, _)| pieces.origins.get(start + at));
+            found.push((piece.to_owned(), origins.map(|&origin| chars.span(origin)).collect()));
+        }
+        return Ok(found);
+    }
     splitter.for_each(&given, |start, end| {
         let Some(piece) = given.get(start..end) else { return };
         let (mut spelled, mut origins) = (String::new(), Vec::new());

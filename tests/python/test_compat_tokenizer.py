@@ -55,7 +55,7 @@ def test_encoding(make):
     [
         None,
         {"max_length": 5},
-        {"max_length": 6, "stride": 1},
+        {"max_length": 9, "stride": 1},
         {"max_length": 5, "strategy": "only_first"},
         {"max_length": 8, "strategy": "only_second", "direction": "left"},
         {"max_length": 4, "direction": "left"},
@@ -90,7 +90,7 @@ def test_truncation_and_padding(make, truncation, padding):
             for special in (True, False):
                 try:
                     rows = tok.encode_batch(batch, add_special_tokens=special)
-                except Exception:  # noqa: BLE001 (which class it is, another test says)
+                except BaseException:  # noqa: BLE001 (there it may be a panic)
                     found.append("an error")
                     continue
                 found += [everything(row) for row in rows]
@@ -113,7 +113,7 @@ def test_post_processing_what_was_encoded_before(make):
         plain = make(t)
         plain.post_processor = None
         found = []
-        for state in ({}, {"max_length": 5}, {"max_length": 7, "stride": 1}):
+        for state in ({}, {"max_length": 5}, {"max_length": 9, "stride": 1}):
             if state:
                 tok.enable_truncation(**state)
             for text in ROWS:

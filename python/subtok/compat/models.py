@@ -212,7 +212,9 @@ class BPE(Model):
         if isinstance(vocab, str) and isinstance(merges, str):
             _from_files("BPE")
             vocab, merges = self.read_file(vocab, merges)
-        pairs = [_pair(pair) for pair in merges or ()]
+        # Of a merge that is listed twice the last place counts.
+        listed = [tuple(_pair(pair)) for pair in merges or ()]
+        pairs = [list(pair) for pair in reversed(dict.fromkeys(reversed(listed)))]
         self._data = {**options, "vocab": _in_order(vocab or {}), "merges": pairs}
         known = self._data["vocab"]
         for left, right in pairs:
