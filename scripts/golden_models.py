@@ -1,8 +1,9 @@
 """Write tests/data/model_golden.json: small random models and what tokenizers makes of pieces.
 
-Each case is a model and rows of a piece and its tokens, flat: id, start, end, id, ... in bytes of the
-piece; null where the library refuses it. For byte-level models pieces are given as text and spelled
-in the byte alphabet for the library, and its places are counted back into bytes of the text.
+Each case is a model and rows of a piece and its tokens, flat: id, start, end, id, ... in bytes of
+the piece; null where the library refuses it. For byte-level models pieces are given as text and
+spelled in the byte alphabet for the library, and its places are counted back into bytes of the
+text.
 
 Usage: golden_models.py [SEED [MODELS_OF_EACH_KIND [FILE]]]
 """
@@ -44,7 +45,7 @@ def grow(draw: random.Random, tokens: list[str], count: int, prefix: str) -> lis
     merges = []
     for _ in range(count):
         left, right = draw.choice(tokens), draw.choice(tokens)
-        if len(right.encode()) < len(prefix) or not right.isascii() and prefix:
+        if len(right.encode()) < len(prefix) or (not right.isascii() and prefix):
             continue
         joined = left + right[len(prefix) :]
         if len(joined) < 16:
@@ -132,8 +133,8 @@ def wordlevel(draw: random.Random) -> dict:
 def wordpiece(draw: random.Random) -> dict:
     prefix = draw.choice(["##", "", "a"])
     tokens = ["[UNK]"]
-    for _ in range(draw.randint(0, 16)):
-        tokens.append(draw.choice(["", prefix]) + text_of(draw, "abé漢", 3))
+    count = draw.randint(0, 16)
+    tokens += [draw.choice(["", prefix]) + text_of(draw, "abé漢", 3) for _ in range(count)]
     tokens = list(dict.fromkeys(tokens))
     return {
         "type": "WordPiece",
@@ -175,8 +176,8 @@ def row(model: models.Model, text: str, bytes_spelled: bool) -> list:
 
 
 def main() -> None:
-    given = [*sys.argv[1:], "1", "40"]
-    seed, count = int(given[0]), int(given[1] if len(sys.argv) != 2 else 40)
+    seed = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 30
     out = pathlib.Path(__file__).parent.parent / "tests/data/model_golden.json"
     if len(sys.argv) > 3:
         out = pathlib.Path(sys.argv[3])

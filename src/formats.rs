@@ -28,6 +28,7 @@ mod ranks;
 mod tiktoken;
 mod vocab_txt;
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
@@ -51,6 +52,7 @@ pub use vocab_txt::{VocabTxtOptions, from_vocab_txt};
 use crate::decode::Decoder;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::ids::TokenId;
 use crate::model::{
     Alphabet, Bpe, BpeOptions, Model, Unigram, Vocab, WordLevel, WordPiece, WordPieceOptions,
 };
@@ -110,15 +112,16 @@ fn check_lengths(
     Ok(())
 }
 
-fn build_model(model: ModelDocument, pre_tokenizer: Option<&PreTokenizer>) -> Result<Model> {
-    let vocab =
-        |entries| Vocab::new(entries).map_err(|error| placed(error, json::FORMAT, "model.vocab"));
+fn build_model(model: ModelDocument<'_>, pre_tokenizer: Option<&PreTokenizer>) -> Result<Model> {
+    let vocab = |entries: Vec<(Cow<'_, str>, TokenId)>| {
+        Vocab::of(entries).map_err(|error| placed(error, json::FORMAT, "model.vocab"))
+    };
     let at = |place| move |error| placed(error, json::FORMAT, place);
     match model {
         ModelDocument::Bpe { vocab: entries, merges, mut options } => {
             let vocab = vocab(entries)?;
             options.alphabet = alphabet(&vocab, pre_tokenizer, &options);
-            Bpe::new(vocab, &merges, options).map(Model::Bpe).map_err(at(""))
+            Bpe::of(vocab, &merges, options).map(Model::Bpe).map_err(at(""))
         }
         ModelDocument::WordPiece {
             vocab: entries,
@@ -135,6 +138,8 @@ fn build_model(model: ModelDocument, pre_tokenizer: Option<&PreTokenizer>) -> Re
             WordLevel::new(vocab(entries)?, unk_token).map(Model::WordLevel).map_err(at("model"))
         }
         ModelDocument::Unigram { entries, options } => {
+            let entries =
+                entries.into_iter().map(|(token, score)| (token.into_owned(), score)).collect();
             Unigram::new(entries, options).map(Model::Unigram).map_err(at("model"))
         }
     }
@@ -188,12 +193,13 @@ pub fn from_bpe_files(
     pre_tokenizer: PreTokenizer,
     options: BpeOptions,
 ) -> Result<TokenizerBuilder> {
-    let entries = read_vocab_json(&files::read(vocab)?).map_err(|error| error.in_file(vocab))?;
+    let bytes = files::read(vocab)?;
+    let entries = read_vocab_json(&bytes).map_err(|error| error.in_file(vocab))?;
     let text = files::read(merges)?;
     let lines = read_merges_txt(&text).map_err(|error| error.in_file(merges))?;
-    let entries = Vocab::new(entries)
+    let entries = Vocab::of(entries)
         .map_err(|error| placed(error, bpe_files::VOCAB_FORMAT, "").in_file(vocab))?;
-    let bpe = Bpe::new(entries, &lines, options)
+    let bpe = Bpe::of(entries, &lines, options)
         .map_err(|error| bpe_files::at_line(error, &text).in_file(merges))?;
     let decoder =
         Decoder::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: true };

@@ -14,12 +14,16 @@ mod align;
 mod bert;
 mod changes;
 mod forms;
+#[cfg(test)]
+mod literal;
 mod precompiled;
 #[cfg(test)]
 mod reference;
 mod replace;
 mod run;
 mod simple;
+#[cfg(test)]
+mod tests;
 mod unplaced;
 
 pub use align::Aligned;

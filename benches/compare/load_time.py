@@ -89,20 +89,22 @@ def load_tiktoken(path: Path) -> Any:
             path.stem, pat_str=LLAMA3, mergeable_ranks=ranks, special_tokens={}
         )
     # Its own constructors fetch the file from the network; the rest of them is what is wanted.
-    original, openai_public.load_tiktoken_bpe = openai_public.load_tiktoken_bpe, lambda *_, **__: ranks
+    original, openai_public.load_tiktoken_bpe = (
+        openai_public.load_tiktoken_bpe,
+        lambda *_, **__: ranks,
+    )
     try:
         return tiktoken.Encoding(**getattr(openai_public, name)())
     finally:
         openai_public.load_tiktoken_bpe = original
 
 
-def import_library(library: str, path: Path) -> None:
+def import_library(library: str) -> None:
     """Everything that is imported, so that the clock does not see it."""
     __import__(library)
     if library == "tiktoken":
         __import__("tiktoken.load")
         __import__("tiktoken_ext.openai_public")
-    del path
 
 
 def resident() -> int:
@@ -115,7 +117,7 @@ def resident() -> int:
 
 def child(library: str, path: Path) -> None:
     """Measure, and print it; runs in a process of its own."""
-    import_library(library, path)
+    import_library(library)
     before = resident()
     start = time.perf_counter()
     try:
@@ -242,7 +244,9 @@ def main() -> None:
             found = cold_medians(("subtok", reference), path, given.rounds)
             rows.append({"size": size, "file": path.name, "reference": reference, **found})
     write(given.out, {"machine": machine(), "rounds": given.rounds, "files": rows})
-    print("| vocabulary | file | subtok: load | to the first ids | memory | reference: load |", end="")
+    print(
+        "| vocabulary | file | subtok: load | to the first ids | memory | reference: load |", end=""
+    )
     print(" to the first ids | memory | times faster |")
     print("|---|---|---|---|---|---|---|---|---|")
     for row in rows:

@@ -231,8 +231,8 @@ class Tokenizer:
         """Encode many texts on several threads, the interpreter lock released.
 
         Args:
-            texts: Strings or UTF-8 bytes in a list, an array, or an Arrow column (of PyArrow, Polars,
-                pandas or whoever speaks the Arrow C data interface), whose text is read in place.
+            texts: Strings or UTF-8 bytes in a list, an array, or an Arrow column (of PyArrow,
+                Polars, pandas or whoever speaks the Arrow C data interface), read in place.
             pairs: Second texts.
             threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
             add_special_tokens: As in `encode`, like all that follow.

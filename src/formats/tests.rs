@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::regex::Dialect;
 
 const GOLDEN: &str = include_str!("../../tests/data/formats_golden.json");
 
@@ -127,9 +128,7 @@ fn keys_that_are_missing_unknown_or_double_are_named() {
 }
 
 #[test]
-fn versions_other_than_one_are_refused() {
-    let text = "tokenizer.json version 2.0 is not supported yet at version";
-    refused(&with(bpe(), "version", json!("2.0")), text);
+fn versions_that_nobody_knows_are_refused() {
     let text = "tokenizer.json at version: expected \"1.0\", found \"9.9\"";
     refused(&with(bpe(), "version", json!("9.9")), text);
     let text = "tokenizer.json at version: expected a string, found null";
@@ -234,7 +233,7 @@ fn a_decoder_of_too_many_steps_is_refused() {
 fn bytes_are_merged_where_every_byte_has_a_token() {
     let mut vocab: serde_json::Map<String, Value> =
         (0..=255u8).map(|byte| (byte_level::spell(&[byte]), json!(byte))).collect();
-    let mut read = |pre_tokenizer: Value, changes: &[(&str, Value)]| {
+    let read = |pre_tokenizer: Value, changes: &[(&str, Value)]| {
         let mut document =
             with(with(bpe(), "model.merges", json!([])), "model.vocab", json!(vocab));
         document["pre_tokenizer"] = pre_tokenizer;
@@ -260,6 +259,75 @@ fn bytes_are_merged_where_every_byte_has_a_token() {
     document["pre_tokenizer"] = bytes;
     let read = from_json(document.to_string().as_bytes()).unwrap();
     assert!(matches!(read.model, Model::Bpe(bpe) if bpe.options().alphabet == Alphabet::Chars));
+}
+
+#[test]
+fn version_two_is_read_in_the_words_of_version_one() {
+    let two = |mut document: Value| {
+        document["version"] = json!("2.0");
+        document["role_to_token"] = json!(null);
+        from_json(document.to_string().as_bytes())
+    };
+    let with_byte_level = with(bpe(), "model.byte_level", json!(true));
+    let split = json!({
+        "type": "Split", "pattern": {"Regex": "\\p{L}+"}, "behavior": "Isolated", "invert": false
+    });
+    let declared = two(with(with_byte_level.clone(), "pre_tokenizer", split)).unwrap();
+    assert_eq!(declared.pre_tokenizer, Some(PreTokenizer::byte_level_split(r"\p{L}+")));
+    let declared = two(with(with_byte_level.clone(), "pre_tokenizer", json!(null))).unwrap();
+    assert_eq!(declared.pre_tokenizer.unwrap().describe(), "ByteLevel");
+    let text = two(with_byte_level.clone()).unwrap_err().to_string();
+    assert!(text.contains("pre_tokenizer type `ByteLevel` in a tokenizer.json of version 2.0"));
+
+    let metaspace = json!({
+        "type": "MetaspaceNormalizer", "replacement": "▁", "prepend": "first",
+        "drop_whitespace": true
+    });
+    let at_metaspace = json!({
+        "type": "Split", "pattern": {"String": "▁"}, "behavior": "MergedWithNext",
+        "invert": false
+    });
+    let document = with(bpe(), "pre_tokenizer", at_metaspace);
+    let members = json!({"type": "Sequence", "normalizers": [{"type": "NFKC"}, metaspace]});
+    let declared = two(with(document.clone(), "normalizer", members)).unwrap();
+    assert_eq!(declared.normalizer.unwrap().describe(), "NFKC");
+    let joined = declared.pre_tokenizer.unwrap();
+    assert_eq!(joined.describe(), "Sequence[WhitespaceSplit, Metaspace]");
+    let whole = with(metaspace.clone(), "drop_whitespace", json!(false));
+    let declared = two(with(document.clone(), "normalizer", whole.clone())).unwrap();
+    assert_eq!(declared.pre_tokenizer.unwrap().describe(), "Metaspace");
+    assert!(two(with(with(bpe(), "pre_tokenizer", json!(null)), "normalizer", whole)).is_ok());
+    let alone = with(with(bpe(), "pre_tokenizer", json!(null)), "normalizer", metaspace.clone());
+    assert!(matches!(two(alone), Err(Error::Unsupported { .. })));
+    let members = json!({"type": "Sequence", "normalizers": [metaspace, {"type": "NFKC"}]});
+    assert!(matches!(two(with(document, "normalizer", members)), Err(Error::Unsupported { .. })));
+
+    let template = json!({
+        "type": "TemplateProcessing",
+        "single": [{"ids": [0]}, {"seq": "A", "type_id": 2}],
+        "pair": [{"ids": [0, 1], "type_id": 1}, {"seq": "A"}, {"ids": [0]}, {"seq": "B"}]
+    });
+    let plain = with(bpe(), "pre_tokenizer", json!(null));
+    let document = with(plain.clone(), "post_processor", template.clone());
+    let processor = two(document).unwrap().post_processor.unwrap();
+    assert_eq!((processor.added_tokens(false), processor.added_tokens(true)), (1, 3));
+    let text = post_processor_to_json(&processor).unwrap();
+    assert!(text.contains(r#""a b":{"id":"a b","ids":[0,1],"tokens":["a","b"]}"#), "{text}");
+    let document =
+        with(plain.clone(), "post_processor", with(template, "single.0.ids", json!([9])));
+    assert!(two(document).unwrap_err().to_string().contains("no token has id 9"));
+
+    let decoder = json!({"type": "Sequence", "decoders": [{"type": "ByteLevel"}]});
+    assert!(two(with(plain.clone(), "decoder", decoder)).is_ok());
+    let added = |id| {
+        json!([{
+            "id": id, "content": "<x>", "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": false, "special": true
+        }])
+    };
+    assert!(two(with(plain.clone(), "added_tokens", added(4))).is_ok());
+    let text = two(with(plain, "added_tokens", added(7))).unwrap_err().to_string();
+    assert!(text.contains("an added token with id 7 that is neither"), "{text}");
 }
 
 #[test]
@@ -474,7 +542,7 @@ fn the_same_tokenizer_gives_the_same_bytes() {
 #[test]
 fn a_rank_files_pattern_is_spelled_for_the_other_engine_or_refused() {
     let mut declaration = from_json(bpe().to_string().as_bytes()).unwrap();
-    declaration.dialect = crate::regex::Dialect::Tiktoken;
+    declaration.dialect = Dialect::Tiktoken;
     let mut written = |regex: &str| {
         declaration.pre_tokenizer = Some(PreTokenizer::byte_level_split(regex));
         to_json(&Tokenizer::build(declaration.clone()).unwrap(), false)
@@ -487,6 +555,21 @@ fn a_rank_files_pattern_is_spelled_for_the_other_engine_or_refused() {
     }
     let error = written(r"\w+$").unwrap_err();
     assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+}
+
+#[test]
+fn every_tokenizer_has_a_canonical_form() {
+    let plain = build(&bpe().to_string()).unwrap();
+    let (text, dialect) = canonical(&plain).unwrap();
+    assert_eq!((&text, dialect), (&to_json(&plain, false).unwrap(), Dialect::TokenizerJson));
+    let mut declared = from_json(bpe().to_string().as_bytes()).unwrap();
+    declared.dialect = Dialect::Tiktoken;
+    declared.pre_tokenizer = Some(PreTokenizer::byte_level_split(r"\w+$"));
+    let own = Tokenizer::build(declared).unwrap();
+    let (text, dialect) = canonical(&own).unwrap();
+    assert_eq!(dialect, Dialect::Tiktoken);
+    let again = Tokenizer::build(from_canonical(&text, dialect).unwrap()).unwrap();
+    assert_eq!(canonical(&again).unwrap(), (text, dialect));
 }
 
 #[test]

@@ -124,6 +124,15 @@ impl Bpe {
     /// right part is shorter than the prefix; or says that dropout is not from 0 to 1.
     /// [`Error::Unsupported`] for affixes around bytes: see [`BpeOptions::takes_bytes`].
     pub fn new(vocab: Vocab, merges: &[(String, String)], options: BpeOptions) -> Result<Self> {
+        Self::of(vocab, merges, options)
+    }
+
+    /// The same, of merges that may be borrowed.
+    pub(crate) fn of<S: AsRef<str>>(
+        vocab: Vocab,
+        merges: &[(S, S)],
+        options: BpeOptions,
+    ) -> Result<Self> {
         let mut model = Self::without_merges(vocab, options, false)?;
         let prefix = model.options.continuing_subword_prefix.as_deref().map_or(0, str::len);
         let mut joined = String::new();
@@ -132,6 +141,7 @@ impl Bpe {
         let mut repeats = false;
         let mut made_up = false;
         for (rank, (left, right)) in (0u32..).zip(merges) {
+            let (left, right) = (left.as_ref(), right.as_ref());
             let fail = |problem| Error::format(FORMAT, format!("model.merges[{rank}]"), problem);
             let id = |token: &str| {
                 let missing = || fail(format!("the vocabulary has no token `{token}`"));

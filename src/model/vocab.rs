@@ -46,7 +46,7 @@ impl Vocab {
     /// [`Error::Format`] when a token or an id occurs twice, when an id is too large, or when the
     /// tokens together are longer than 4 GiB.
     pub fn new(entries: Vec<(String, TokenId)>) -> Result<Self> {
-        Self::build(entries, false)
+        Self::of(entries)
     }
 
     /// The same, but a token may occur twice: its id is the last one, and each id has its token.
@@ -57,12 +57,19 @@ impl Vocab {
         Self::build(entries, true)
     }
 
-    fn build(mut entries: Vec<(String, TokenId)>, repeats: bool) -> Result<Self> {
+    /// As [`Vocab::new`], of tokens that may be borrowed: files hold a hundred thousand of them.
+    pub(crate) fn of<S: AsRef<str>>(entries: Vec<(S, TokenId)>) -> Result<Self> {
+        Self::build(entries, false)
+    }
+
+    fn build<S: AsRef<str>>(mut entries: Vec<(S, TokenId)>, repeats: bool) -> Result<Self> {
         if !entries.windows(2).all(|pair| pair[0].1 < pair[1].1) {
-            entries.sort_unstable_by(|(a, left), (b, right)| (left, a).cmp(&(right, b)));
+            entries.sort_unstable_by(|(a, left), (b, right)| {
+                (left, a.as_ref()).cmp(&(right, b.as_ref()))
+            });
         }
         let id_limit = Self::check_ids(&entries)?;
-        let bytes: usize = entries.iter().map(|(token, _)| token.len()).sum();
+        let bytes: usize = entries.iter().map(|(token, _)| token.as_ref().len()).sum();
         if u32::try_from(bytes).is_err() {
             let problem = format!("{bytes} bytes of tokens, and 4294967295 is the limit");
             return Err(Error::format(FORMAT, "", problem));
@@ -79,19 +86,19 @@ impl Vocab {
             vocab.missing = vec![u64::MAX; id_limit.div_ceil(64)];
         }
         for (token, id) in entries {
-            vocab.push(&token, id, repeats)?;
+            vocab.push(token.as_ref(), id, repeats)?;
         }
         Ok(vocab)
     }
 
     /// Checks the ids of sorted entries and returns the largest plus one.
-    fn check_ids(entries: &[(String, TokenId)]) -> Result<usize> {
+    fn check_ids<S: AsRef<str>>(entries: &[(S, TokenId)]) -> Result<usize> {
         let bound = 4 * entries.len() + SPARE_IDS;
         if let Some((token, id)) = entries.last()
             && (*id > MAX_ID || *id as usize >= bound)
         {
             let limit = bound.min(MAX_ID as usize + 1);
-            let count = entries.len();
+            let (count, token) = (entries.len(), token.as_ref());
             let problem = format!(
                 "token {token:?} has id {id}, but a vocabulary of {count} entries must keep below {limit}"
             );
@@ -100,6 +107,7 @@ impl Vocab {
         if let Some([(first, id), (second, _)]) =
             entries.windows(2).find(|pair| pair[0].1 == pair[1].1)
         {
+            let (first, second) = (first.as_ref(), second.as_ref());
             let problem = format!("two tokens have it: {first:?} and {second:?}");
             return Err(Error::format(FORMAT, format!("id {id}"), problem));
         }

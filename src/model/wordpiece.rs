@@ -57,6 +57,9 @@ pub struct WordPiece {
     table: OnceLock<PieceTable>,
 }
 
+/// The longest token that a word may contain, in bytes. Those of real vocabularies have up to 100.
+const MAX_TOKEN_BYTES: usize = 1024;
+
 impl WordPiece {
     /// Compiles a model.
     ///
@@ -64,9 +67,10 @@ impl WordPiece {
     /// that needs it; here such a model is refused when it is made, since any text may hold that word.
     ///
     /// # Errors
-    /// [`Error::Format`] when `unk_token` is not in the vocabulary; [`Error::Unsupported`] when the
-    /// tokens are so long and so different that their trie would pass 16 million nodes. Tokens that
-    /// no word of `max_input_chars_per_word` can contain do not count.
+    /// [`Error::Format`] when `unk_token` is not in the vocabulary; [`Error::Unsupported`] when a token
+    /// has more than 1024 bytes, or the tokens are so long and so different that their trie would
+    /// pass 16 million nodes. Tokens that no word of `max_input_chars_per_word` can contain do not
+    /// count.
     pub fn new(vocab: Vocab, options: WordPieceOptions) -> Result<Self> {
         let Some(unk) = vocab.id(&options.unk_token) else {
             let problem = format!("{:?} is not in the vocabulary", options.unk_token);
@@ -76,6 +80,16 @@ impl WordPiece {
         let longest = options.max_input_chars_per_word.saturating_mul(4);
         let prefix = options.continuing_subword_prefix.as_str();
         let fits = |token: &str| !token.is_empty() && token.len() <= longest;
+        // At every character of a word a walk may go as far as the longest token and come back with
+        // nothing: the product of both is the time that a word takes.
+        if let Some((id, token)) = vocab.iter().find(|(_, token)| {
+            let rest = token.strip_prefix(prefix).unwrap_or(token);
+            fits(rest) && rest.len() > MAX_TOKEN_BYTES
+        }) {
+            let (length, limit) = (token.len(), MAX_TOKEN_BYTES);
+            let what = format!("a WordPiece token of {length} bytes (more than {limit})");
+            return Err(Error::unsupported(what, format!("id {id}")));
+        }
         let starts = vocab.iter().filter(|(_, token)| fits(token));
         let continuations = vocab
             .iter()

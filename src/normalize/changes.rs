@@ -163,13 +163,11 @@ impl<'a> Moves<'a> {
     /// The origin of the character that holds byte `at`.
     #[inline]
     fn origin(&self, at: usize) -> Span {
-        match self.origins {
-            Some(origins) => origins.get(at).copied().unwrap_or_default(),
-            None => {
-                let start = super::char_start(self.input, at);
-                Span::new(start, start + self.width(start))
-            }
+        if let Some(origins) = self.origins {
+            return origins.get(at).copied().unwrap_or_default();
         }
+        let start = super::char_start(self.input, at);
+        Span::new(start, start + self.width(start))
     }
 
     /// The length of the character at byte `at` of the input; 0 at its end.

@@ -104,19 +104,17 @@ pub(super) fn prepend(
 ) -> crate::error::Result<bool> {
     let Some(next) = text.chars().next() else { return Ok(false) };
     sink.room(content.len().saturating_add(text.len()))?;
+    let (first, others) = text.split_at(next.len_utf8());
     let mut rest = content.chars();
-    match rest.next() {
-        Some(first) => {
-            sink.put(first, 0);
-            sink.insert(rest.as_str());
-            sink.insert(&text[..next.len_utf8()]);
-        }
-        None => {
-            sink.insert(&text[..next.len_utf8()]);
-            sink.drop(1);
-        }
+    if let Some(front) = rest.next() {
+        sink.put(front, 0);
+        sink.insert(rest.as_str());
+        sink.insert(first);
+    } else {
+        sink.insert(first);
+        sink.drop(1);
     }
-    sink.keep(&text[next.len_utf8()..]);
+    sink.keep(others);
     Ok(true)
 }
 

@@ -60,7 +60,8 @@ impl TemplateProcessing {
     ///
     /// # Errors
     /// [`Error::Argument`] when a piece names a special token that is not given, a name is given
-    /// twice, ids and tokens differ in number, or a single template holds the second text.
+    /// twice, ids and tokens differ in number, or a single template holds the second text;
+    /// [`Error::Unsupported`] when it adds more special tokens than any model's does.
     pub fn new(
         single: Vec<TemplatePiece>,
         pair: Vec<TemplatePiece>,
@@ -130,12 +131,24 @@ impl TemplateProcessing {
     }
 
     fn check_pieces(&self, which: &'static str, pieces: &[TemplatePiece]) -> Result<()> {
+        let (mut tokens, mut bytes) = (0_usize, 0_usize);
         for piece in pieces {
             match piece {
                 TemplatePiece::Special { name, .. } => {
-                    if self.find(name).is_none() {
+                    let Some(special) = self.find(name) else {
                         let wanted = "one of the template's special_tokens";
                         return Err(Error::argument(which, format!("`{name}`"), wanted));
+                    };
+                    // Pieces times tokens: a file of a megabyte could ask for a million million.
+                    let length: usize = special.tokens.iter().map(String::len).sum();
+                    tokens = tokens.saturating_add(special.ids.len());
+                    bytes = bytes.saturating_add(length);
+                    if tokens > MAX_SPECIAL_TOKENS || bytes > MAX_SPECIAL_BYTES {
+                        let what = format!(
+                            "template `{which}` with more than {MAX_SPECIAL_TOKENS} special tokens, or \
+                             {MAX_SPECIAL_BYTES} bytes of them,"
+                        );
+                        return Err(Error::unsupported(what, ""));
                     }
                 }
                 TemplatePiece::Sequence { index, .. } => {
@@ -149,3 +162,8 @@ impl TemplateProcessing {
         Ok(())
     }
 }
+
+/// The most special tokens that a template adds.
+const MAX_SPECIAL_TOKENS: usize = 1 << 16;
+/// The longest text of all special tokens that a template adds, in bytes.
+const MAX_SPECIAL_BYTES: usize = 1 << 24;

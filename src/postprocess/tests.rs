@@ -206,6 +206,20 @@ fn a_template_that_lies_is_refused() {
 }
 
 #[test]
+fn a_template_that_multiplies_is_refused() {
+    let new = |pieces: usize, tokens: usize, length: usize| {
+        let tokens = vec!["x".repeat(length); tokens];
+        let ids = (0..).take(tokens.len()).collect();
+        let special = TemplateSpecial { name: "x".to_owned(), ids, tokens };
+        TemplateProcessing::new(vec![token("x", 0); pieces], vec![], vec![special])
+    };
+    assert!(new(256, 256, 1).is_ok());
+    assert!(matches!(new(257, 256, 1), Err(Error::Unsupported { .. })));
+    assert!(new(16, 1, 1 << 20).is_ok());
+    assert!(matches!(new(17, 1, 1 << 20), Err(Error::Unsupported { .. })));
+}
+
+#[test]
 fn berts_template_equals_its_processor() {
     let ids = |processor: &PostProcessor, pair| {
         let layout = processor.layout(pair, true).unwrap();

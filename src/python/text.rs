@@ -306,10 +306,11 @@ fn inputs(name: &'static str, given: &Bound<'_, PyAny>, reading: Reading) -> PyR
         return Err(wrong_type(name, "a list of texts", given));
     }
     // Words come in lists, and what holds lists says them in Python's.
-    if !words && arrow::speaks_arrow(given)? {
-        if let Some(column) = arrow::column(name, given, nulls)? {
-            return Ok(HeldColumn::Arrow(column));
-        }
+    if !words
+        && arrow::speaks_arrow(given)?
+        && let Some(column) = arrow::column(name, given, nulls)?
+    {
+        return Ok(HeldColumn::Arrow(column));
     }
     for method in ["to_pylist", "tolist"] {
         if given.hasattr(method)? {

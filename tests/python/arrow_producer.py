@@ -78,12 +78,12 @@ class Struct:
 
 class Schema(Struct):
     def __init__(
-        self, format: bytes | None, dictionary: Schema | None = None, n_children: int = 0
+        self, kind: bytes | None, dictionary: Schema | None = None, n_children: int = 0
     ) -> None:
         self.dictionary = dictionary
         super().__init__(
             CSchema(
-                format=format,
+                format=kind,
                 n_children=n_children,
                 dictionary=dictionary and dictionary.address,
             )
@@ -94,10 +94,17 @@ class Array(Struct):
     """`contents` are the buffers' bytes, or None for a missing one."""
 
     def __init__(
-        self, length: int, contents: list[bytes | None], *, dictionary: Array | None = None, **fields
+        self,
+        length: int,
+        contents: list[bytes | None],
+        *,
+        dictionary: Array | None = None,
+        **fields,
     ) -> None:
         self.dictionary = dictionary
-        self.held = [None if x is None else ctypes.create_string_buffer(x, len(x)) for x in contents]
+        self.held = [
+            None if x is None else ctypes.create_string_buffer(x, len(x)) for x in contents
+        ]
         self.pointers = (ctypes.c_void_p * max(1, len(contents)))(
             *(None if x is None else ctypes.addressof(x) for x in self.held)
         )

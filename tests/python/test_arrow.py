@@ -6,6 +6,7 @@ import gc
 import struct
 import sys
 import threading
+from itertools import chain
 from pathlib import Path
 
 import arrow_producer as by_hand
@@ -112,7 +113,7 @@ class TestTexts:
         assert bpe.count_batch(["one", None], nulls="empty")[1] == 0
         with pytest.raises(subtok.ArgumentTypeError, match=r"texts\[1\]"):
             bpe.encode_batch(["one", None])
-        with pytest.raises(subtok.ArgumentError, match="nulls is 'drop'|nulls is \"drop\""):
+        with pytest.raises(subtok.ArgumentError, match='nulls is "drop"'):
             bpe.encode_batch(["one"], nulls="drop")
 
     def test_nulls_in_the_dictionary_itself(self, bpe):
@@ -330,9 +331,9 @@ class TestHostileProducers:
         taken = len(stream.arrays) - len(stream.waiting)
         assert [x.released for x in stream.arrays] == [1] * taken + [0] * len(stream.waiting)
 
-    @pytest.mark.parametrize("format", NO_TEXT.values(), ids=NO_TEXT)
-    def test_formats_that_are_no_text(self, bpe, format):
-        schema, array = by_hand.Schema(format), utf8()[1]
+    @pytest.mark.parametrize("kind", NO_TEXT.values(), ids=NO_TEXT)
+    def test_formats_that_are_no_text(self, bpe, kind):
+        schema, array = by_hand.Schema(kind), utf8()[1]
         with pytest.raises(subtok.ArgumentTypeError, match="must be a column of text") as caught:
             bpe.encode_batch(by_hand.Column(schema, array))
         assert len(str(caught.value)) < 300
@@ -419,9 +420,6 @@ class TestHostileProducers:
             bpe.encode_batch(Failing())
 
     def test_a_producer_without_its_library_is_iterated_over(self, bpe):
-        class Frame(list):
-            pass
-
         class Column:
             def __arrow_c_stream__(self, requested_schema=None):
                 raise ImportError
@@ -455,9 +453,7 @@ class TestHostileProducers:
         try:
             counts = bpe.count_batch(made)
         except (subtok.ArgumentError, subtok.TextError):
-            assert len(good) < rows or any(
-                x.decode(errors="replace").encode() != x for x in good
-            )
+            assert len(good) < rows or any(x.decode(errors="replace").encode() != x for x in good)
         else:
             assert counts.tolist() == bpe.count_batch(good).tolist()
         assert array.released == 1
@@ -537,7 +533,7 @@ class TestIds:
         gc.collect()
         junk = [np.full(2000, 7, np.uint32) for _ in range(50)]
         assert rows.to_pylist() == want
-        assert flat.tolist() == sum(want, [])
+        assert flat.tolist() == [*chain.from_iterable(want)]
         del rows, flat, junk
         gc.collect()
         assert pa.Array._import_from_c_capsule(*capsules).to_pylist() == want

@@ -12,7 +12,7 @@ struct Model<'a> {
     fields: Vec<(String, Part<'a>)>,
 }
 
-pub(super) fn read(part: Part<'_>) -> Result<ModelDocument> {
+pub(super) fn read(part: Part<'_>) -> Result<ModelDocument<'_>> {
     let model = Model { fields: part.object("model")? };
     match model.kind()? {
         Kind::Bpe => model.bpe(),
@@ -20,6 +20,12 @@ pub(super) fn read(part: Part<'_>) -> Result<ModelDocument> {
         Kind::WordLevel => model.wordlevel(),
         Kind::Unigram => model.unigram(),
     }
+}
+
+/// Whether a model of version 2.0 merges bytes.
+pub(super) fn byte_level(part: Part<'_>) -> Result<bool> {
+    let model = Model { fields: part.object("model")? };
+    Ok(model.small("byte_level", boolean)?.unwrap_or(false))
 }
 
 enum Kind {
@@ -88,7 +94,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    fn bpe(&self) -> Result<ModelDocument> {
+    fn bpe(&self) -> Result<ModelDocument<'a>> {
         let dropout = self.small("dropout", |node| match node.number()? {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -115,14 +121,14 @@ impl<'a> Model<'a> {
         })
     }
 
-    fn wordlevel(&self) -> Result<ModelDocument> {
+    fn wordlevel(&self) -> Result<ModelDocument<'a>> {
         Ok(ModelDocument::WordLevel {
             unk_token: self.required_small("unk_token", |node| node.string().map(str::to_owned))?,
             vocab: self.required("vocab")?.vocab("model.vocab")?,
         })
     }
 
-    fn unigram(&self) -> Result<ModelDocument> {
+    fn unigram(&self) -> Result<ModelDocument<'a>> {
         Ok(ModelDocument::Unigram {
             options: UnigramOptions {
                 unk_id: self.small("unk_id", |node| node.id())?,
@@ -135,7 +141,7 @@ impl<'a> Model<'a> {
         })
     }
 
-    fn wordpiece(&self) -> Result<ModelDocument> {
+    fn wordpiece(&self) -> Result<ModelDocument<'a>> {
         let string = |key| self.required_small(key, |node| node.string().map(str::to_owned));
         Ok(ModelDocument::WordPiece {
             unk_token: string("unk_token")?,

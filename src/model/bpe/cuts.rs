@@ -41,8 +41,8 @@ impl Cuts {
     }
 
     /// Keeps a token from being a stretch.
-    pub(super) fn except(&mut self, token: &str) {
-        self.exceptions.insert(token.into());
+    pub(super) fn except(&mut self, token: Box<str>) {
+        self.exceptions.insert(token);
     }
 
     #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{Alphabet, Bpe, NO_BYTE, is_spelled};
 use crate::error::Result;
 use crate::ids::TokenId;
 use crate::model::ModelScratch;
-use crate::model::pieces::{Key, MAX_KEY, PieceTable};
+use crate::model::pieces::{Ids, Key, PieceTable};
 use crate::unicode::byte_level;
 
 /// Pieces of fewer bytes are merged as they are: looking for cuts would cost more than it saves.
@@ -129,11 +129,6 @@ impl Bpe {
         self.special.binary_search(&id).is_err().then_some(id)
     }
 
-    /// The share of merges that are left out, where there are any.
-    pub(crate) fn dropout(&self) -> Option<f32> {
-        self.options.dropout.filter(|&share| share > 0.0)
-    }
-
     /// Merges a stretch; what each symbol covers is known.
     fn merge(&self, stretch: &str, scratch: &mut MergeScratch) -> Result<()> {
         self.start(stretch, scratch)?;
@@ -163,15 +158,13 @@ impl Bpe {
     }
 
     fn start(&self, stretch: &str, scratch: &mut MergeScratch) -> Result<()> {
-        match &self.symbols {
-            Some(symbols) => symbols.start(stretch, scratch),
-            None => {
-                self.start_bytes(stretch.as_bytes(), scratch);
-                scratch.lengths.clear();
-                scratch.lengths.resize(scratch.symbols.len(), 1);
-                Ok(())
-            }
+        if let Some(symbols) = &self.symbols {
+            return symbols.start(stretch, scratch);
         }
+        self.start_bytes(stretch.as_bytes(), scratch);
+        scratch.lengths.clear();
+        scratch.lengths.resize(scratch.symbols.len(), 1);
+        Ok(())
     }
 
     /// Emits the merged symbols of a stretch that starts at `at`.
@@ -212,52 +205,50 @@ impl Bpe {
     /// of the whole piece gives and merging does not; `known` are those, ascending, where they were
     /// found already.
     pub(super) fn fill_table(&mut self, known: Option<&[TokenId]>) {
-        if self.dropout().is_some() {
-            return;
-        }
         let (table, exceptions) = self.own_results(known);
         self.table = table;
         if let Some(cuts) = &mut self.cuts {
-            exceptions.iter().for_each(|token| cuts.except(token));
+            for token in exceptions {
+                cuts.except(token);
+            }
         }
     }
 
     fn own_results(&self, known: Option<&[TokenId]>) -> (PieceTable, Vec<Box<str>>) {
         let mut scratch = ModelScratch::default();
-        let mut exceptions = Vec::new();
+        let (mut entries, mut exceptions) = (Vec::with_capacity(self.vocab.len()), Vec::new());
         // Only with affixes two tokens may stand for the same text.
         let affixes = self.symbols.as_ref().is_some_and(Symbols::have_affixes);
         let mut seen = HashSet::new();
-        let tokens = self.vocab.iter().filter_map(|(id, token)| {
-            let text = self.text(id, token).filter(|text| !text.is_empty())?;
-            let produced = self.special.binary_search(&id).is_err();
-            (produced && (!affixes || seen.insert(text))).then_some((id, text))
-        });
-        let mut merged = Vec::new();
-        let tokens = tokens.inspect(|&(id, text)| {
-            if !self.options.ignore_merges || self.cuts.is_none() {
-                return;
+        let mut ids = Vec::new();
+        for (id, token) in self.vocab.iter() {
+            let Some(text) = self.text(id, token).filter(|text| !text.is_empty()) else { continue };
+            if self.special.binary_search(&id).is_ok() || (affixes && !seen.insert(text)) {
+                continue;
             }
-            let odd = match known {
-                Some(known) => known.binary_search(&id).is_ok(),
-                None => {
-                    merged.clear();
-                    let result = self.merge(text, &mut scratch.merge);
-                    let finish =
-                        |_| self.finish(&scratch.merge, 0, &mut |id, _, _| merged.push(id));
-                    result.and_then(finish).is_err() || merged != [id]
+            let whole = self.options.ignore_merges && !affixes;
+            if whole && self.cuts.is_some() {
+                let unreached = known.map_or_else(
+                    || {
+                        self.merge(text, &mut scratch.merge).is_err()
+                            || scratch.merge.symbols != [id]
+                    },
+                    |known| known.binary_search(&id).is_ok(),
+                );
+                if unreached {
+                    exceptions.push(text.into());
                 }
-            };
-            if odd {
-                exceptions.push(text.into());
             }
-        });
-        let mut scratch = ModelScratch::default();
-        let short = tokens.map(|(_, text)| text).filter(|text| text.len() <= MAX_KEY);
-        let table = PieceTable::of_texts(short, |text, ids| {
-            self.encode_ids(text, &mut scratch, ids).is_ok()
-        });
-        (table, exceptions)
+            let Some(key) = Key::new(text.as_bytes(), 0, text.len()) else { continue };
+            ids.clear();
+            if whole {
+                ids.push(id);
+            } else if self.encode_ids(text, &mut scratch, &mut ids).is_err() {
+                continue;
+            }
+            entries.extend(Ids::new(&ids).map(|ids| (key, ids)));
+        }
+        (PieceTable::build(entries.len(), entries.into_iter()), exceptions)
     }
 
     /// The text as which a token may be met, where that is one.

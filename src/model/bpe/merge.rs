@@ -12,6 +12,8 @@ use crate::ids::{Pair, TokenId};
 
 /// Above this many symbols the heap wins over the scan.
 const SCAN_LIMIT: usize = 64;
+/// Candidates that are looked at where chance decides, beside eight for each symbol.
+const STEPS: usize = 1 << 26;
 /// No symbol: the end of the linked list.
 const END: u32 = u32::MAX;
 /// The merge of a pair that has none.
@@ -98,10 +100,18 @@ impl MergeScratch {
     /// Merges as the reference library does to the letter, where that is not the same: `drops` says
     /// which merges are put off until another one is made. A candidate there is good as long as it
     /// still leads to the same token, also from another pair, which takes a token without text.
+    ///
+    /// Where nearly all merges are put off, each one that is made costs a walk through all others; so
+    /// in a piece of megabytes the walk ends some time, and the merges that are left are not made.
     pub(super) fn queue(&mut self, pairs: &PairTable, mut drops: impl FnMut() -> bool) {
         self.propose_all(pairs);
         self.skipped.clear();
+        let mut steps = STEPS.saturating_add(self.symbols.len().saturating_mul(8));
         while let Some(Reverse(top)) = self.heap.pop() {
+            steps = steps.saturating_sub(1);
+            if steps == 0 {
+                break;
+            }
             if drops() {
                 self.skipped.push(top);
                 continue;

@@ -18,7 +18,9 @@ pub fn encode(model: &Bpe, piece: &str) -> Option<Vec<(TokenId, usize, usize)>> 
     }
     let mut symbols = start(model, text)?;
     if bytes {
-        symbols.iter_mut().for_each(|(_, length)| *length = 1);
+        for (_, length) in &mut symbols {
+            *length = 1;
+        }
     }
     loop {
         let candidates = symbols.windows(2).enumerate().filter_map(|(at, pair)| {

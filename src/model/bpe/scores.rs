@@ -7,9 +7,12 @@ use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
 use crate::model::vocab::Vocab;
 
+/// The longest piece that merging may make, in bytes: all its splits are tried when the model is built.
+const MAX_PIECE: usize = 512;
+
 impl Bpe {
     /// A model out of pieces with a score for each id, higher is better. Only `mergeable` pieces are
-    /// made by merging: normal and user-defined ones, not control symbols, unknown or bytes.
+    /// made by merging: normal ones, not control symbols, unknown, bytes or user-defined symbols.
     ///
     /// Neighbours merge by their texts, whether they are tokens themselves or characters without one;
     /// characters that are left without one at the end become tokens of their bytes, or unknown.
@@ -17,8 +20,9 @@ impl Bpe {
     /// tokens, since nothing merges with them. The model has no list of merges.
     ///
     /// # Errors
-    /// [`Error::Argument`] when there is not a finite score for each id; as [`Bpe::new`] for the
-    /// options, which take characters without affixes.
+    /// [`Error::Argument`] when there is not a finite score for each id; [`Error::Unsupported`] for a
+    /// mergeable piece of more than 512 bytes; as [`Bpe::new`] for the options, which take characters
+    /// without affixes.
     pub fn from_scores(
         vocab: Vocab,
         scores: &[f32],
@@ -46,6 +50,10 @@ impl Bpe {
         };
         let mut pairs = PairTable::with_room(model.vocab.len());
         for (id, token) in model.vocab.iter().filter(|&(id, _)| mergeable(id)) {
+            if token.len() > MAX_PIECE {
+                let what = format!("a scored piece of more than {MAX_PIECE} bytes");
+                return Err(Error::unsupported(what, format!("id {id}")));
+            }
             let merge = Merge { rank: rank(id), id };
             for (at, _) in token.char_indices().skip(1) {
                 let (left, right) = token.split_at(at);

@@ -407,6 +407,18 @@ fn a_right_part_shorter_than_the_prefix_is_an_error() {
 }
 
 #[test]
+fn scores_that_do_not_fit_are_refused() {
+    let refused = |tokens: &[&str], scores: &[f32], options: BpeOptions| {
+        Bpe::from_scores(vocab(tokens), scores, |_| true, options).unwrap_err().to_string()
+    };
+    let text = "scores is 1 long, but must be as long as the vocabulary, 2";
+    assert_eq!(refused(&["a", "b"], &[0.0], options(|_| ())), text);
+    assert!(refused(&["a"], &[f32::NAN], options(|_| ())).contains("NaN"));
+    assert!(refused(&[&"a".repeat(600)], &[0.0], options(|_| ())).contains("more than 512 bytes"));
+    assert!(refused(&["a"], &[0.0], BpeOptions::default()).contains("bytes in a model of scores"));
+}
+
+#[test]
 fn dropout_outside_its_bounds_and_affixes_of_bytes_are_refused() {
     for share in [-0.1, 1.1, f32::NAN] {
         let options = options(|options| options.dropout = Some(share));

@@ -96,6 +96,22 @@ mod tests {
     }
 
     #[test]
+    fn tokens_that_make_every_step_long_are_refused() {
+        let build = |length: usize, limit: usize| {
+            let long = format!("##{}", "a".repeat(length));
+            let entries = vec![("[UNK]".to_owned(), 0), (long, 1)];
+            let options =
+                WordPieceOptions { max_input_chars_per_word: limit, ..WordPieceOptions::default() };
+            WordPiece::new(Vocab::new(entries).unwrap(), options)
+        };
+        assert!(build(1024, usize::MAX).is_ok());
+        let error = build(1025, usize::MAX).unwrap_err().to_string();
+        assert!(error.starts_with("a WordPiece token of 1027 bytes"), "{error}");
+        // A word cannot contain it, so nobody walks that far.
+        assert!(build(1025, 100).is_ok());
+    }
+
+    #[test]
     fn without_its_unknown_token_a_model_is_refused() {
         let vocab = Vocab::new(vec![("a".to_owned(), 0)]).unwrap();
         let error = WordPiece::new(vocab, WordPieceOptions::default()).unwrap_err();
