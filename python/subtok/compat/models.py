@@ -163,11 +163,6 @@ def _read_vocab(path: str) -> dict[str, int]:
     return vocab
 
 
-def _from_files(kind: str) -> None:
-    message = f"{kind}.__init__ will not create from files anymore, try `{kind}.from_file` instead"
-    warnings.warn(message, DeprecationWarning, stacklevel=3)
-
-
 def _share(value: float | None) -> float | None:
     if value is not None and not 0 <= value <= 1:
         raise ArgumentError("Error while initializing BPE: Dropout should be between 0 and 1")
@@ -210,7 +205,6 @@ class BPE(Model):
         options = {**self._OPTIONS, **{k: v for k, v in kwargs.items() if k in self._OPTIONS}}
         _share(options["dropout"])
         if isinstance(vocab, str) and isinstance(merges, str):
-            _from_files("BPE")
             vocab, merges = self.read_file(vocab, merges)
         # Of a merge that is listed twice the last place counts.
         listed = [tuple(_pair(pair)) for pair in merges or ()]
@@ -286,7 +280,6 @@ class WordPiece(Model):
             if name not in self._OPTIONS:
                 ignored({name: 0})
         if isinstance(vocab, str):
-            _from_files("WordPiece")
             vocab = self.read_file(vocab)
         options = {**self._OPTIONS, **{k: v for k, v in kwargs.items() if k in self._OPTIONS}}
         self._data = {**options, "vocab": _in_order(vocab or {})}
@@ -324,7 +317,6 @@ class WordLevel(Model):
         self, vocab: dict[str, int] | str | None = None, unk_token: str | None = None
     ) -> None:
         if isinstance(vocab, str):
-            _from_files("WordLevel")
             vocab = self.read_file(vocab)
         unk = "<unk>" if unk_token is None else unk_token
         self._data = {"vocab": _in_order(vocab or {}), "unk_token": unk}
