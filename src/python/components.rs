@@ -19,11 +19,12 @@ use crate::decode;
 use crate::error::{Error, Result};
 use crate::formats;
 use crate::ids::{Span, check_text_length};
+use crate::model::ModelScratch;
 use crate::normalize::Aligned;
 use crate::postprocess::fit::{
     Direction, PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy,
 };
-use crate::pretokenize::{Pieces, Place, Splitter};
+use crate::pretokenize::{ByteAlphabet, Pieces, Place, Splitter};
 use crate::regex::Dialect;
 use crate::tokenizer::{EncodeOptions, Tokenizer, TokenizerBuilder};
 use crate::train::{self, BpeTrainConfig, InitialAlphabet, Unit};
@@ -174,7 +175,7 @@ fn pieces(component: &str, text: &str, at_start: bool) -> Result<Vec<Mapped>> {
     let Some(declared) = slot("pre_tokenizer", component)?.pre_tokenizer else {
         return Ok(Vec::new());
     };
-    let splitter = Splitter::compile(&declared, Dialect::TokenizerJson)?;
+    let splitter = Splitter::compile(&declared, Dialect::TokenizerJson, ByteAlphabet::Spelled)?;
     let prefix = splitter.add_prefix_space && !text.is_empty() && !text.starts_with(' ');
     let given = if prefix { Cow::Owned(format!(" {text}")) } else { Cow::Borrowed(text) };
     let chars = CharIndex::new(text);
@@ -217,6 +218,30 @@ fn pieces(component: &str, text: &str, at_start: bool) -> Result<Vec<Mapped>> {
         found.push((spelled, origins));
     })?;
     Ok(found)
+}
+
+/// A token of a piece: its id, its string, and the bytes of the piece that it covers.
+type PieceToken = (u32, String, (usize, usize));
+
+/// The tokens of one piece, straight from the model.
+#[pyfunction]
+#[pyo3(name = "_tokenize_piece")]
+pub(crate) fn tokenize_piece(
+    tokenizer: &Bound<'_, PyTokenizer>,
+    piece: &Bound<'_, PyAny>,
+) -> PyResult<Vec<PieceToken>> {
+    let held = string("piece", piece)?;
+    let piece = held.text();
+    check_text_length(piece)?;
+    let inner = &tokenizer.get().inner;
+    let model = &inner.declaration().model;
+    let mut tokens = Vec::new();
+    model.encode(piece, &mut ModelScratch::default(), |id, start, end| {
+        let token =
+            if model.shows_text(id) { piece.get(start..end) } else { model.vocab().token(id) };
+        tokens.push((id, token.unwrap_or_default().to_owned(), (start, end)));
+    })?;
+    Ok(tokens)
 }
 
 /// The text that a decoder makes of tokens.

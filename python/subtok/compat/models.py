@@ -70,11 +70,12 @@ class Model(Component):
 
     def tokenize(self, sequence: str) -> list[Token]:
         """The tokens of a piece, with their places in it in bytes."""
-        encoding = self._alone().encode(text(sequence, "sequence"), add_special_tokens=False)
-        rows = zip(
-            encoding.ids.tolist(), encoding.tokens, encoding.byte_offsets.tolist(), strict=True
-        )
-        return [Token(number, token, (start, end)) for number, token, (start, end) in rows]
+        return [
+            Token(number, token, place)
+            for number, token, place in _subtok._tokenize_piece(
+                self._alone(), text(sequence, "sequence")
+            )
+        ]
 
     def token_to_id(self, token: str) -> int | None:
         """The id of a token; none if it is not in the vocabulary."""
