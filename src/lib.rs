@@ -55,7 +55,10 @@ pub use postprocess::fit::{
 pub use postprocess::{PostProcessor, TemplatePiece, TemplateProcessing, TemplateSpecial};
 #[cfg(feature = "reference")]
 pub use pretokenize::reference as pretokenize_reference;
-pub use pretokenize::{PreTokenizer, PrependScheme, SplitBehavior, Splitter, rank_file_pattern};
+pub use pretokenize::{
+    ByteAlphabet, Pieces, Place, PreTokenizer, PrependScheme, SplitBehavior, Splitter,
+    rank_file_pattern,
+};
 pub use regex::{Dialect, Pattern, Regex};
 pub use threads::count as thread_count;
 pub use tokenizer::{

@@ -1,20 +1,23 @@
-#![allow(missing_docs)]
 //! From normalised text to pieces: the part of a tokenizer that decides where no token may cross.
 //!
 //! A [`PreTokenizer`] is the declaration, as `tokenizer.json` spells it. A [`Splitter`] is what it
-//! compiles to: a hand-written scanner where the pattern is one of the known families, the regex
-//! engine otherwise. Pieces are byte ranges; nothing is allocated.
+//! compiles to: steps that cut, each a scanner or the regex engine, and steps that rewrite. Without the
+//! latter, pieces are byte ranges of the text and nothing is allocated; with them, see [`Pieces`].
 
+mod behavior;
 mod bert;
+mod cut;
 mod gpt;
 mod pattern;
+mod pieces;
 #[cfg(any(test, feature = "reference"))]
 pub mod reference;
 
 use crate::error::{Error, Result};
-use crate::regex::{Dialect, Pattern, Regex};
-use gpt::{Cl100kScanner, Gpt2Scanner};
-use pattern::Known;
+use crate::regex::{Dialect, Pattern};
+use cut::Cut;
+use gpt::Gpt2Scanner;
+pub use pieces::{Pieces, Place};
 
 /// A pre-tokenizer as it is declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,26 +132,28 @@ impl PreTokenizer {
     }
 
     /// The pre-tokenizer with a known name: `gpt2`, `cl100k_base`, `llama3`, `qwen2`, `o200k_base`,
-    /// `bert`; any other text is taken as a regular expression for a byte-level model.
+    /// `bert`, `whitespace`, `metaspace`, or `none`, which is a sequence of nothing: one piece. Any other
+    /// text is taken as a regular expression for a byte-level model.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for `whitespace`, `metaspace`, `none`; [`Error::Argument`] for a
-    /// pattern that cannot be compiled.
+    /// [`Error::Argument`] or [`Error::Unsupported`] for a pattern that cannot be compiled.
     pub fn by_name(name: &str) -> Result<Self> {
         let pre_tokenizer = match name {
             "gpt2" | "r50k_base" | "p50k_base" => {
                 Self::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: true }
             }
             "bert" => Self::Bert,
-            "whitespace" | "metaspace" | "none" => {
-                return Err(Error::unsupported(format!("pretokenizer `{name}`"), ""));
+            "whitespace" => Self::Whitespace,
+            "metaspace" => {
+                Self::Metaspace { replacement: '▁', prepend: PrependScheme::Always, split: true }
             }
+            "none" => Self::Sequence(Vec::new()),
             _ => match pattern::named(name) {
                 Some(regex) => Self::byte_level_split(regex),
                 None => Self::byte_level_split(pattern::not_a_name("pretokenizer", name)?),
             },
         };
-        Splitter::compile(&pre_tokenizer, Dialect::TokenizerJson)?;
+        Splitter::compile(&pre_tokenizer, Dialect::TokenizerJson, ByteAlphabet::Raw)?;
         Ok(pre_tokenizer)
     }
 
@@ -181,153 +186,146 @@ pub(crate) fn portable_pattern(regex: &str) -> Option<&'static str> {
     pattern::portable(regex)
 }
 
+/// Whether a `ByteLevel` that comes last leaves bytes as they are, because the model takes them so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteAlphabet {
+    /// As they are.
+    Raw,
+    /// Spelled, as everywhere else.
+    Spelled,
+}
+
 /// A compiled pre-tokenizer.
 #[derive(Clone, Debug)]
 pub struct Splitter {
-    kind: Kind,
-    /// Put a space before a text that does not start with one.
+    steps: Vec<Step>,
+    /// Put a space before a text that does not start with one. Set where that is all that is rewritten.
     pub(crate) add_prefix_space: bool,
     /// Whether pieces go to a byte-level model.
     pub(crate) byte_level: bool,
+    /// Whether pieces are bytes that a model takes as they are.
+    raw: bool,
+    /// Whether a step asks where a piece comes from.
+    asks_place: bool,
+    /// Whether it asks that after another step.
+    looks_back: bool,
 }
 
 #[derive(Clone, Debug)]
-enum Kind {
-    Whole,
-    Bert,
-    Gpt2(Gpt2Scanner),
-    Cl100k(Cl100kScanner),
-    Regex { regex: Regex, keep_gaps: bool },
+enum Step {
+    Cut(Cut),
+    /// A space in front of every piece that has none.
+    PrefixSpace,
+    /// Bytes in the byte alphabet.
+    Spell,
+    Metaspace {
+        replacement: char,
+        prepend: PrependScheme,
+        split: bool,
+    },
 }
 
-/// SHIM
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ByteAlphabet {
-    Raw,
-    Spelled,
-}
-#[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
-    pub base: usize,
-    pub origins: Option<&'a [crate::ids::Span]>,
-}
-#[derive(Debug, Default)]
-pub struct Pieces {
-    pub text: String,
-    pub spans: Vec<crate::ids::Span>,
-    pub origins: Vec<crate::ids::Span>,
-}
 impl Splitter {
-    pub fn rewrites(&self) -> bool {
-        false
-    }
-    pub fn needs_place(&self) -> bool {
-        false
-    }
-    pub fn split(
-        &self,
-        _text: &str,
-        _place: Place<'_>,
-        _aligned: bool,
-        _out: &mut Pieces,
-    ) -> Result<()> {
-        Ok(())
-    }
     /// Everything in one piece.
     pub fn whole() -> Self {
-        Self { kind: Kind::Whole, add_prefix_space: false, byte_level: false }
+        Self {
+            steps: Vec::new(),
+            add_prefix_space: false,
+            byte_level: false,
+            raw: false,
+            asks_place: false,
+            looks_back: false,
+        }
     }
 
-    /// Compiles a declaration. `dialect` says whose regular expressions it holds.
+    /// Compiles a declaration. `dialect` says whose regular expressions it holds, `bytes` what a
+    /// `ByteLevel` gives that comes last.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] names a component, option or pattern that is not supported yet;
-    /// [`Error::Argument`] a pattern that is no regular expression.
-    pub fn compile(declared: &PreTokenizer, dialect: Dialect) -> Result<Self> {
+    /// [`Error::Unsupported`] names what a pattern holds that is not supported; [`Error::Argument`]
+    /// a pattern that is no regular expression, or a `FixedLength` of none.
+    pub fn compile(declared: &PreTokenizer, dialect: Dialect, bytes: ByteAlphabet) -> Result<Self> {
         let mut splitter = Self::whole();
         splitter.add(declared, dialect)?;
+        if bytes == ByteAlphabet::Raw && matches!(splitter.steps.last(), Some(Step::Spell)) {
+            splitter.steps.pop();
+            splitter.raw = true;
+            if matches!(splitter.steps.first(), Some(Step::PrefixSpace))
+                && splitter.steps[1..].iter().all(|step| matches!(step, Step::Cut(_)))
+            {
+                splitter.steps.remove(0);
+                splitter.add_prefix_space = true;
+            }
+        }
         Ok(splitter)
     }
 
     fn add(&mut self, declared: &PreTokenizer, dialect: Dialect) -> Result<()> {
-        if self.byte_level {
-            let what = "a pre_tokenizer after `ByteLevel`".to_owned();
-            return Err(Error::unsupported(what, "pre_tokenizer"));
-        }
-        match declared {
+        let step = match declared {
             PreTokenizer::ByteLevel { add_prefix_space, use_regex, .. } => {
+                if *add_prefix_space {
+                    self.steps.push(Step::PrefixSpace);
+                }
                 if *use_regex {
-                    self.refine(Kind::Gpt2(Gpt2Scanner::new()))?;
-                } else if *add_prefix_space && !matches!(self.kind, Kind::Whole) {
-                    // There every piece of the split before would get a space.
-                    let what = "`ByteLevel` with add_prefix_space after another pre_tokenizer";
-                    return Err(Error::unsupported(what, "pre_tokenizer"));
+                    self.steps.push(Step::Cut(Cut::Gpt2(Gpt2Scanner::new())));
                 }
-                self.add_prefix_space = *add_prefix_space;
                 self.byte_level = true;
+                Step::Spell
             }
-            PreTokenizer::Split { pattern, behavior, invert } => {
-                let Pattern::Regex(regex) = pattern else {
-                    return Err(Error::unsupported("a `Split` by a literal", "pre_tokenizer"));
-                };
-                if *behavior != SplitBehavior::Isolated || *invert {
-                    let what = format!("`Split` with behavior {behavior:?}, invert {invert}");
-                    return Err(Error::unsupported(what, "pre_tokenizer"));
-                }
-                self.refine(match pattern::known(regex, dialect) {
-                    Some(Known::Gpt2) => Kind::Gpt2(Gpt2Scanner::new()),
-                    Some(Known::Cl100k { digits, end_run }) => {
-                        Kind::Cl100k(Cl100kScanner::new(digits, end_run))
-                    }
-                    None => Kind::Regex {
-                        regex: Regex::new(regex, dialect)?,
-                        keep_gaps: dialect == Dialect::TokenizerJson,
-                    },
-                })?;
-            }
-            PreTokenizer::Bert => self.refine(Kind::Bert)?,
-            PreTokenizer::CharDelimiterSplit(_)
-            | PreTokenizer::Digits { .. }
-            | PreTokenizer::FixedLength(_)
-            | PreTokenizer::Metaspace { .. }
-            | PreTokenizer::Punctuation(_)
-            | PreTokenizer::UnicodeScripts
-            | PreTokenizer::Whitespace
-            | PreTokenizer::WhitespaceSplit => {
-                return Err(Error::unsupported("this pre_tokenizer", "pre_tokenizer"));
+            &PreTokenizer::Metaspace { replacement, prepend, split } => {
+                self.asks_place |= prepend == PrependScheme::First;
+                self.looks_back |= self.asks_place && !self.steps.is_empty();
+                Step::Metaspace { replacement, prepend, split }
             }
             PreTokenizer::Sequence(parts) => {
-                for part in parts {
-                    self.add(part, dialect)?;
-                }
+                return parts.iter().try_for_each(|part| self.add(part, dialect));
             }
-        }
+            PreTokenizer::Split { pattern, behavior, invert } => {
+                Step::Cut(Cut::split(pattern, *behavior, *invert, dialect)?)
+            }
+            PreTokenizer::Bert => Step::Cut(Cut::Bert),
+            PreTokenizer::CharDelimiterSplit(delimiter) => Step::Cut(Cut::Delimiter(*delimiter)),
+            PreTokenizer::Digits { individual: true } => {
+                Step::Cut(Cut::Digits(SplitBehavior::Isolated))
+            }
+            PreTokenizer::Digits { individual: false } => {
+                Step::Cut(Cut::Digits(SplitBehavior::Contiguous))
+            }
+            PreTokenizer::FixedLength(0) => {
+                return Err(Error::argument("length", 0, "at least 1 in a `FixedLength`"));
+            }
+            PreTokenizer::FixedLength(length) => Step::Cut(Cut::FixedLength(*length)),
+            PreTokenizer::Punctuation(behavior) => Step::Cut(Cut::Punctuation(*behavior)),
+            PreTokenizer::UnicodeScripts => Step::Cut(Cut::UnicodeScripts),
+            PreTokenizer::Whitespace => Step::Cut(Cut::Whitespace),
+            PreTokenizer::WhitespaceSplit => Step::Cut(Cut::WhitespaceSplit),
+        };
+        self.steps.push(step);
         Ok(())
     }
 
-    fn refine(&mut self, kind: Kind) -> Result<()> {
-        if !matches!(self.kind, Kind::Whole) {
-            return Err(Error::unsupported("a sequence of several splits", "pre_tokenizer"));
-        }
-        self.kind = kind;
-        Ok(())
+    /// Whether pieces are pieces of another text, so that only [`Splitter::split`] can give them. A
+    /// space in front of the text alone, which [`Splitter::for_each`] leaves to its caller, is not meant.
+    pub fn rewrites(&self) -> bool {
+        self.steps.iter().any(|step| !matches!(step, Step::Cut(_)))
     }
 
     /// Calls `piece` with the byte range of every piece, in order.
     ///
     /// # Errors
     /// [`Error::Pattern`] when a regular expression exceeds its bound; scanners never fail.
+    /// [`Error::Unsupported`] when the text would have to be rewritten.
     #[inline]
     pub fn for_each(&self, text: &str, mut piece: impl FnMut(usize, usize)) -> Result<()> {
-        match &self.kind {
-            Kind::Whole if text.is_empty() => {}
-            Kind::Whole => piece(0, text.len()),
-            Kind::Bert => bert::split(text, piece),
-            Kind::Gpt2(scanner) => scan(text, |bytes, at| scanner.next(bytes, at), piece),
-            Kind::Cl100k(scanner) => scan(text, |bytes, at| scanner.next(bytes, at), piece),
-            Kind::Regex { regex, keep_gaps } => isolate(regex, *keep_gaps, text, piece)?,
+        match self.steps.as_slice() {
+            [] if text.is_empty() => Ok(()),
+            [] => {
+                piece(0, text.len());
+                Ok(())
+            }
+            [Step::Cut(cut)] => cut.for_each(text, piece),
+            steps => cut_in_turn(steps, text, 0, &mut piece),
         }
-        Ok(())
     }
 
     /// Whether the pieces go to a byte-level model.
@@ -335,52 +333,52 @@ impl Splitter {
         self.byte_level
     }
 
+    /// Whether pieces are bytes, for a model that takes them so.
+    pub(crate) fn gives_bytes(&self) -> bool {
+        self.raw
+    }
+
+    /// Whether the result depends on where in the original text the given one stands.
+    pub(crate) fn asks_place(&self) -> bool {
+        self.asks_place
+    }
+
     /// What runs it: the name of a scanner, or the regex engine.
     pub fn describe(&self) -> &'static str {
-        match self.kind {
-            Kind::Whole => "no split",
-            Kind::Bert => "bert scanner",
-            Kind::Gpt2(_) => "gpt2 scanner",
-            Kind::Cl100k(_) => "cl100k scanner",
-            Kind::Regex { .. } => "regex engine",
+        match self.steps.as_slice() {
+            [] => "no split",
+            [Step::Cut(cut)] => cut.describe(),
+            _ => "several steps",
         }
     }
 }
 
-#[inline]
-fn scan(text: &str, next: impl Fn(&[u8], usize) -> usize, mut piece: impl FnMut(usize, usize)) {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        let end = next(bytes, at);
-        debug_assert!(end > at && text.is_char_boundary(end));
-        piece(at, end);
-        at = end;
-    }
-}
-
-/// Every match is a piece; what lies between is one too, or is dropped.
-fn isolate(
-    regex: &Regex,
-    keep_gaps: bool,
+/// Cuts by the first step, and each piece by the others.
+fn cut_in_turn(
+    steps: &[Step],
     text: &str,
-    mut piece: impl FnMut(usize, usize),
+    base: usize,
+    piece: &mut dyn FnMut(usize, usize),
 ) -> Result<()> {
-    let mut done = 0;
-    regex.for_each_match(text, |start, end| {
-        if keep_gaps && done < start {
-            piece(done, start);
+    match steps {
+        [] => {
+            piece(base, base + text.len());
+            Ok(())
         }
-        if start < end {
-            piece(start, end);
+        [Step::Cut(cut), rest @ ..] => {
+            let mut result = Ok(());
+            cut.for_each(text, |start, end| {
+                if result.is_ok() {
+                    result = cut_in_turn(rest, &text[start..end], base + start, piece);
+                }
+            })?;
+            result
         }
-        done = end;
-    })?;
-    if keep_gaps && done < text.len() {
-        piece(done, text.len());
+        _ => Err(Error::unsupported("a pre_tokenizer that rewrites its text", "pre_tokenizer")),
     }
-    Ok(())
 }
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,30 @@
-//! Regular expressions from files: two dialects on one engine, with a bound on what a match may cost.
+//! Regular expressions from files, in two dialects, with a bound on what a match may cost.
 //!
-//! tiktoken runs `fancy-regex`, `tokenizer.json` files are written for Oniguruma in Ruby syntax.
+//! tiktoken runs `fancy-regex`, and so does this for its patterns. `tokenizer.json` files are written for
+//! Oniguruma, which differs from it in syntax, in case folding and in what a match is: those patterns run
+//! on an engine of our own that means what Oniguruma means (`parse.rs`, `program.rs`, `run.rs`).
+
+mod alphabet;
+mod class;
+mod fold;
+mod node;
+mod parse;
+mod program;
+mod property;
+mod run;
+mod set;
+
+pub(crate) use alphabet::Alphabet;
+pub(crate) use set::CharSet;
 
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+
+/// The characters of words and of white space, as brackets have them.
+pub(crate) fn word_characters() -> (CharSet, CharSet) {
+    (property::word(), property::space())
+}
 
 /// Whose regular expression a pattern is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,16 +49,25 @@ const BACKTRACK_LIMIT: usize = 1_000_000;
 /// The largest program a pattern may compile to, in bytes.
 const SIZE_LIMIT: usize = 16 << 20;
 
+/// The longest pattern, in bytes.
+const MAX_PATTERN: usize = 1 << 16;
+
 /// A compiled regular expression of one of the two dialects.
 #[derive(Clone, Debug)]
 pub struct Regex {
-    engine: Arc<fancy_regex::Regex>,
-    dialect: Dialect,
+    pattern: Arc<str>,
+    engine: Engine,
+}
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Fancy(Arc<fancy_regex::Regex>),
+    Oniguruma(Arc<program::Program>),
 }
 
 impl PartialEq for Regex {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str() && self.dialect == other.dialect
+        self.as_str() == other.as_str() && self.dialect() == other.dialect()
     }
 }
 
@@ -51,34 +80,44 @@ impl Regex {
     /// [`Error::Argument`] for what is no regular expression, or too large a one;
     /// [`Error::Unsupported`] for a construct that cannot be run as the dialect means it.
     pub fn new(pattern: &str, dialect: Dialect) -> Result<Self> {
-        if dialect == Dialect::TokenizerJson
-            && let Some(construct) = not_portable(pattern)
-        {
-            let what = format!("the construct `{construct}` in split pattern `{pattern}`");
-            return Err(Error::unsupported(what, ""));
+        let wrong = |wanted: String| {
+            let shown: String = pattern.chars().take(200).collect();
+            let more = if shown.len() < pattern.len() { "..." } else { "" };
+            Error::argument("split pattern", format!("`{shown}{more}`"), wanted)
+        };
+        if pattern.len() > MAX_PATTERN {
+            return Err(wrong(format!("a regular expression of at most {MAX_PATTERN} bytes")));
         }
-        let engine = fancy_regex::RegexBuilder::new(pattern)
-            .backtrack_limit(BACKTRACK_LIMIT)
-            .delegate_size_limit(SIZE_LIMIT)
-            .build()
-            .map_err(|error| {
-                Error::argument(
-                    "split pattern",
-                    format!("`{pattern}`"),
-                    format!("a regular expression: {error}"),
-                )
-            })?;
-        Ok(Self { engine: Arc::new(engine), dialect })
+        let engine = match dialect {
+            Dialect::Tiktoken => {
+                let engine = fancy_regex::RegexBuilder::new(pattern)
+                    .backtrack_limit(BACKTRACK_LIMIT)
+                    .delegate_size_limit(SIZE_LIMIT)
+                    .build()
+                    .map_err(|error| wrong(format!("a regular expression: {error}")))?;
+                Engine::Fancy(Arc::new(engine))
+            }
+            Dialect::TokenizerJson => {
+                let program = program::compile(parse::parse(pattern)?).map_err(|_| {
+                    wrong("a regular expression whose program is not too large".to_owned())
+                })?;
+                Engine::Oniguruma(Arc::new(program))
+            }
+        };
+        Ok(Self { pattern: pattern.into(), engine })
     }
 
     /// The pattern as it was given.
     pub fn as_str(&self) -> &str {
-        self.engine.as_str()
+        &self.pattern
     }
 
     /// Whose pattern it is.
     pub fn dialect(&self) -> Dialect {
-        self.dialect
+        match self.engine {
+            Engine::Fancy(_) => Dialect::Tiktoken,
+            Engine::Oniguruma(_) => Dialect::TokenizerJson,
+        }
     }
 
     /// Calls `found` with the bytes of every match from left to right; matches do not overlap and may
@@ -88,65 +127,48 @@ impl Regex {
     /// [`Error::Pattern`] with the byte where a match was tried when the bound on backtracking is
     /// reached.
     pub fn for_each_match(&self, text: &str, mut found: impl FnMut(usize, usize)) -> Result<()> {
-        let mut done = 0;
-        for matched in self.engine.find_iter(text) {
-            let matched = matched
-                .map_err(|error| Error::Pattern { position: done, reason: error.to_string() })?;
-            found(matched.start(), matched.end());
-            done = matched.end();
+        match &self.engine {
+            Engine::Fancy(engine) => {
+                let mut done = 0;
+                for matched in engine.find_iter(text) {
+                    let matched = matched.map_err(|error| Error::Pattern {
+                        position: done,
+                        reason: error.to_string(),
+                    })?;
+                    found(matched.start(), matched.end());
+                    done = matched.end();
+                }
+                Ok(())
+            }
+            Engine::Oniguruma(program) => for_each_match(program, text, found),
         }
-        Ok(())
     }
 }
 
-/// Whether both engines find the same in a group without case: one of them also folds several letters
-/// into one (`ss` into `ß`, `st` into `ﬆ`), and characters of a property not at all.
-fn folds_alike(group: &[char]) -> bool {
-    let body: Vec<char> = group.iter().copied().take_while(|&c| c != ')').collect();
-    let plain = |&c: &char| c.is_ascii_alphabetic() || "'|[]".contains(c);
-    let folded = [['s', 's'], ['s', 't'], ['f', 'f'], ['f', 'i'], ['f', 'l']];
-    let folds = |pair: &[char]| folded.iter().any(|folded| pair.iter().eq(folded));
-    let lower: Vec<char> = body.iter().map(char::to_ascii_lowercase).collect();
-    body.iter().all(plain) && !lower.windows(2).any(folds)
-}
-
-/// The first construct of a pattern that Oniguruma and `fancy-regex` may read differently.
-fn not_portable(pattern: &str) -> Option<String> {
-    let chars: Vec<char> = pattern.chars().collect();
-    let text = |from: usize, to: usize| chars[from..to.min(chars.len())].iter().collect();
-    let mut at = 0;
-    let mut in_class = false;
-    while at < chars.len() {
-        let next = chars.get(at + 1).copied();
-        match (chars[at], next) {
-            ('\\', Some('p' | 'P' | 's' | 'S' | 'd' | 'D' | 'r' | 'n' | 't' | 'f' | 'v')) => {
-                at += 1;
-            }
-            ('\\', Some(c)) if r".^$*+?()[]{}|\/-'".contains(c) => at += 1,
-            ('\\', _) => return Some(text(at, at + 2)),
-            ('[', Some(':')) if in_class => return Some("[:".to_owned()),
-            ('[', _) if in_class => return Some("[[".to_owned()),
-            ('&' | '-' | '~', next) if in_class && next == Some(chars[at]) => {
-                return Some(text(at, at + 2));
-            }
-            ('[', _) => in_class = true,
-            (']', _) => in_class = false,
-            ('^' | '$' | '.', _) if !in_class => return Some(text(at, at + 1)),
-            ('}', Some('+')) if !in_class && counts(&chars[..at]) => return Some("}+".to_owned()),
-            ('(', Some('?')) if !in_class => match (chars.get(at + 2), chars.get(at + 3)) {
-                (Some(':' | '!' | '='), _) => {}
-                (Some('i'), Some(':')) if folds_alike(&chars[at + 4..]) => {}
-                _ => return Some(text(at, at + 4)),
-            },
-            _ => {}
+/// Matches in the order and with the gaps of the reference's iterator: an empty match right behind
+/// the match before is passed over, and the search goes on one character further.
+fn for_each_match(
+    program: &program::Program,
+    text: &str,
+    mut found: impl FnMut(usize, usize),
+) -> Result<()> {
+    let mut matcher = run::Matcher::new(program, text);
+    let (mut from, mut last_end) = (0, None);
+    while from <= text.len() {
+        let matched = matcher.search(from).map_err(|gave_up| Error::Pattern {
+            position: gave_up.at,
+            reason: gave_up.reason.to_owned(),
+        })?;
+        let Some((start, end)) = matched else { break };
+        if start == end && last_end == Some(end) {
+            from += matcher.length_at(from);
+        } else {
+            (from, last_end) = (end, Some(end));
+            found(start, end);
         }
-        at += 1;
     }
-    None
+    Ok(())
 }
 
-/// Whether the brace that closes here counts repetitions, and is no property's.
-fn counts(before: &[char]) -> bool {
-    let inside = before.iter().rev().take_while(|&&c| c != '{');
-    inside.clone().count() > 0 && inside.clone().all(|&c| c.is_ascii_digit() || c == ',')
-}
+#[cfg(test)]
+mod tests;

@@ -132,10 +132,7 @@ impl Tokenizer {
                     true => ByteAlphabet::Raw,
                     false => ByteAlphabet::Spelled,
                 };
-                {
-                    let _ = bytes;
-                    Splitter::compile(pre_tokenizer, declared.dialect)?
-                }
+                Splitter::compile(pre_tokenizer, declared.dialect, bytes)?
             }
             None => Splitter::whole(),
         };
@@ -158,7 +155,8 @@ impl Tokenizer {
             {
                 Road::Bert(BertRoad::new(model, declared.normalizer.as_ref(), &splitter))
             }
-            _ if splitter.needs_place() && declared.normalizer.is_some() => Road::General,
+            // Which piece comes first in the text is only known with the places of all.
+            _ if splitter.asks_place() && declared.normalizer.is_some() => Road::General,
             _ => Road::Pieces,
         };
         let decoder = Chain::compile(declared.decoder.as_ref())?;
@@ -335,7 +333,7 @@ impl Tokenizer {
 
 /// A model that takes bytes needs pieces that are bytes.
 fn check_combination(declared: &TokenizerBuilder, splitter: &Splitter) -> Result<()> {
-    if declared.model.takes_bytes() && !splitter.is_byte_level() {
+    if declared.model.takes_bytes() && !splitter.gives_bytes() {
         let problem = "a model over bytes needs a pre_tokenizer that ends with `ByteLevel`";
         return Err(Error::format("tokenizer.json", "pre_tokenizer", problem));
     }
@@ -437,7 +435,7 @@ impl Plan {
                 road.encode(model, normalizer, &self.splitter, text, scratch, out)
             }
             (model, _) => {
-                let place = Place { base, origins: None };
+                let place = Place { start: base, sources: None };
                 fast::pieces(model, &self.splitter, text, place, scratch, out)
             }
         }

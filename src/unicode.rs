@@ -11,6 +11,7 @@ pub(crate) mod classes;
 pub(crate) mod forms;
 #[rustfmt::skip]
 mod forms_tables;
+pub(crate) mod script_ranges;
 
 /// The Unicode version of the classes that split patterns use (`\p{L}`, `\p{N}`, `\s`).
 pub const CLASSES_VERSION: &str = "16.0";

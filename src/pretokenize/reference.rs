@@ -1,7 +1,8 @@
 //! The slow twins of the scanners: the patterns themselves, on the regex engine.
 
+use super::cut::by_regex;
 use super::pattern::{CL100K, CL100K_POSSESSIVE, GPT2, GPT2_POSSESSIVE, QWEN2};
-use super::{PreTokenizer, Splitter, isolate};
+use super::{ByteAlphabet, PreTokenizer, SplitBehavior, Splitter};
 use crate::error::Result;
 use crate::regex::{Dialect, Regex};
 
@@ -23,7 +24,8 @@ impl Twins {
     /// When a pattern has no scanner: it would be compared with itself.
     pub fn all() -> Result<Vec<Self>> {
         let make = |pattern: &'static str, dialect| {
-            let scanner = Splitter::compile(&PreTokenizer::byte_level_split(pattern), dialect)?;
+            let declared = PreTokenizer::byte_level_split(pattern);
+            let scanner = Splitter::compile(&declared, dialect, ByteAlphabet::Raw)?;
             assert!(scanner.describe().ends_with("scanner"), "{pattern} has no scanner");
             Ok(Self { pattern, scanner, regex: Regex::new(pattern, Dialect::Tiktoken)? })
         };
@@ -40,7 +42,8 @@ impl Twins {
     pub fn pieces<'a>(&self, text: &'a str) -> Result<(Vec<&'a str>, Vec<&'a str>)> {
         let (mut fast, mut slow) = (Vec::new(), Vec::new());
         self.scanner.for_each(text, |start, end| fast.push(&text[start..end]))?;
-        isolate(&self.regex, false, text, |start, end| slow.push(&text[start..end]))?;
+        let piece = |start, end| slow.push(&text[start..end]);
+        by_regex(&self.regex, SplitBehavior::Removed, true, text, piece)?;
         Ok((fast, slow))
     }
 }

@@ -3,10 +3,16 @@
 
 use super::reference::Twins;
 use super::*;
+use crate::ids::Span;
+use crate::regex::Regex;
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
 static TWINS: LazyLock<Vec<Twins>> = LazyLock::new(|| Twins::all().unwrap());
+
+fn compile(declared: &PreTokenizer, dialect: Dialect) -> Splitter {
+    Splitter::compile(declared, dialect, ByteAlphabet::Raw).unwrap()
+}
 
 fn check(text: &str) {
     for twin in TWINS.iter() {
@@ -110,11 +116,10 @@ fn letter_runs_of_every_length_end_before_every_byte() {
 
 #[test]
 fn pieces_cover_the_text() {
-    let splitter =
-        Splitter::compile(&PreTokenizer::by_name("gpt2").unwrap(), Dialect::TokenizerJson);
+    let splitter = compile(&PreTokenizer::by_name("gpt2").unwrap(), Dialect::TokenizerJson);
     let mut pieces = Vec::new();
     let text = "I'll say:  \"hello\n\n world\" 123 ";
-    splitter.unwrap().for_each(text, |start, end| pieces.push(&text[start..end])).unwrap();
+    splitter.for_each(text, |start, end| pieces.push(&text[start..end])).unwrap();
     let wanted =
         ["I", "'ll", " say", ":", " ", " \"", "hello", "\n\n", " world", "\"", " 123", " "];
     assert_eq!(pieces, wanted);
@@ -125,7 +130,7 @@ fn the_two_spellings_of_cl100k_part_only_at_the_end_of_the_text() {
     let split = |regex: &str, text: &str| {
         let declared = PreTokenizer::byte_level_split(regex);
         let mut ends = Vec::new();
-        let splitter = Splitter::compile(&declared, Dialect::Tiktoken).unwrap();
+        let splitter = compile(&declared, Dialect::Tiktoken);
         splitter.for_each(text, |_, end| ends.push(end)).unwrap();
         ends
     };
@@ -133,34 +138,6 @@ fn the_two_spellings_of_cl100k_part_only_at_the_end_of_the_text() {
     assert_eq!(split(old, "a \n  b"), split(new, "a \n  b"));
     assert_eq!(split(old, "a \n  "), [1, 3, 5]);
     assert_eq!(split(new, "a \n  "), [1, 5]);
-}
-
-#[test]
-fn unknown_patterns_are_refused_where_engines_read_them_differently() {
-    let refused = |pattern| Regex::new(pattern, Dialect::TokenizerJson).unwrap_err();
-    for (pattern, construct) in [
-        (r"\s+$", "$"),
-        (r"\p{N}{1,3}+", "}+"),
-        (r"\w+", r"\w"),
-        ("[[:alpha:]]", "[:"),
-        ("(?m:a)", "(?m:"),
-        (r"\<[a-z]+\>", r"\<"),
-        ("(?i:ss)", "(?i:"),
-        ("[a-c--b]", "--"),
-        ("[a-c~~b]", "~~"),
-    ] {
-        let message = refused(pattern).to_string();
-        assert!(message.contains(&format!("construct `{construct}`")), "{message}");
-    }
-    for pattern in [
-        r"a|(?i:[sdmt]|ll|ve|re)",
-        r"\p{L}++|\p{N}{1,3}|[^\s\p{L}]+",
-        r"(?i:'s)|\s+(?!\S)",
-        r"\p{Lu}\p{M}*\.",
-    ] {
-        assert!(Regex::new(pattern, Dialect::TokenizerJson).is_ok(), "{pattern}");
-    }
-    assert_eq!(refused("a(").kind(), crate::ErrorKind::Argument);
 }
 
 #[test]
@@ -186,17 +163,46 @@ fn a_misspelt_name_is_no_pattern() {
 }
 
 #[test]
-fn a_prefix_space_for_every_split_is_refused() {
+fn a_prefix_space_is_the_callers_only_when_nothing_else_is_rewritten() {
     let mut declared = PreTokenizer::byte_level_split(r"\p{L}+|\p{N}+");
+    assert!(!compile(&declared, Dialect::TokenizerJson).rewrites());
     let PreTokenizer::Sequence(parts) = &mut declared else { panic!("a sequence") };
     parts[1] =
         PreTokenizer::ByteLevel { add_prefix_space: true, trim_offsets: true, use_regex: false };
-    let error = Splitter::compile(&declared, Dialect::TokenizerJson).unwrap_err();
-    assert_eq!(error.kind(), crate::ErrorKind::Unsupported);
+    let alone = parts[1].clone();
+    let splitter = compile(&declared, Dialect::TokenizerJson);
+    assert!(splitter.rewrites() && !splitter.add_prefix_space);
+    assert!(splitter.for_each("a", |_, _| ()).is_err());
+    let splitter = compile(&alone, Dialect::TokenizerJson);
+    assert!(!splitter.rewrites() && splitter.add_prefix_space && splitter.is_byte_level());
+    let spelled = ByteAlphabet::Spelled;
+    assert!(Splitter::compile(&alone, Dialect::TokenizerJson, spelled).unwrap().rewrites());
 }
 
 #[test]
-fn names_without_support_are_named() {
-    let error = PreTokenizer::by_name("metaspace").unwrap_err();
-    assert_eq!(error.to_string(), "pretokenizer `metaspace` is not supported yet");
+fn a_fixed_length_of_none_is_an_error() {
+    let declared = PreTokenizer::FixedLength(0);
+    let error = Splitter::compile(&declared, Dialect::TokenizerJson, ByteAlphabet::Raw);
+    assert_eq!(error.unwrap_err().kind(), crate::ErrorKind::Argument);
+}
+
+#[test]
+fn metaspace_first_asks_where_the_text_stands() {
+    let first =
+        PreTokenizer::Metaspace { replacement: '▁', prepend: PrependScheme::First, split: true };
+    let cut = PreTokenizer::Sequence(vec![PreTokenizer::WhitespaceSplit, first.clone()]);
+    let texts = |declared: &PreTokenizer, place| {
+        let mut out = Pieces::default();
+        compile(declared, Dialect::TokenizerJson).split(" a b", place, false, &mut out).unwrap();
+        let texts = out.spans.iter().map(|span| out.text[span.range()].to_owned());
+        texts.collect::<Vec<_>>().join("|")
+    };
+    let here = |start| Place { start, sources: None };
+    assert_eq!(texts(&first, here(0)), "▁a|▁b");
+    assert_eq!(texts(&first, here(7)), "▁a|▁b");
+    // What is cut stands where its first character comes from.
+    assert_eq!(texts(&cut, here(0)), "a|b");
+    let sources: Vec<Span> = [(0, 0), (0, 1), (1, 2), (2, 3)].map(|(a, b)| Span::new(a, b)).into();
+    let place = Place { start: 0, sources: Some(&sources) };
+    assert_eq!(texts(&cut, place), "▁a|b");
 }

@@ -3,7 +3,6 @@
 //!
 //! Everything here is private to the package: names begin with an underscore.
 
-use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use pyo3::prelude::*;
@@ -28,7 +27,6 @@ use crate::pretokenize::{ByteAlphabet, Pieces, Place, Splitter};
 use crate::regex::Dialect;
 use crate::tokenizer::{EncodeOptions, Tokenizer, TokenizerBuilder};
 use crate::train::{self, BpeTrainConfig, InitialAlphabet, Unit};
-use crate::unicode::byte_level;
 
 const SIDES: [(&str, Direction); 2] = [("right", Direction::Right), ("left", Direction::Left)];
 const STRATEGIES: [(&str, TruncationStrategy); 3] = [
@@ -176,48 +174,18 @@ fn pieces(component: &str, text: &str, at_start: bool) -> Result<Vec<Mapped>> {
         return Ok(Vec::new());
     };
     let splitter = Splitter::compile(&declared, Dialect::TokenizerJson, ByteAlphabet::Spelled)?;
-    let prefix = splitter.add_prefix_space && !text.is_empty() && !text.starts_with(' ');
-    let given = if prefix { Cow::Owned(format!(" {text}")) } else { Cow::Borrowed(text) };
+    let mut pieces = Pieces::default();
+    // Any place but the beginning is as good as any other.
+    let place = Place { start: usize::from(!at_start), sources: None };
+    splitter.split(text, place, true, &mut pieces)?;
     let chars = CharIndex::new(text);
-    let origin = |at: usize, len: usize| {
-        // The space in front has the place of the first character.
-        let at = if prefix { at.saturating_sub(1) } else { at };
-        chars.span(Span::new(at, at + len))
+    let piece = |span: &Span| {
+        let piece = pieces.text.get(span.range()).unwrap_or_default();
+        let origins = pieces.origins.get(span.range()).unwrap_or_default();
+        let places = piece.char_indices().filter_map(|(at, _)| Some(chars.span(*origins.get(at)?)));
+        (piece.to_owned(), places.collect())
     };
-    let mut found = Vec::new();
-    if splitter.rewrites() {
-        // What is no beginning of a text stands one byte further on.
-        let place = Place { base: usize::from(!at_start), origins: None };
-        let mut pieces = Pieces::default();
-        splitter.split(text, place, true, &mut pieces)?;
-        for span in &pieces.spans {
-            let Some(piece) = pieces.text.get(span.range()) else { continue };
-            let start = span.start as usize;
-            let origins = piece.char_indices().filter_map(|(at, _)| pieces.origins.get(start + at));
-            found.push((piece.to_owned(), origins.map(|&origin| chars.span(origin)).collect()));
-        }
-        return Ok(found);
-    }
-    splitter.for_each(&given, |start, end| {
-        let Some(piece) = given.get(start..end) else { return };
-        let (mut spelled, mut origins) = (String::new(), Vec::new());
-        for (at, c) in piece.char_indices() {
-            let place = if prefix && start + at == 0 {
-                origin(0, text.chars().next().map_or(0, char::len_utf8))
-            } else {
-                origin(start + at, c.len_utf8())
-            };
-            if splitter.is_byte_level() {
-                spelled.push_str(&byte_level::spell(c.encode_utf8(&mut [0; 4]).as_bytes()));
-                origins.extend(std::iter::repeat_n(place, c.len_utf8()));
-            } else {
-                spelled.push(c);
-                origins.push(place);
-            }
-        }
-        found.push((spelled, origins));
-    })?;
-    Ok(found)
+    Ok(pieces.spans.iter().map(piece).collect())
 }
 
 /// A token of a piece: its id, its string, and the bytes of the piece that it covers.

@@ -224,9 +224,9 @@ impl Stretch<'_> {
     }
 
     fn place(&self, part: Part) -> Place<'_> {
-        let origins = self.normal.and_then(|aligned| aligned.origins.get(part.start..part.end));
-        let base = if origins.is_some() { self.base } else { self.base + part.start };
-        Place { base, origins }
+        let sources = self.normal.and_then(|aligned| aligned.origins.get(part.start..part.end));
+        let start = if sources.is_some() { self.base } else { self.base + part.start };
+        Place { start, sources }
     }
 }
 

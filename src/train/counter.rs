@@ -24,7 +24,7 @@ use super::count::{Sorted, Table};
 use super::{Counts, Manifest, Phase, Progress, Pulse};
 use crate::error::{Error, Result};
 use crate::normalize::Normalizer;
-use crate::pretokenize::{PreTokenizer, Splitter};
+use crate::pretokenize::{ByteAlphabet, PreTokenizer, Splitter};
 use crate::regex::Dialect;
 
 /// How documents become words.
@@ -50,7 +50,11 @@ impl Counter {
         manifest: Manifest,
         threads: Option<usize>,
     ) -> Result<Self> {
-        let splitter = Splitter::compile(pre_tokenizer, Dialect::TokenizerJson)?;
+        let splitter = Splitter::compile(pre_tokenizer, Dialect::TokenizerJson, ByteAlphabet::Raw)?;
+        if splitter.rewrites() {
+            let what = "counting with a pretokenizer that rewrites its text";
+            return Err(Error::unsupported(what, "pretokenizer"));
+        }
         let named = ["gpt2", "cl100k_base", "qwen2", "o200k_base", "bert"];
         let named = named
             .iter()
