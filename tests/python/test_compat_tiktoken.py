@@ -9,11 +9,11 @@ import hypothesis
 import numpy as np
 import pytest
 import tiktoken
+from conftest import data_files
 from hypothesis import strategies as st
 from tiktoken_ext import openai_public
 
 import subtok
-from conftest import data_files
 from subtok.compat import tiktoken as ours
 
 GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
@@ -66,7 +66,9 @@ def test_encoding(pair, text, options):
     assert here.decode(expected) == there.decode(expected)
 
 
-@pytest.mark.parametrize("options", [{}, {"allowed_special": {"[b]"}}, {"disallowed_special": ["an"]}])
+@pytest.mark.parametrize(
+    "options", [{}, {"allowed_special": {"[b]"}}, {"disallowed_special": ["an"]}]
+)
 def test_disallowed_special_tokens(pair, options):
     for encoding in pair:
         for call in (encoding.encode, encoding.encode_to_numpy):
@@ -184,9 +186,10 @@ def test_files_are_looked_for_and_checked(tmp_path, monkeypatch):
             "tokenizers/tiktoken/cl100k_base.tiktoken",
             "tokenizers/tiktoken/o200k_base.tiktoken",
         )
-        for name in {"r50k_base": ["r50k_base", "gpt2"], "o200k_base": ["o200k_base", "o200k_harmony"]}.get(
-            path.stem, [path.stem]
-        )
+        for name in {
+            "r50k_base": ["r50k_base", "gpt2"],
+            "o200k_base": ["o200k_base", "o200k_harmony"],
+        }.get(path.stem, [path.stem])
     ],
 )
 def test_real_files_as_tiktoken_caches_them(name, path, tmp_path, monkeypatch):

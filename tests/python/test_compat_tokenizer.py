@@ -9,16 +9,15 @@ import pickle
 import random
 from pathlib import Path
 
-import compat_programs as programs
 import numpy as np
 import pytest
 import tokenizers
 from compat_programs import CORPUS, TEXTS, bert, everything, gpt2, parts, template
+from conftest import data_dir
 from test_compat import agree, plain
 
 import subtok
 import subtok.compat
-from conftest import data_dir
 
 ROWS = [
     "hello how are you",
@@ -371,7 +370,12 @@ def test_ready_made_tokenizers():
             t.SentencePieceBPETokenizer({"▁": 0, "a": 1, "▁a": 2, "<unk>": 3}, [("▁", "a")]),
             t.SentencePieceUnigramTokenizer([("<unk>", 0.0), ("▁", -1.0), ("a", -2.0)]),
         ]:
-            found += [repr(tok), tok.to_str(), tok.get_vocab_size(), tok.num_special_tokens_to_add(True)]
+            found += [
+                repr(tok),
+                tok.to_str(),
+                tok.get_vocab_size(),
+                tok.num_special_tokens_to_add(True),
+            ]
             tok.enable_truncation(6)
             tok.enable_padding()
             texts = ["a a", "aa ", ""] if "Piece" in repr(tok) else ["ab a ab", "hello you", ""]

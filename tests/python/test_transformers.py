@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import data_dir
 
 import subtok
 import subtok.compat
-from conftest import data_dir
 
 # Collected where it is installed: `make integrations`.
 transformers = pytest.importorskip("transformers")
@@ -193,9 +193,10 @@ def test_what_can_be_loaded(files, wordpiece, tmp_path):
     shell = subtok.compat.Tokenizer.from_file(path)
     for given in (wordpiece, shell, str(path), Path(path)):
         tok = subtok.transformers.load(given, **options)
-        assert tok("hello", add_special_tokens=False).input_ids == wordpiece.encode(
-            "hello", add_special_tokens=False
-        ).ids.tolist()
+        assert (
+            tok("hello", add_special_tokens=False).input_ids
+            == wordpiece.encode("hello", add_special_tokens=False).ids.tolist()
+        )
         tok.add_tokens(["only there"])
     assert shell.token_to_id("only there") is None
     with pytest.raises(subtok.FileError, match=r"tokenizer\.json"):
