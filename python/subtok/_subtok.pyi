@@ -22,6 +22,7 @@ __all__ = [
     "_learn",
     "_normalize",
     "_pre_tokenize",
+    "_tokenize_piece",
     "_with_parts",
     "count",
     "train_bpe",
@@ -526,6 +527,7 @@ def _normalize(component: str, text: str) -> tuple[str, list[tuple[int, int]]]: 
 def _pre_tokenize(
     component: str, text: str, at_start: bool
 ) -> list[tuple[str, list[tuple[int, int]]]]: ...
+def _tokenize_piece(tokenizer: Tokenizer, piece: str) -> list[tuple[int, str, tuple[int, int]]]: ...
 def _with_parts(tokenizer: Tokenizer, head: str) -> Tokenizer: ...
 def train_bpe(
     source: _Source,

@@ -6,15 +6,16 @@ import ast
 import copy
 import inspect
 import pickle
+import re
 from pathlib import Path
 from types import ModuleType
 
 import compat_programs as programs
 import pytest
 import tokenizers
+from compat_programs import everything, parts
 
 import subtok.compat
-from compat_programs import everything, parts
 
 MODULES = ["models", "normalizers", "pre_tokenizers", "processors", "decoders", "trainers"]
 LEFT_OUT = {
@@ -113,7 +114,16 @@ def public(module: ModuleType) -> set[str]:
     names = getattr(module, "__all__", None) or vars(module)
     found = {name for name in names if not name.startswith("_")}
     # What the other library imports for itself.
-    return found - {"Enum", "List", "Tuple", "Union", "Dict", "Iterator", "Optional", module.__name__}
+    return found - {
+        "Enum",
+        "List",
+        "Tuple",
+        "Union",
+        "Dict",
+        "Iterator",
+        "Optional",
+        module.__name__,
+    }
 
 
 def test_every_public_name_is_here():
@@ -396,3 +406,15 @@ def test_unknown_keywords_are_told(capfd):
         t.AddedToken("a", foo=1)
 
     agree(program, capfd)
+
+
+@pytest.mark.parametrize("page", ["from-tokenizers", "from-tiktoken"])
+def test_the_guides_first_example_does_what_it_says(page):
+    guide = Path(__file__).parents[2] / "docs" / "guide" / f"{page}.md"
+    example = re.findall(r"```python\n(.*?)```", guide.read_text("utf-8"), re.DOTALL)[0]
+    names: dict[str, object] = {}
+    exec(compile(example, str(guide), "exec"), names)  # noqa: S102 (it is our own page)
+    said = re.findall(r"^(\S.*?)  # (['\[].*)$", example, re.MULTILINE)
+    assert said
+    for expression, result in said:
+        assert eval(expression, names) == ast.literal_eval(result)  # noqa: S307 (as above)
