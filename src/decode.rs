@@ -11,9 +11,12 @@
 // That is also what the strict mode of decoding does: strictness is about ids that no token has,
 // which never get here.
 
+mod sentencepiece;
 mod stream;
 mod wordpiece;
 
+pub use sentencepiece::SentencePieceDecoder;
+pub(crate) use sentencepiece::SentencePieceState;
 pub use stream::DecodeStream;
 
 use crate::unicode::byte_level::char_to_byte;
@@ -37,6 +40,8 @@ pub enum Decoder {
         /// Whether to take out spaces before punctuation and English contractions.
         cleanup: bool,
     },
+    /// As sentencepiece decodes.
+    SentencePiece(SentencePieceDecoder),
 }
 
 impl Decoder {
@@ -53,6 +58,12 @@ pub(crate) fn append(decoder: Option<&Decoder>, token: &str, first: bool, out: &
         Some(Decoder::ByteLevel { .. }) => token_to_bytes(token, out),
         Some(Decoder::WordPiece { prefix, cleanup }) => {
             wordpiece::append(token, first, prefix, *cleanup, out);
+        }
+        // A token alone; a sequence has a state of its own.
+        Some(Decoder::SentencePiece(decoder)) => {
+            let mut state = SentencePieceState::default();
+            state.push(decoder, token, out);
+            state.finish(out);
         }
         None => {
             if !first {

@@ -6,6 +6,7 @@
 //! | `vocab.txt` | [`from_vocab_txt`] | |
 //! | `vocab.json` and `merges.txt` | [`from_bpe_files`] | |
 //! | rank files (`.tiktoken`) | [`read_tiktoken`] | |
+//! | sentencepiece's `.model` | [`from_sentencepiece`] | |
 //!
 //! [`load`] tells the kind of a file by its content. Every byte of a file is taken as hostile: what
 //! is wrong is an error with the place, whatever is not supported yet is refused by name, and nothing
@@ -25,6 +26,7 @@ mod json_write;
 mod node;
 mod portable;
 mod ranks;
+mod sentencepiece;
 mod tiktoken;
 mod vocab_txt;
 
@@ -39,6 +41,7 @@ pub use component::{
 };
 use detect::{FileKind, detect};
 pub use ranks::from_tiktoken;
+pub use sentencepiece::{from_sentencepiece, read_sentencepiece};
 pub use tiktoken::read_tiktoken;
 pub use vocab_txt::{VocabTxtOptions, from_vocab_txt};
 
@@ -56,6 +59,9 @@ use crate::tokenizer::{Tokenizer, TokenizerBuilder};
 /// there, such as `model.merges[17]`; [`Error::Unsupported`] with the name and path of what is not
 /// supported yet.
 pub fn from_json(bytes: &[u8]) -> Result<TokenizerBuilder> {
+    if sentencepiece::is_ours(bytes) {
+        return sentencepiece::from_json(bytes);
+    }
     let Document {
         truncation,
         padding,
@@ -150,7 +156,7 @@ pub fn from_bpe_files(
 }
 
 /// The declaration in a file whose kind is told by its content: a `tokenizer.json`, a `vocab.txt`
-/// (as [`VocabTxtOptions::default`] reads it), or a `vocab.json` with its `merges.txt` or
+/// (as [`VocabTxtOptions::default`] reads it), a `.model`, or a `vocab.json` with its `merges.txt` or
 /// `vocab.bpe` beside it (split as GPT-2 does).
 ///
 /// # Errors
@@ -161,6 +167,7 @@ pub fn load(path: &Path) -> Result<TokenizerBuilder> {
     let declaration = match detect(&bytes).map_err(|error| error.in_file(path))? {
         FileKind::TokenizerJson => from_json(&bytes),
         FileKind::VocabTxt => from_vocab_txt(&bytes, &VocabTxtOptions::default()),
+        FileKind::SentencePiece => read_sentencepiece(&bytes),
         FileKind::VocabJson => return load_bpe_files(path),
         FileKind::Tiktoken => {
             let wanted = "the name of a split pattern or a regular expression, for a rank file";
@@ -187,6 +194,9 @@ fn load_bpe_files(vocab: &Path) -> Result<TokenizerBuilder> {
 /// [`Error::Unsupported`] when the declaration has a split pattern that only rank files read as it
 /// is meant.
 pub fn to_json(tokenizer: &Tokenizer, pretty: bool) -> Result<String> {
+    if let Some(text) = sentencepiece::to_json(tokenizer, pretty) {
+        return text;
+    }
     let mut out = Vec::new();
     let pre_tokenizer = portable::pre_tokenizer(tokenizer.declaration())?;
     // Writing to memory does not fail, and what is written is UTF-8; were it not so, nobody would get
@@ -201,6 +211,10 @@ pub fn to_json(tokenizer: &Tokenizer, pretty: bool) -> Result<String> {
 /// # Errors
 /// As [`to_json`], and [`Error::Io`] when the file cannot be written; what stood there stays then.
 pub fn save(tokenizer: &Tokenizer, pretty: bool, path: &Path) -> Result<()> {
+    if let Some(text) = sentencepiece::to_json(tokenizer, pretty) {
+        let text = text?;
+        return files::write_atomically(path, |out| out.write_all(text.as_bytes()));
+    }
     let pre_tokenizer = portable::pre_tokenizer(tokenizer.declaration())?;
     files::write_atomically(path, |out| {
         json_write::write(tokenizer, pre_tokenizer.as_ref(), pretty, out)

@@ -25,9 +25,10 @@ mod regex;
 mod threads;
 mod tokenizer;
 mod train;
+mod trie;
 mod unicode;
 
-pub use decode::{DecodeStream, Decoder};
+pub use decode::{DecodeStream, Decoder, SentencePieceDecoder};
 #[cfg(feature = "reference")]
 pub use embed::reference as embed_reference;
 pub use embed::{
@@ -36,18 +37,22 @@ pub use embed::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{
-    VocabTxtOptions, from_bpe_files, from_json, from_tiktoken, from_vocab_txt, load,
+    VocabTxtOptions, from_bpe_files, from_json, from_sentencepiece, from_tiktoken, from_vocab_txt, load,
     normalizer_from_json, normalizer_to_json, pre_tokenizer_from_json, pre_tokenizer_to_json,
-    read_tiktoken, save, to_json,
+    read_sentencepiece, read_tiktoken, save, to_json,
 };
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Span, TokenId};
 pub use model::{
-    Alphabet, Bpe, BpeOptions, CacheStats, Model, Unigram, UnigramOptions, Vocab, WordLevel,
-    WordPiece, WordPieceOptions,
+    Alphabet, Bpe, BpeOptions, CacheStats, Model, Piece, PieceKind, SentencePiece,
+    SentencePieceKind, SentencePieceOptions, Unigram, UnigramOptions, Vocab, WordLevel, WordPiece,
+    WordPieceOptions,
 };
 #[cfg(feature = "reference")]
 pub use model::{bpe_reference, wordpiece_reference};
-pub use normalize::{Aligned, BertNormalizer, Normalizer, Precompiled, Replace};
+pub use normalize::{
+    Aligned, BertNormalizer, Normalizer, Precompiled, Replace, SentencePieceNormalizer,
+    SentencePieceSpaces,
+};
 pub use postprocess::fit::{
     Direction, PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy,
 };

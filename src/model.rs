@@ -2,6 +2,7 @@
 
 pub(crate) mod bpe;
 pub(crate) mod pieces;
+pub(crate) mod sentencepiece;
 mod unigram;
 mod vocab;
 mod wordlevel;
@@ -11,6 +12,9 @@ mod wordpiece;
 pub use bpe::reference as bpe_reference;
 pub use bpe::{Alphabet, Bpe, BpeOptions};
 pub use pieces::CacheStats;
+pub use sentencepiece::{
+    Piece, PieceKind, SentencePiece, SentencePieceKind, SentencePieceOptions,
+};
 pub use unigram::{Unigram, UnigramOptions};
 pub use vocab::Vocab;
 pub use wordlevel::WordLevel;
@@ -30,6 +34,8 @@ pub enum Model {
     WordLevel(WordLevel),
     /// The most likely segmentation.
     Unigram(Unigram),
+    /// A model of sentencepiece, with its library's arithmetic.
+    SentencePiece(SentencePiece),
 }
 
 impl Model {
@@ -40,6 +46,7 @@ impl Model {
             Self::WordPiece(model) => model.vocab(),
             Self::WordLevel(model) => model.vocab(),
             Self::Unigram(model) => model.vocab(),
+            Self::SentencePiece(model) => model.vocab(),
         }
     }
 
@@ -50,6 +57,7 @@ impl Model {
             Self::WordPiece(_) => "WordPiece",
             Self::WordLevel(_) => "WordLevel",
             Self::Unigram(_) => "Unigram",
+            Self::SentencePiece(_) => "SentencePiece",
         }
     }
 }

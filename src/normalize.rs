@@ -13,11 +13,13 @@ mod precompiled;
 #[cfg(test)]
 mod reference;
 mod replace;
+mod sentencepiece;
 
 pub use align::Aligned;
 pub use bert::BertNormalizer;
 pub use precompiled::Precompiled;
 pub use replace::Replace;
+pub use sentencepiece::{SentencePieceNormalizer, SentencePieceSpaces};
 
 use crate::error::{Error, Result};
 
@@ -47,6 +49,8 @@ pub enum Normalizer {
     Prepend(String),
     /// A text for every match.
     Replace(Replace),
+    /// What a sentencepiece model does to its text.
+    SentencePiece(SentencePieceNormalizer),
     /// One after the other.
     Sequence(Vec<Normalizer>),
     /// White space at the ends dropped.
@@ -75,6 +79,7 @@ impl Normalizer {
             Self::Precompiled(_) => "Precompiled",
             Self::Prepend(_) => "Prepend",
             Self::Replace(_) => "Replace",
+            Self::SentencePiece(_) => "SentencePiece",
             Self::Strip { .. } => "Strip",
             Self::StripAccents => "StripAccents",
             Self::Sequence(members) => {
@@ -92,6 +97,7 @@ impl Normalizer {
     pub fn normalize_into(&self, text: &str, out: &mut String) -> Result<()> {
         match self {
             Self::Bert(bert) => bert.write(text, out),
+            Self::SentencePiece(normalizer) => normalizer.normalize_into(text, out),
             _ => return Err(Error::unsupported("this normalizer", "normalizer")),
         }
         Ok(())
@@ -108,6 +114,7 @@ impl Normalizer {
         out.clear();
         match self {
             Self::Bert(bert) => bert.write(text, out),
+            Self::SentencePiece(normalizer) => normalizer.normalize_aligned(text, out),
             _ => return Err(Error::unsupported("this normalizer", "normalizer")),
         }
         Ok(())

@@ -105,6 +105,8 @@ enum Road {
     ByteLevel,
     /// WordPiece with components that never look across white space.
     Bert(BertRoad),
+    /// A model of sentencepiece behind its own normaliser.
+    SentencePiece,
     /// Any other combination.
     General,
 }
@@ -139,6 +141,12 @@ impl Tokenizer {
                     && matches!(declared.pre_tokenizer, Some(PreTokenizer::Bert)) =>
             {
                 Road::Bert(BertRoad::new(model, declared.normalizer.as_ref(), &splitter))
+            }
+            Model::SentencePiece(_)
+                if added.no_normalized()
+                    && matches!(declared.normalizer, Some(Normalizer::SentencePiece(_))) =>
+            {
+                Road::SentencePiece
             }
             _ => Road::General,
         };
@@ -298,6 +306,7 @@ impl Tokenizer {
         let road = match self.plan.road {
             Road::ByteLevel => "fast: byte-level pieces",
             Road::Bert(_) => "fast: stretches between white space",
+            Road::SentencePiece => "fast: sentencepiece",
             Road::General => "general",
         };
         (road, self.plan.splitter.describe())
@@ -308,6 +317,7 @@ impl Tokenizer {
         let model = match (&self.plan.declared.model, &self.plan.road) {
             (Model::Bpe(model), _) => model.table_bytes(),
             (Model::WordPiece(_), Road::Bert(road)) => road.table_bytes(),
+            (Model::SentencePiece(model), _) => model.table_bytes(),
             _ => 0,
         };
         (model, PieceCache::BYTES)
@@ -335,6 +345,10 @@ fn check_combination(declared: &TokenizerBuilder, splitter: &Splitter) -> Result
             "a WordPiece model with a `ByteLevel` pre_tokenizer",
             "pre_tokenizer",
         )),
+        // Its pieces are cut by the model: nobody may cut before.
+        Model::SentencePiece(_) if declared.pre_tokenizer.is_some() => {
+            Err(Error::unsupported("a sentencepiece model with a pre_tokenizer", "pre_tokenizer"))
+        }
         _ => Ok(()),
     }
 }
@@ -385,6 +399,9 @@ impl Plan {
             (Model::Bpe(model), _) => fast::byte_level(model, &self.splitter, text, scratch, out),
             (Model::WordPiece(model), Road::Bert(road)) => {
                 road.encode(model, normalizer, &self.splitter, text, scratch, out)
+            }
+            (Model::SentencePiece(model), Road::SentencePiece) => {
+                fast::sentencepiece(model, normalizer, text, scratch, out)
             }
             _ => Ok(()),
         }

@@ -1,6 +1,6 @@
 //! Decoding one token at a time.
 
-use super::{Decoder, append};
+use super::{Decoder, SentencePieceState, append};
 
 /// Turns tokens into text as they come, at a cost per step that does not grow.
 ///
@@ -13,23 +13,30 @@ pub struct DecodeStream {
     started: bool,
     /// Bytes not given out yet: between steps at most three, the beginning of a character.
     waiting: Vec<u8>,
+    sentencepiece: SentencePieceState,
 }
 
 impl DecodeStream {
     /// A stream at its beginning.
     pub fn new(decoder: Option<Decoder>) -> Self {
-        Self { decoder, started: false, waiting: Vec::new() }
+        let sentencepiece = SentencePieceState::default();
+        Self { decoder, started: false, waiting: Vec::new(), sentencepiece }
     }
 
     /// Takes the next token and appends the text that is certain now.
     pub fn step(&mut self, token: &str, out: &mut String) {
-        append(self.decoder.as_ref(), token, !self.started, &mut self.waiting);
+        if let Some(Decoder::SentencePiece(decoder)) = &self.decoder {
+            self.sentencepiece.push(decoder, token, &mut self.waiting);
+        } else {
+            append(self.decoder.as_ref(), token, !self.started, &mut self.waiting);
+        }
         self.started = true;
         self.give(out);
     }
 
     /// Appends what still waits, and goes back to the beginning. Half a character becomes U+FFFD.
     pub fn finish(&mut self, out: &mut String) {
+        self.sentencepiece.finish(&mut self.waiting);
         out.push_str(&String::from_utf8_lossy(&self.waiting));
         self.waiting.clear();
         self.started = false;

@@ -22,14 +22,15 @@ pub(super) enum FileKind {
     Tiktoken,
     /// Lines of tokens.
     VocabTxt,
+    /// A sentencepiece model.
+    SentencePiece,
 }
 
 /// Tells the kind of a file. What is wrong inside is for the reader of the kind to say.
 ///
 /// # Errors
 /// [`Error::Format`] when it is none, and says what it looks like: empty, binary, compressed, another
-/// encoding, merges without their vocabulary, a text that is none of the kinds;
-/// [`Error::Unsupported`] for a sentencepiece model.
+/// encoding, merges without their vocabulary, a text that is none of the kinds.
 pub(super) fn detect(bytes: &[u8]) -> Result<FileKind> {
     let fail = |problem: &str| Err(Error::format(FORMAT, "", problem));
     let Some(first) = bytes.iter().position(|byte| !byte.is_ascii_whitespace()) else {
@@ -47,7 +48,7 @@ pub(super) fn detect(bytes: &[u8]) -> Result<FileKind> {
         return fail(known);
     }
     if is_sentencepiece(bytes) {
-        return Err(Error::unsupported("a sentencepiece .model file", ""));
+        return Ok(FileKind::SentencePiece);
     }
     let mut lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     let start: Vec<&[u8]> = lines.by_ref().take(8).collect();
@@ -192,9 +193,11 @@ mod tests {
     }
 
     #[test]
-    fn a_sentencepiece_model_is_refused_by_name() {
+    fn a_sentencepiece_model_is_known_by_its_first_piece() {
         let model =
             b"\x0a\x0e\x0a\x05<unk>\x15\0\0\0\0\x18\x02\x0a\x0c\x0a\x03<s>\x15\0\0\0\0\x18\x03";
-        assert_eq!(problem(model), "a sentencepiece .model file is not supported yet");
+        assert_eq!(detect(model).unwrap(), FileKind::SentencePiece);
+        // An empty text could be a model of nothing, and other text begins with a newline too.
+        assert!(problem(b"\n\n\n\nsome text\n").contains("[UNK]"));
     }
 }

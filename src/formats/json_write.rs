@@ -320,6 +320,8 @@ impl<'a> PostProcessorOut<'a> {
 enum DecoderOut<'a> {
     ByteLevel { add_prefix_space: bool, trim_offsets: bool, use_regex: bool },
     WordPiece { prefix: &'a str, cleanup: bool },
+    /// Never read: with the model that it belongs to it is written by `sentencepiece/json.rs`.
+    SentencePiece,
 }
 
 impl<'a> DecoderOut<'a> {
@@ -331,6 +333,7 @@ impl<'a> DecoderOut<'a> {
                 use_regex: *use_regex,
             },
             Decoder::WordPiece { prefix, cleanup } => Self::WordPiece { prefix, cleanup: *cleanup },
+            Decoder::SentencePiece(_) => Self::SentencePiece,
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn of<'py>(py: Python<'py>, tokenizer: &Tokenizer) -> PyResult<Bound<
     let decoder = declared.decoder.as_ref().map(|decoder| match decoder {
         Decoder::ByteLevel { .. } => "ByteLevel",
         Decoder::WordPiece { .. } => "WordPiece",
+        Decoder::SentencePiece(_) => "SentencePiece",
     });
     info.set_item("decoder", decoder)?;
     info.set_item("added_tokens", tokenizer.added_tokens().count())?;

@@ -151,6 +151,12 @@ impl PyTokenizer {
     }
 
     #[staticmethod]
+    fn from_sentencepiece(path: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let file = self::path("path", path)?;
+        Self::load(path.py(), || formats::from_sentencepiece(&file))
+    }
+
+    #[staticmethod]
     #[pyo3(signature = (
         path, lowercase = true, strip_accents = None, handle_chinese_chars = true, clean_text = true, *,
         unk_token = "[UNK]", continuing_subword_prefix = "##", max_input_chars_per_word = 100

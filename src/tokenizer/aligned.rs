@@ -125,6 +125,15 @@ impl Plan {
         match &self.declared.model {
             Model::Bpe(model) => self.bpe_pieces(model, source, part, scratch, sink),
             Model::WordPiece(model) => self.wordpiece_pieces(model, source, part, sink),
+            Model::SentencePiece(model) => {
+                let text = &source.text()[part.start..part.end];
+                model.encode(text, &mut scratch.sentencepiece, |id, start, end| {
+                    let span = source.span(part.start + start, part.start + end, sink.positions);
+                    sink.push(id, span);
+                });
+                sink.piece += 1;
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -1,7 +1,9 @@
 //! From ids back to text.
 
 use super::{Plan, Tokenizer};
-use crate::decode::{DecodeStream, Decoder, append, into_text, token_to_bytes};
+use crate::decode::{
+    DecodeStream, Decoder, SentencePieceState, append, into_text, token_to_bytes,
+};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 
@@ -92,15 +94,17 @@ impl Tokenizer {
     /// As [`Tokenizer::decode`].
     pub fn decode_with_offsets(&self, ids: &[TokenId]) -> Result<(String, Vec<i64>)> {
         let (mut bytes, mut starts) = (Vec::new(), Vec::with_capacity(ids.len()));
+        let mut state = SentencePieceState::default();
         let mut characters = 0i64;
         for (position, &id) in ids.iter().enumerate() {
             let before = bytes.len();
-            self.append_token(id, position, position == 0, &mut bytes)?;
+            self.append_token(id, position, position == 0, &mut state, &mut bytes)?;
             let added = &bytes[before..];
             let continues = added.first().is_some_and(|byte| byte & 0xC0 == 0x80);
             starts.push((characters - i64::from(continues)).max(0));
             characters += added.iter().map(|byte| i64::from(byte & 0xC0 != 0x80)).sum::<i64>();
         }
+        state.finish(&mut bytes);
         Ok((into_text(bytes), starts))
     }
 
@@ -109,10 +113,14 @@ impl Tokenizer {
         id: TokenId,
         position: usize,
         first: bool,
+        state: &mut SentencePieceState,
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let token = self.plan.decoded_token(id).ok_or_else(|| self.unknown(id, position))?;
-        append(self.plan.declared.decoder.as_ref(), token, first, out);
+        match &self.plan.declared.decoder {
+            Some(Decoder::SentencePiece(decoder)) => state.push(decoder, token, out),
+            decoder => append(decoder.as_ref(), token, first, out),
+        }
         Ok(())
     }
 
@@ -131,6 +139,7 @@ impl Tokenizer {
         let decoder = self.plan.declared.decoder.as_ref();
         let byte_level = decoder.is_some_and(Decoder::is_byte_level);
         let mut first = true;
+        let mut state = SentencePieceState::default();
         for (position, &id) in ids.iter().enumerate() {
             match table.kinds.get(id as usize) {
                 Some(Kind::Special) if skip_special => {}
@@ -138,13 +147,18 @@ impl Tokenizer {
                     out.extend_from_slice(table.bytes(id as usize));
                 }
                 Some(Kind::Plain | Kind::Special) => {
-                    append(decoder, self.plan.decoded_token(id).unwrap_or_default(), first, out);
+                    let token = self.plan.decoded_token(id).unwrap_or_default();
+                    match decoder {
+                        Some(Decoder::SentencePiece(decoder)) => state.push(decoder, token, out),
+                        _ => append(decoder, token, first, out),
+                    }
                     first = false;
                 }
                 _ if unknown == UnknownIds::Skip => {}
                 _ => return Err(self.unknown(id, position)),
             }
         }
+        state.finish(out);
         Ok(())
     }
 

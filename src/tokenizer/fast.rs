@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::ids::{Span, TokenId};
 use crate::model::bpe::merge::MergeScratch;
 use crate::model::pieces::{Ids, Key, PieceCache, PieceTable};
-use crate::model::{Bpe, WordPiece};
+use crate::model::{Bpe, SentencePiece, WordPiece};
 use crate::normalize::Normalizer;
 use crate::pretokenize::Splitter;
 
@@ -57,6 +57,27 @@ fn pieces(
         }
     })?;
     look_up(block);
+    Ok(())
+}
+
+/// Appends the ids of a text without added tokens.
+pub(super) fn sentencepiece(
+    model: &SentencePiece,
+    normalizer: Option<&Normalizer>,
+    text: &str,
+    scratch: &mut Scratch,
+    out: &mut Vec<TokenId>,
+) -> Result<()> {
+    let Scratch { text: normal, sentencepiece, .. } = scratch;
+    let text = match normalizer {
+        None => text,
+        Some(normalizer) => {
+            normal.clear();
+            normalizer.normalize_into(text, normal)?;
+            normal
+        }
+    };
+    model.encode(text, sentencepiece, |id, _, _| out.push(id));
     Ok(())
 }
 

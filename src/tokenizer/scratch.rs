@@ -10,6 +10,7 @@ use super::fast::Block;
 use crate::model::CacheStats;
 use crate::model::bpe::merge::MergeScratch;
 use crate::model::pieces::PieceCache;
+use crate::model::sentencepiece::SentencePieceScratch;
 use crate::normalize::Aligned;
 
 /// What a call needs and the next one can use again.
@@ -21,6 +22,7 @@ pub(crate) struct Scratch {
     pub(crate) text: String,
     pub(crate) aligned: Aligned,
     pub(crate) ids: [Vec<u32>; 2],
+    pub(crate) sentencepiece: SentencePieceScratch,
 }
 
 impl Scratch {
@@ -32,6 +34,7 @@ impl Scratch {
             text: String::new(),
             aligned: Aligned::default(),
             ids: [Vec::new(), Vec::new()],
+            sentencepiece: SentencePieceScratch::default(),
         }
     }
 }
@@ -58,6 +61,7 @@ impl ScratchPool {
         let mut scratch = taken.unwrap_or_else(|| Box::new(Scratch::new()));
         let result = work(&mut scratch);
         scratch.merge.shrink(KEPT_BYTES);
+        scratch.sentencepiece.shrink(KEPT_BYTES);
         if scratch.text.capacity() > KEPT_BYTES {
             scratch.text = String::new();
         }
