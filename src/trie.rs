@@ -44,7 +44,8 @@ impl Trie {
             first[usize::from(key[0])] = true;
         }
         let mut builder = Builder { nodes: vec![FREE; BLOCK], free: 1 };
-        builder.nodes[0].parent = ROOT;
+        // Nobody's child, and taken.
+        builder.nodes[0].parent = NONE - 1;
         // Not recursive: a key may be long.
         let mut waiting = vec![(ROOT, 0, 0..keys.len())];
         while let Some((node, depth, mut range)) = waiting.pop() {
@@ -209,6 +210,15 @@ mod tests {
                 .collect();
             prop_assert_eq!(trie.longest(&text, 64), wanted.last().map(|&(length, _)| length));
             prop_assert_eq!(found, wanted);
+        }
+    }
+
+    #[test]
+    fn no_byte_leads_back_to_the_root() {
+        let keys = ["!", "!!", "a", "the"];
+        let trie = Trie::new(keys.iter().map(|key| (key.as_bytes(), 1)));
+        for byte in 0..=255 {
+            assert_eq!(trie.step(ROOT, byte).is_some(), b"!at".contains(&byte));
         }
     }
 

@@ -85,14 +85,14 @@ impl SentencePiece {
                     continue;
                 }
                 let score = if kind == PieceKind::UserDefined {
-                    f64::from((at + 1 - start) as f32 * self.weights.max) - 0.1
+                    (at + 1 - start) as f32 * self.weights.max - 0.1
                 } else {
-                    f64::from(self.score(id))
+                    self.score(id)
                 };
                 let target = &mut best[at + 1];
-                let candidate = score + f64::from(before);
-                if target.start == NOWHERE || candidate > f64::from(target.score) {
-                    *target = Best { score: candidate as f32, start: start as u32, id };
+                let candidate = score + before;
+                if target.start == NOWHERE || candidate > target.score {
+                    *target = Best { score: candidate, start: start as u32, id };
                 }
                 single |= at + 1 - start == length;
             }
