@@ -45,6 +45,12 @@ pub enum PieceKind {
     Byte,
 }
 
+impl PieceKind {
+    fn is_reserved(self) -> bool {
+        matches!(self, Self::Control | Self::Unknown | Self::Byte)
+    }
+}
+
 /// A piece of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Piece {
@@ -106,8 +112,8 @@ pub struct SentencePiece {
     trie: Trie,
     /// The symbols of the user's.
     symbols: Trie,
-    /// What the Unigram way adds up.
-    weights: unigram::Weights,
+    /// The score of a character without a piece.
+    unknown_score: f32,
     /// Whether a piece is taken apart again, which makes a result depend on the whole text.
     has_unused: bool,
 }
@@ -139,7 +145,9 @@ impl SentencePiece {
         let mut entries = Vec::with_capacity(pieces.len());
         for (id, piece) in (0..).zip(pieces) {
             scores.push(piece.score);
-            kinds.push(piece.kind);
+            // With pieces of bytes, that of NUL stands for it.
+            let hidden = piece.text == "\0" && options.byte_fallback;
+            kinds.push(if hidden { PieceKind::Unused } else { piece.kind });
             entries.push((piece.text, id));
         }
         let vocab = Vocab::new(entries).map_err(|error| match error {
@@ -149,12 +157,9 @@ impl SentencePiece {
         let unk_id = (0..).zip(&kinds).find(|(_, kind)| **kind == PieceKind::Unknown);
         let unk_id = unk_id.map(|(id, _)| id).unwrap_or_default();
         let kind_of = |id: TokenId| kinds.get(id as usize).copied().unwrap_or(PieceKind::Control);
-        let reserved = |kind: PieceKind| {
-            matches!(kind, PieceKind::Control | PieceKind::Unknown | PieceKind::Byte)
-        };
         // Unigram looks for other pieces elsewhere; BPE and the rest find all by their text.
         let unigram = options.kind == SentencePieceKind::Unigram;
-        let found = vocab.iter().filter(|&(id, _)| !unigram || !reserved(kind_of(id)));
+        let found = vocab.iter().filter(|&(id, _)| !unigram || !kind_of(id).is_reserved());
         let trie = Trie::new(found.map(|(id, text)| (text.as_bytes(), id)));
         if unigram && trie.is_empty() {
             return Err(Error::format(FORMAT, "pieces", "no piece that text may become"));
@@ -162,10 +167,10 @@ impl SentencePiece {
         let of_user = vocab.iter().filter(|&(id, _)| kind_of(id) == PieceKind::UserDefined);
         let symbols = Trie::new(of_user.map(|(id, text)| (text.as_bytes(), id)));
         let bytes = if options.byte_fallback { byte_ids(&vocab) } else { Vec::new() };
-        let weights = unigram::Weights::new(&scores, &kinds);
+        let unknown_score = unigram::unknown_score(&scores, &kinds);
         let has_unused = kinds.contains(&PieceKind::Unused);
         Ok(Self {
-            vocab, scores, kinds, options, unk_id, bytes, trie, symbols, weights, has_unused,
+            vocab, scores, kinds, options, unk_id, bytes, trie, symbols, unknown_score, has_unused,
         })
     }
 
@@ -203,6 +208,11 @@ impl SentencePiece {
         self.kinds.get(id as usize).copied().unwrap_or(PieceKind::Unknown)
     }
 
+    /// Whether text never becomes this piece by its own letters.
+    fn is_reserved(&self, id: TokenId) -> bool {
+        self.kind(id).is_reserved()
+    }
+
     fn score(&self, id: TokenId) -> f32 {
         self.scores.get(id as usize).copied().unwrap_or_default()
     }
@@ -227,7 +237,7 @@ impl SentencePiece {
                 });
             }
             SentencePieceKind::Word => {
-                words::for_each(text, self.options.space_is_suffix, |start, end| {
+                words::for_each(text, |start, end| {
                     out.piece(self.id_of(text, start, end), start, end);
                 });
             }
@@ -246,7 +256,16 @@ impl SentencePiece {
     /// The id of a piece by its text, the unknown one's when there is none.
     fn id_of(&self, text: &str, start: usize, end: usize) -> TokenId {
         let bytes = text.as_bytes().get(start..end).unwrap_or_default();
-        self.trie.get(bytes).unwrap_or(self.unk_id)
+        self.visible(self.trie.get(bytes).unwrap_or(self.unk_id))
+    }
+
+    /// The piece, if text may become it; the unknown one for controls, bytes and what is unused.
+    #[inline]
+    fn visible(&self, id: TokenId) -> TokenId {
+        match self.kind(id) {
+            PieceKind::Normal | PieceKind::UserDefined => id,
+            _ => self.unk_id,
+        }
     }
 
     /// The length of what stands at `start`, a symbol of the user's or a character, and whether it

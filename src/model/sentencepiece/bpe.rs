@@ -148,12 +148,11 @@ impl SentencePiece {
         }
         let whole = text.as_bytes().get(a.start as usize..b.end as usize).unwrap_or_default();
         let Some(id) = self.trie.get(whole) else { return };
-        let kind = self.kind(id);
-        if matches!(kind, PieceKind::Control | PieceKind::Unknown | PieceKind::Byte) {
+        if self.is_reserved(id) {
             return;
         }
         agenda.push(Candidate { score: self.score(id), left, right, length: b.end - a.start });
-        if kind == PieceKind::Unused {
+        if self.kind(id) == PieceKind::Unused {
             halves.insert(id, (a.start, a.end));
         }
     }
@@ -166,10 +165,10 @@ impl SentencePiece {
         depth: u32,
         found: &mut impl FnMut(TokenId, usize, usize),
     ) {
-        let id = self.id_of(text, start as usize, end as usize);
+        let whole = text.as_bytes().get(start as usize..end as usize).unwrap_or_default();
+        let id = self.trie.get(whole).unwrap_or(self.unk_id);
         if self.has_unused
             && depth <= MAX_DEPTH
-            && self.kind(id) == PieceKind::Unused
             && let Some(&left) = halves.get(&id)
         {
             // The half may lie elsewhere in the text; it spells the same here.
@@ -177,7 +176,7 @@ impl SentencePiece {
             self.take_apart(text, halves, (start, middle), depth + 1, found);
             self.take_apart(text, halves, (middle, end), depth + 1, found);
         } else {
-            found(id, start as usize, end as usize);
+            found(self.visible(id), start as usize, end as usize);
         }
     }
 }

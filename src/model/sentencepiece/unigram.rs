@@ -1,9 +1,8 @@
 //! The most likely pieces, by the arithmetic of sentencepiece.
 
-// Scores are added up in 32 bits from the beginning of the text, so that a long text's scores are
-// coarse and near ties fall one way or the other: splitting the text into words first, or counting in
-// 64 bits, gives other ids. Two numbers are compared before the sum is rounded: a score of a piece is
-// exact in 64 bits where a symbol of the user's may be, and so is its sum with what came before.
+// Scores are added up in 32 bits from the beginning of the text, so that near ties fall one way or
+// the other by what was before: splitting the text into words first, or counting in 64 bits, gives
+// other ids. Lest a long text's scores become coarse, counting begins anew now and then.
 
 use super::{PieceKind, SentencePiece, char_len};
 use crate::ids::TokenId;
@@ -11,24 +10,14 @@ use crate::trie::ROOT;
 
 /// How much worse than the worst piece an unknown character is.
 const UNKNOWN_PENALTY: f32 = 10.0;
+/// What a symbol of the user's scores for each byte but the first.
+const SYMBOL_BONUS: f32 = 0.1;
 
-/// What the pieces' scores say about everything else.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Weights {
-    max: f32,
-    unknown: f32,
-}
-
-impl Weights {
-    pub(super) fn new(scores: &[f32], kinds: &[PieceKind]) -> Self {
-        let normal = || {
-            let both = scores.iter().zip(kinds);
-            both.filter(|(_, kind)| **kind == PieceKind::Normal).map(|(score, _)| *score)
-        };
-        let max = normal().fold(f32::MIN_POSITIVE, f32::max);
-        let min = normal().fold(f32::MAX, f32::min);
-        Self { max, unknown: min - UNKNOWN_PENALTY }
-    }
+/// The score of an unknown character, by those of the normal pieces.
+pub(super) fn unknown_score(scores: &[f32], kinds: &[PieceKind]) -> f32 {
+    let both = scores.iter().zip(kinds);
+    let normal = both.filter(|(_, kind)| **kind == PieceKind::Normal).map(|(score, _)| *score);
+    normal.fold(f32::MAX, f32::min) - UNKNOWN_PENALTY
 }
 
 /// The best way to the end of a character.
@@ -39,6 +28,9 @@ struct Best {
     start: u32,
     id: TokenId,
 }
+
+/// Where a score comes this far from zero, counting begins anew there.
+const RECENTRE: f32 = 100_000.0;
 
 const NOWHERE: u32 = u32::MAX;
 
@@ -70,9 +62,17 @@ impl SentencePiece {
         let bytes = text.as_bytes();
         best.clear();
         best.resize(bytes.len() + 1, Best { score: 0.0, start: NOWHERE, id: 0 });
-        let mut start = 0;
+        let (mut start, mut frontier) = (0, 0);
         while start < bytes.len() {
-            let before = best[start].score;
+            let mut before = best[start].score;
+            if before.abs() > RECENTRE {
+                for way in best.iter_mut().take(frontier + 1).skip(start) {
+                    if way.start != NOWHERE {
+                        way.score -= before;
+                    }
+                }
+                before = 0.0;
+            }
             let length = char_len(&bytes[start..]);
             let mut single = false;
             let mut node = ROOT;
@@ -85,10 +85,11 @@ impl SentencePiece {
                     continue;
                 }
                 let score = if kind == PieceKind::UserDefined {
-                    (at + 1 - start) as f32 * self.weights.max - 0.1
+                    SYMBOL_BONUS * (at - start) as f32
                 } else {
                     self.score(id)
                 };
+                frontier = frontier.max(at + 1);
                 let target = &mut best[at + 1];
                 let candidate = score + before;
                 if target.start == NOWHERE || candidate > target.score {
@@ -97,8 +98,9 @@ impl SentencePiece {
                 single |= at + 1 - start == length;
             }
             if !single {
+                frontier = frontier.max(start + length);
                 let target = &mut best[start + length];
-                let candidate = self.weights.unknown + before;
+                let candidate = self.unknown_score + before;
                 if target.start == NOWHERE || candidate > target.score {
                     *target = Best { score: candidate, start: start as u32, id: self.unk_id };
                 }

@@ -1,13 +1,12 @@
-//! Words of a normalised text, with the spaces in front of them, or behind.
+//! Words of a normalised text, with the spaces in front of them.
 
 use super::SPACE;
 
-/// Calls `found` with the bytes of every word: one begins at each space (ends after it, with
-/// `suffix`).
-pub(super) fn for_each(text: &str, suffix: bool, mut found: impl FnMut(usize, usize)) {
+/// Calls `found` with the bytes of every word: one begins at each space, also where a model wants
+/// spaces behind words, for that is what the library does.
+pub(super) fn for_each(text: &str, mut found: impl FnMut(usize, usize)) {
     let mut start = 0;
-    for (at, space) in text.match_indices(SPACE) {
-        let end = if suffix { at + space.len() } else { at };
+    for (end, _) in text.match_indices(SPACE) {
         if end > start {
             found(start, end);
         }
