@@ -7,6 +7,7 @@
 //! | `vocab.json` and `merges.txt` | [`from_bpe_files`] | |
 //! | rank files (`.tiktoken`) | [`read_tiktoken`] | |
 //! | sentencepiece's `.model` | [`from_sentencepiece`] | |
+//! | mistral's `tekken.json` | [`from_tekken`] | |
 //!
 //! [`load`] tells the kind of a file by its content. Every byte of a file is taken as hostile: what
 //! is wrong is an error with the place, whatever is not supported yet is refused by name, and nothing
@@ -27,6 +28,7 @@ mod node;
 mod portable;
 mod ranks;
 mod sentencepiece;
+mod tekken;
 mod tiktoken;
 mod vocab_txt;
 
@@ -42,6 +44,7 @@ pub use component::{
 use detect::{FileKind, detect};
 pub use ranks::from_tiktoken;
 pub use sentencepiece::{from_sentencepiece, read_sentencepiece};
+pub use tekken::from_tekken;
 pub use tiktoken::read_tiktoken;
 pub use vocab_txt::{VocabTxtOptions, from_vocab_txt};
 
@@ -156,7 +159,7 @@ pub fn from_bpe_files(
 }
 
 /// The declaration in a file whose kind is told by its content: a `tokenizer.json`, a `vocab.txt`
-/// (as [`VocabTxtOptions::default`] reads it), a `.model`, or a `vocab.json` with its `merges.txt` or
+/// (as [`VocabTxtOptions::default`] reads it), a `.model`, a `tekken.json`, or a `vocab.json` with its `merges.txt` or
 /// `vocab.bpe` beside it (split as GPT-2 does).
 ///
 /// # Errors
@@ -168,6 +171,7 @@ pub fn load(path: &Path) -> Result<TokenizerBuilder> {
         FileKind::TokenizerJson => from_json(&bytes),
         FileKind::VocabTxt => from_vocab_txt(&bytes, &VocabTxtOptions::default()),
         FileKind::SentencePiece => read_sentencepiece(&bytes),
+        FileKind::Tekken => from_tekken(&bytes),
         FileKind::VocabJson => return load_bpe_files(path),
         FileKind::Tiktoken => {
             let wanted = "the name of a split pattern or a regular expression, for a rank file";

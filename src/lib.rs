@@ -37,7 +37,7 @@ pub use embed::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{
-    VocabTxtOptions, from_bpe_files, from_json, from_sentencepiece, from_tiktoken, from_vocab_txt, load,
+    VocabTxtOptions, from_bpe_files, from_json, from_sentencepiece, from_tekken, from_tiktoken, from_vocab_txt, load,
     normalizer_from_json, normalizer_to_json, pre_tokenizer_from_json, pre_tokenizer_to_json,
     read_sentencepiece, read_tiktoken, save, to_json,
 };

@@ -5,6 +5,7 @@
 // that is none is called what it looks like, because that is what helps.
 
 use super::json::KEYS;
+use super::tekken::is_tekken;
 use super::tiktoken::is_rank_line;
 use crate::error::{Error, Result};
 
@@ -24,6 +25,8 @@ pub(super) enum FileKind {
     VocabTxt,
     /// A sentencepiece model.
     SentencePiece,
+    /// A JSON object of ranks, special tokens and a split pattern.
+    Tekken,
 }
 
 /// Tells the kind of a file. What is wrong inside is for the reader of the kind to say.
@@ -92,6 +95,7 @@ fn json_kind(bytes: &[u8]) -> FileKind {
     let known = KEYS.iter().any(|known| key == format!("\"{known}\"").as_bytes());
     let value = bytes.get(colon + 1..).unwrap_or_default().trim_ascii_start();
     match value.first() {
+        _ if !known && is_tekken(bytes) => FileKind::Tekken,
         Some(b'0'..=b'9' | b'-') => FileKind::VocabJson,
         Some(b'"') if !known => FileKind::VocabJson,
         _ => FileKind::TokenizerJson,
@@ -162,6 +166,8 @@ mod tests {
         assert_eq!(detect(b"{\"a\": \"0\"}").unwrap(), FileKind::VocabJson);
         assert_eq!(detect(b"{\"model\": {\"a\": 1}}").unwrap(), FileKind::TokenizerJson);
         assert_eq!(detect(b"{\n[UNK]\n").unwrap(), FileKind::VocabTxt);
+        let tekken = b"{\"config\": {\"default_num_special_tokens\": 1}, \"vocab\": [{\"token_bytes\": \"\"";
+        assert_eq!(detect(tekken).unwrap(), FileKind::Tekken);
         assert_eq!(detect(b"IQ== 0\nIg== 1\n").unwrap(), FileKind::Tiktoken);
         assert_eq!(detect(b"IQ== 0\nbroken\n").unwrap(), FileKind::Tiktoken);
         assert_eq!(detect(b"[PAD]\r\n[UNK]\r\na\r\n").unwrap(), FileKind::VocabTxt);

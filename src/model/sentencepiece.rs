@@ -159,7 +159,9 @@ impl SentencePiece {
         let kind_of = |id: TokenId| kinds.get(id as usize).copied().unwrap_or(PieceKind::Control);
         // Unigram looks for other pieces elsewhere; BPE and the rest find all by their text.
         let unigram = options.kind == SentencePieceKind::Unigram;
-        let found = vocab.iter().filter(|&(id, _)| !unigram || !kind_of(id).is_reserved());
+        let found = vocab.iter().filter(|&(id, text)| {
+            (!unigram || !kind_of(id).is_reserved()) && (text != "\0" || !options.byte_fallback)
+        });
         let trie = Trie::new(found.map(|(id, text)| (text.as_bytes(), id)));
         if unigram && trie.is_empty() {
             return Err(Error::format(FORMAT, "pieces", "no piece that text may become"));

@@ -157,6 +157,15 @@ impl PyTokenizer {
     }
 
     #[staticmethod]
+    fn from_tekken(path: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let file = self::path("path", path)?;
+        Self::load(path.py(), || {
+            let bytes = crate::files::read(&file)?;
+            formats::from_tekken(&bytes).map_err(|error| error.in_file(&file))
+        })
+    }
+
+    #[staticmethod]
     #[pyo3(signature = (
         path, lowercase = true, strip_accents = None, handle_chinese_chars = true, clean_text = true, *,
         unk_token = "[UNK]", continuing_subword_prefix = "##", max_input_chars_per_word = 100
