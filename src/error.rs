@@ -88,6 +88,14 @@ pub enum Error {
         /// The engine's reason.
         reason: String,
     },
+    /// A piece of text that a model cannot encode: it has no token for it, nor one for the unknown.
+    #[error("no token for {piece:?}: {problem}")]
+    UnknownPiece {
+        /// The piece, or how it begins.
+        piece: String,
+        /// Why there is no token of the unknown.
+        problem: String,
+    },
     /// Training cannot give a vocabulary from what it was given.
     #[error("cannot train: {problem}")]
     Training {
@@ -117,6 +125,8 @@ pub enum ErrorKind {
     Unsupported,
     /// A split pattern that gave up.
     Pattern,
+    /// A piece without a token, and no token of the unknown.
+    UnknownPiece,
     /// Training that cannot succeed.
     Training,
     /// The caller asked to stop.
@@ -134,6 +144,7 @@ impl Error {
             Self::Format { .. } => ErrorKind::Format,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::Pattern { .. } => ErrorKind::Pattern,
+            Self::UnknownPiece { .. } => ErrorKind::UnknownPiece,
             Self::Training { .. } => ErrorKind::Training,
             Self::Interrupted => ErrorKind::Interrupted,
         }
@@ -165,6 +176,14 @@ impl Error {
     /// Content that is valid but not supported yet.
     pub fn unsupported(what: impl Into<String>, place: impl Into<String>) -> Self {
         Self::Unsupported { what: what.into(), path: None, place: place.into() }
+    }
+
+    /// A piece that a model cannot encode; a long one is clipped.
+    pub fn unknown_piece(piece: &str, problem: impl Into<String>) -> Self {
+        const SHOWN: usize = 40;
+        let clipped = piece.char_indices().nth(SHOWN).map(|(end, _)| &piece[..end]);
+        let piece = clipped.map_or_else(|| piece.to_owned(), |start| format!("{start}…"));
+        Self::UnknownPiece { piece, problem: problem.into() }
     }
 
     /// Training that cannot succeed.

@@ -32,6 +32,7 @@ mod tekken;
 mod tiktoken;
 mod vocab_txt;
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
@@ -39,9 +40,15 @@ use document::{Document, ModelDocument};
 
 use bpe_files::{read_merges_txt, read_vocab_json};
 pub use component::{
-    normalizer_from_json, normalizer_to_json, pre_tokenizer_from_json, pre_tokenizer_to_json,
+    decoder_from_json, decoder_to_json, normalizer_from_json, normalizer_to_json,
+    post_processor_from_json, post_processor_to_json, pre_tokenizer_from_json,
+    pre_tokenizer_to_json,
 };
 use detect::{FileKind, detect};
+#[cfg(any(test, feature = "python"))]
+pub(crate) use portable::{canonical, from_canonical};
+#[cfg(feature = "python")]
+pub(crate) use ranks::from_ranks;
 pub use ranks::from_tiktoken;
 pub use sentencepiece::{from_sentencepiece, read_sentencepiece};
 pub use tekken::from_tekken;
@@ -51,9 +58,14 @@ pub use vocab_txt::{VocabTxtOptions, from_vocab_txt};
 use crate::decode::Decoder;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::model::{Bpe, BpeOptions, Model, Vocab, WordPiece, WordPieceOptions};
+use crate::ids::TokenId;
+use crate::model::{
+    Alphabet, Bpe, BpeOptions, Model, Unigram, Vocab, WordLevel, WordPiece, WordPieceOptions,
+};
+use crate::postprocess::fit::{self, PaddingParams, TruncationParams};
 use crate::pretokenize::PreTokenizer;
 use crate::tokenizer::{Tokenizer, TokenizerBuilder};
+use crate::unicode::byte_level;
 
 /// The declaration in a `tokenizer.json`.
 ///
@@ -75,12 +87,9 @@ pub fn from_json(bytes: &[u8]) -> Result<TokenizerBuilder> {
         decoder,
         model,
     } = json::read_document(bytes)?;
-    if matches!(model, ModelDocument::Bpe { .. })
-        && !pre_tokenizer.as_ref().is_some_and(PreTokenizer::is_byte_level)
-    {
-        let what = "model type `BPE` without a `ByteLevel` pre_tokenizer";
-        return Err(Error::unsupported(what, "pre_tokenizer"));
-    }
+    let added = post_processor.as_ref().map_or(0, |processor| processor.added_tokens(false));
+    check_lengths(truncation.as_ref(), padding.as_ref(), added)?;
+    let model = build_model(model, pre_tokenizer.as_ref())?;
     Ok(TokenizerBuilder {
         truncation,
         padding,
@@ -89,32 +98,83 @@ pub fn from_json(bytes: &[u8]) -> Result<TokenizerBuilder> {
         pre_tokenizer,
         post_processor,
         decoder,
-        ..TokenizerBuilder::new(build_model(model)?)
+        ..TokenizerBuilder::new(model)
     })
 }
 
-fn build_model(model: ModelDocument) -> Result<Model> {
+/// Checks what a file says about lengths as a call would: nobody should learn at the first long text
+/// that a file cannot be obeyed. `added` special tokens stand around one text.
+fn check_lengths(
+    truncation: Option<&TruncationParams>,
+    padding: Option<&PaddingParams>,
+    added: usize,
+) -> Result<()> {
+    let at = |place: &'static str| {
+        move |error: Error| Error::format(json::FORMAT, place, error.to_string())
+    };
+    if let Some(truncation) = truncation {
+        fit::room(truncation, added).map_err(at("truncation"))?;
+    }
+    if let Some(padding) = padding {
+        fit::padded_length(1, padding).map_err(at("padding"))?;
+    }
+    Ok(())
+}
+
+fn build_model(model: ModelDocument<'_>, pre_tokenizer: Option<&PreTokenizer>) -> Result<Model> {
+    let vocab = |entries: Vec<(Cow<'_, str>, TokenId)>| {
+        Vocab::of(entries).map_err(|error| placed(error, json::FORMAT, "model.vocab"))
+    };
+    let at = |place| move |error| placed(error, json::FORMAT, place);
     match model {
-        ModelDocument::Bpe { vocab, merges, ignore_merges } => {
-            let vocab =
-                Vocab::new(vocab).map_err(|error| placed(error, json::FORMAT, "model.vocab"))?;
-            let bpe =
-                Bpe::new(vocab, &merges, BpeOptions { ignore_merges, ..BpeOptions::default() });
-            bpe.map(Model::Bpe).map_err(|error| placed(error, json::FORMAT, ""))
+        ModelDocument::Bpe { vocab: entries, merges, mut options } => {
+            let vocab = vocab(entries)?;
+            options.alphabet = alphabet(&vocab, pre_tokenizer, &options);
+            Bpe::of(vocab, &merges, options).map(Model::Bpe).map_err(at(""))
         }
         ModelDocument::WordPiece {
-            vocab,
+            vocab: entries,
             unk_token,
             continuing_subword_prefix,
             max_input_chars_per_word,
         } => {
-            let vocab =
-                Vocab::new(vocab).map_err(|error| placed(error, json::FORMAT, "model.vocab"))?;
             let options =
                 WordPieceOptions { unk_token, continuing_subword_prefix, max_input_chars_per_word };
-            let wordpiece = WordPiece::new(vocab, options);
-            wordpiece.map(Model::WordPiece).map_err(|error| placed(error, json::FORMAT, "model"))
+            let wordpiece = WordPiece::new(vocab(entries)?, options);
+            wordpiece.map(Model::WordPiece).map_err(at("model"))
         }
+        ModelDocument::WordLevel { vocab: entries, unk_token } => {
+            WordLevel::new(vocab(entries)?, unk_token).map(Model::WordLevel).map_err(at("model"))
+        }
+        ModelDocument::Unigram { entries, options } => {
+            let entries =
+                entries.into_iter().map(|(token, score)| (token.into_owned(), score)).collect();
+            Unigram::new(entries, options).map(Model::Unigram).map_err(at("model"))
+        }
+    }
+}
+
+/// What a BPE model merges. Bytes where every byte reaches it as a token: then a piece never holds a
+/// character without one, and merging bytes is merging characters of the byte alphabet.
+fn alphabet(vocab: &Vocab, pre_tokenizer: Option<&PreTokenizer>, options: &BpeOptions) -> Alphabet {
+    fn ends_in_bytes(pre_tokenizer: &PreTokenizer) -> bool {
+        match pre_tokenizer {
+            PreTokenizer::ByteLevel { .. } => true,
+            PreTokenizer::Sequence(parts) => {
+                // An empty sequence at the end changes nothing.
+                let empty = |part: &&PreTokenizer| !matches!(part, PreTokenizer::Sequence(parts) if parts.is_empty());
+                parts.iter().rfind(empty).is_some_and(ends_in_bytes)
+            }
+            _ => false,
+        }
+    }
+    let affixes = [&options.continuing_subword_prefix, &options.end_of_word_suffix];
+    let affixed = affixes.iter().any(|affix| affix.as_ref().is_some_and(|affix| !affix.is_empty()));
+    let every_byte = (0..=255).all(|byte: u8| vocab.id(&byte_level::spell(&[byte])).is_some());
+    if !affixed && every_byte && pre_tokenizer.is_some_and(ends_in_bytes) {
+        Alphabet::Bytes
+    } else {
+        Alphabet::Chars
     }
 }
 
@@ -142,12 +202,13 @@ pub fn from_bpe_files(
     pre_tokenizer: PreTokenizer,
     options: BpeOptions,
 ) -> Result<TokenizerBuilder> {
-    let entries = read_vocab_json(&files::read(vocab)?).map_err(|error| error.in_file(vocab))?;
+    let bytes = files::read(vocab)?;
+    let entries = read_vocab_json(&bytes).map_err(|error| error.in_file(vocab))?;
     let text = files::read(merges)?;
     let lines = read_merges_txt(&text).map_err(|error| error.in_file(merges))?;
-    let entries = Vocab::new(entries)
+    let entries = Vocab::of(entries)
         .map_err(|error| placed(error, bpe_files::VOCAB_FORMAT, "").in_file(vocab))?;
-    let bpe = Bpe::new(entries, &lines, options)
+    let bpe = Bpe::of(entries, &lines, options)
         .map_err(|error| bpe_files::at_line(error, &text).in_file(merges))?;
     let decoder =
         Decoder::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: true };
@@ -201,11 +262,16 @@ pub fn to_json(tokenizer: &Tokenizer, pretty: bool) -> Result<String> {
     if let Some(text) = sentencepiece::to_json(tokenizer, pretty) {
         return text;
     }
-    let mut out = Vec::new();
     let pre_tokenizer = portable::pre_tokenizer(tokenizer.declaration())?;
+    written(|out| json_write::write(tokenizer, pre_tokenizer.as_ref(), pretty, out))
+}
+
+/// What is written, as a text.
+fn written(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<String> {
+    let mut out = Vec::new();
     // Writing to memory does not fail, and what is written is UTF-8; were it not so, nobody would get
     // an empty text for a tokenizer.
-    json_write::write(tokenizer, pre_tokenizer.as_ref(), pretty, &mut out)
+    write(&mut out)
         .and_then(|()| String::from_utf8(out).map_err(io::Error::other))
         .map_err(|error| Error::io("write", Path::new(json::FORMAT), error))
 }

@@ -28,7 +28,7 @@ mod train;
 mod trie;
 mod unicode;
 
-pub use decode::{DecodeStream, Decoder, SentencePieceDecoder};
+pub use decode::{DecodeStream, Decoder, SentencePieceDecoder, decode_tokens};
 #[cfg(feature = "reference")]
 pub use embed::reference as embed_reference;
 pub use embed::{
@@ -37,22 +37,19 @@ pub use embed::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{
-    VocabTxtOptions, from_bpe_files, from_json, from_sentencepiece, from_tekken, from_tiktoken, from_vocab_txt, load,
-    normalizer_from_json, normalizer_to_json, pre_tokenizer_from_json, pre_tokenizer_to_json,
-    read_sentencepiece, read_tiktoken, save, to_json,
+    VocabTxtOptions, decoder_from_json, decoder_to_json, from_bpe_files, from_json,
+    from_sentencepiece, from_tekken, from_tiktoken, from_vocab_txt, load, normalizer_from_json, normalizer_to_json, post_processor_from_json,
+    post_processor_to_json, pre_tokenizer_from_json, pre_tokenizer_to_json, read_sentencepiece, read_tiktoken, save,
+    to_json,
 };
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Span, TokenId};
 pub use model::{
-    Alphabet, Bpe, BpeOptions, CacheStats, Model, Piece, PieceKind, SentencePiece,
-    SentencePieceKind, SentencePieceOptions, Unigram, UnigramOptions, Vocab, WordLevel, WordPiece,
-    WordPieceOptions,
+    Alphabet, Bpe, BpeOptions, CacheStats, Model, Piece, PieceKind, SentencePiece, SentencePieceKind, SentencePieceOptions, Unigram, UnigramOptions, Vocab, WordLevel,
+    WordPiece, WordPieceOptions,
 };
 #[cfg(feature = "reference")]
 pub use model::{bpe_reference, wordpiece_reference};
-pub use normalize::{
-    Aligned, BertNormalizer, Normalizer, Precompiled, Replace, SentencePieceNormalizer,
-    SentencePieceSpaces,
-};
+pub use normalize::{Aligned, BertNormalizer, Normalizer, Precompiled, Replace, SentencePieceNormalizer, SentencePieceSpaces};
 pub use postprocess::fit::{
     Direction, PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy,
 };
@@ -73,4 +70,5 @@ pub use train::{
 };
 pub use unicode::{
     BERT_CATEGORIES_VERSION, BERT_DECOMPOSITION_VERSION, BERT_LOWER_CASE_VERSION, CLASSES_VERSION,
+    GRAPHEME_CLUSTERS_VERSION, LOWER_CASE_VERSION, NORMAL_FORMS_VERSION,
 };

@@ -6,14 +6,26 @@
 //! Why one walk for both: each normaliser reads the text once and writes into a sink; the sink of the
 //! first road forgets the origins and costs nothing for them. What the reference library does in
 //! several passes over a vector of changes stands, step by step, in `reference.rs`.
+//!
+//! Every step first looks for something to do, and a text without it is not copied. What a step
+//! reports is in `changes.rs`, the order of steps in `run.rs`.
 
 mod align;
 mod bert;
+mod changes;
+mod forms;
+#[cfg(test)]
+mod literal;
 mod precompiled;
 #[cfg(test)]
 mod reference;
 mod replace;
 mod sentencepiece;
+mod run;
+mod simple;
+#[cfg(test)]
+mod tests;
+mod unplaced;
 
 pub use align::Aligned;
 pub use bert::BertNormalizer;
@@ -21,7 +33,8 @@ pub use precompiled::Precompiled;
 pub use replace::Replace;
 pub use sentencepiece::{SentencePieceNormalizer, SentencePieceSpaces};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use forms::Form;
 
 /// A rewriting of the text before it is split, as declared in `tokenizer.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,17 +103,23 @@ impl Normalizer {
         name.to_owned()
     }
 
-    /// Appends the normalised `text` to `out`.
+    /// Appends the normalised `text` to `out`. After an error `out` may hold a part of it.
     ///
     /// # Errors
-    /// [`Error::Pattern`] when a regular expression exceeds its bound.
+    /// [`Error::Pattern`](crate::Error::Pattern) when a regular expression exceeds its bound;
+    /// [`Error::Argument`](crate::Error::Argument) when the text grows out of all proportion;
+    /// [`Error::Format`](crate::Error::Format) when a character map leads outside of itself;
+    /// [`Error::Unsupported`](crate::Error::Unsupported) for text inserted before the first character
+    /// and rewritten by a later step, where the reference library fails too.
     pub fn normalize_into(&self, text: &str, out: &mut String) -> Result<()> {
         match self {
-            Self::Bert(bert) => bert.write(text, out),
+            Self::Bert(bert) => {
+                bert.write(text, out);
+                Ok(())
+            }
             Self::SentencePiece(normalizer) => normalizer.normalize_into(text, out),
-            _ => return Err(Error::unsupported("this normalizer", "normalizer")),
+            _ => self.run_plain(text, out),
         }
-        Ok(())
     }
 
     /// Replaces `out` by the normalised `text` and the origin of each of its bytes.
@@ -113,10 +132,31 @@ impl Normalizer {
     pub fn normalize_aligned(&self, text: &str, out: &mut Aligned) -> Result<()> {
         out.clear();
         match self {
-            Self::Bert(bert) => bert.write(text, out),
+            Self::Bert(bert) => {
+                bert.write(text, out);
+                Ok(())
+            }
             Self::SentencePiece(normalizer) => normalizer.normalize_aligned(text, out),
-            _ => return Err(Error::unsupported("this normalizer", "normalizer")),
+            _ => self.run_aligned(text, out),
         }
-        Ok(())
     }
+}
+
+/// The length of the run of `good` bytes at the start of `bytes`.
+#[inline]
+fn run_length(bytes: &[u8], good: impl Fn(u8) -> bool) -> usize {
+    // Whole blocks without a branch on single bytes, so that the compiler uses vectors.
+    let blocks = bytes.chunks_exact(16);
+    let clean = blocks.take_while(|block| block.iter().fold(true, |all, &byte| all & good(byte)));
+    let start = clean.count() * 16;
+    start + bytes[start..].iter().take_while(|&&byte| good(byte)).count()
+}
+
+/// The start of the character that holds byte `at`.
+#[inline]
+fn char_start(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }

@@ -4,7 +4,9 @@
 
 mod args;
 mod arrays;
+mod arrow;
 mod batch;
+mod components;
 mod counts;
 mod embedding;
 mod encoding;
@@ -26,6 +28,10 @@ mod _subtok {
 
     #[pymodule_export]
     use super::batch::PyEncodingBatch;
+    #[pymodule_export]
+    use super::components::{
+        decode_tokens, encode_batch, from_ranks, learn, normalize, pre_tokenize, with_parts,
+    };
     #[pymodule_export]
     use super::counts::PyCounts;
     #[pymodule_export]

@@ -8,6 +8,8 @@ mod added;
 mod aligned;
 mod assemble;
 mod batch;
+mod bert;
+mod block;
 mod budget;
 mod builder;
 mod chars;
@@ -25,17 +27,17 @@ pub use decoding::{TokenStream, UnknownIds};
 pub use encoding::Encoding;
 
 use self::added::AddedVocabulary;
+use self::bert::BertRoad;
 use self::decoding::DecodeTable;
-use self::fast::BertRoad;
 use self::scratch::{Scratch, ScratchPool};
+use crate::decode::Chain;
 use crate::error::{Error, Result};
 use crate::ids::{TokenId, check_text_length};
 use crate::model::pieces::PieceCache;
 use crate::model::{CacheStats, Model};
-use crate::normalize::Normalizer;
+use crate::postprocess::Layout;
 use crate::postprocess::fit::{self, Direction, PaddingParams, TruncationParams};
-use crate::postprocess::{Layout, PostProcessor, TrimOffsets};
-use crate::pretokenize::{PreTokenizer, Splitter};
+use crate::pretokenize::{ByteAlphabet, Place, PreTokenizer, Splitter};
 
 /// A text to encode.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +59,7 @@ impl Input<'_> {
 }
 
 /// How a call encodes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EncodeOptions {
     /// Put the post-processor's special tokens around the texts.
     pub add_special_tokens: bool,
@@ -67,6 +69,12 @@ pub struct EncodeOptions {
     pub truncation: Option<TruncationParams>,
     /// How rows are filled up.
     pub padding: Option<PaddingParams>,
+    /// The share of merges that BPE leaves out at random (Provilkov et al. 2020); the model's own when
+    /// not given.
+    pub dropout: Option<f32>,
+    /// What random choices begin with. The same text in the same row with the same seed gives the same
+    /// tokens.
+    pub seed: u64,
 }
 
 impl Default for EncodeOptions {
@@ -76,6 +84,8 @@ impl Default for EncodeOptions {
             split_special_tokens: false,
             truncation: None,
             padding: None,
+            dropout: None,
+            seed: 0,
         }
     }
 }
@@ -93,20 +103,18 @@ struct Plan {
     added: AddedVocabulary,
     /// By whether rows are pairs, and whether special tokens are added.
     layouts: [[Layout; 2]; 2],
-    trim: Option<TrimOffsets>,
     road: Road,
+    decoder: Chain,
     decode: OnceLock<DecodeTable>,
     scratch: ScratchPool,
 }
 
 #[derive(Debug)]
 enum Road {
-    /// Byte-level BPE on the text as it is.
-    ByteLevel,
+    /// Pieces of the text, normalised and split.
+    Pieces,
     /// WordPiece with components that never look across white space.
     Bert(BertRoad),
-    /// A model of sentencepiece behind its own normaliser.
-    SentencePiece,
     /// Any other combination.
     General,
 }
@@ -119,40 +127,43 @@ impl Tokenizer {
     /// [`Error::Format`] what contradicts itself.
     pub fn build(declared: TokenizerBuilder) -> Result<Self> {
         let splitter = match &declared.pre_tokenizer {
-            Some(pre_tokenizer) => Splitter::compile(pre_tokenizer, declared.dialect)?,
+            Some(pre_tokenizer) => {
+                let bytes = match declared.model.takes_bytes() {
+                    true => ByteAlphabet::Raw,
+                    false => ByteAlphabet::Spelled,
+                };
+                {
+                    let _ = bytes;
+                    Splitter::compile(pre_tokenizer, declared.dialect)?
+                }
+            }
             None => Splitter::whole(),
         };
         check_combination(&declared, &splitter)?;
-        if let Some(post_processor) = &declared.post_processor {
-            post_processor.check()?;
-        }
         let vocab = declared.model.vocab();
         let added =
             AddedVocabulary::new(&declared.added_tokens, vocab, declared.normalizer.as_ref())?;
         let layout = |pair, special| match &declared.post_processor {
             Some(post_processor) => post_processor.layout(pair, special),
-            None => Layout::plain(pair),
+            None => Ok(Layout::plain(pair)),
         };
-        let layouts = [false, true].map(|pair| [false, true].map(|special| layout(pair, special)));
+        let layouts = [
+            [layout(false, false)?, layout(false, true)?],
+            [layout(true, false)?, layout(true, true)?],
+        ];
         let road = match &declared.model {
-            Model::Bpe(_) if declared.normalizer.is_none() => Road::ByteLevel,
             Model::WordPiece(model)
                 if (added.no_normalized() || declared.normalizer.is_none())
                     && matches!(declared.pre_tokenizer, Some(PreTokenizer::Bert)) =>
             {
                 Road::Bert(BertRoad::new(model, declared.normalizer.as_ref(), &splitter))
             }
-            Model::SentencePiece(_)
-                if added.no_normalized()
-                    && matches!(declared.normalizer, Some(Normalizer::SentencePiece(_))) =>
-            {
-                Road::SentencePiece
-            }
-            _ => Road::General,
+            _ if splitter.needs_place() && declared.normalizer.is_some() => Road::General,
+            _ => Road::Pieces,
         };
-        let trim = declared.post_processor.as_ref().and_then(PostProcessor::trim_offsets);
+        let decoder = Chain::compile(declared.decoder.as_ref())?;
         let (decode, scratch) = (OnceLock::new(), ScratchPool::default());
-        let plan = Plan { declared, splitter, added, layouts, trim, road, decode, scratch };
+        let plan = Plan { declared, splitter, added, layouts, road, decoder, decode, scratch };
         Ok(Self { plan: Arc::new(plan) })
     }
 
@@ -172,10 +183,10 @@ impl Tokenizer {
         pair: Option<Input<'_>>,
         options: &EncodeOptions,
     ) -> Result<Encoding> {
-        self.encode_in_batch(input, pair, options, 0)
+        self.encode_in_batch(input, pair, options, 0, 0)
     }
 
-    /// The same for a row of a batch whose longest row has `longest` tokens.
+    /// The same for row `row` of a batch whose longest row has `longest` tokens.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
@@ -184,12 +195,14 @@ impl Tokenizer {
         input: Input<'_>,
         pair: Option<Input<'_>>,
         options: &EncodeOptions,
+        row: usize,
         longest: usize,
     ) -> Result<Encoding> {
         self.check(options)?;
-        self.plan
-            .scratch
-            .with(|scratch| self.plan.row(input, pair, options, Some(longest), scratch))
+        self.plan.scratch.with(|scratch| {
+            self.plan.begin_row(options, row, scratch);
+            self.plan.row(input, pair, options, Some(longest), scratch)
+        })
     }
 
     /// The ids of one text, or two: those of [`Tokenizer::encode`], sooner. Appended to `out`.
@@ -205,7 +218,10 @@ impl Tokenizer {
     ) -> Result<()> {
         self.check(options)?;
         let start = out.len();
-        self.plan.scratch.with(|scratch| self.plan.row_ids(input, pair, options, scratch, out))?;
+        self.plan.scratch.with(|scratch| {
+            self.plan.begin_row(options, 0, scratch);
+            self.plan.row_ids(input, pair, options, scratch, out)
+        })?;
         if let Some(padding) = &options.padding {
             let length = out.len() - start;
             let missing = fit::padded_length(length, padding)?.saturating_sub(length);
@@ -250,20 +266,6 @@ impl Tokenizer {
         self.plan.token(id)
     }
 
-    /// The bytes that a token adds to decoded text, where that does not depend on its neighbours;
-    /// otherwise the bytes of its string.
-    pub fn token_bytes(&self, id: TokenId) -> Option<Vec<u8>> {
-        let token = self.plan.token(id)?;
-        let mut bytes = Vec::new();
-        match &self.plan.declared.decoder {
-            Some(decoder) if decoder.is_byte_level() => {
-                crate::decode::token_to_bytes(token, &mut bytes);
-            }
-            _ => bytes.extend_from_slice(token.as_bytes()),
-        }
-        Some(bytes)
-    }
-
     /// The added tokens with their ids, ascending.
     pub fn added_tokens(&self) -> impl Iterator<Item = (TokenId, &AddedToken)> {
         self.plan.added.iter()
@@ -304,9 +306,8 @@ impl Tokenizer {
     /// Which road its texts take, and what splits them.
     pub fn road(&self) -> (&'static str, &'static str) {
         let road = match self.plan.road {
-            Road::ByteLevel => "fast: byte-level pieces",
+            Road::Pieces => "fast: pieces",
             Road::Bert(_) => "fast: stretches between white space",
-            Road::SentencePiece => "fast: sentencepiece",
             Road::General => "general",
         };
         (road, self.plan.splitter.describe())
@@ -314,11 +315,9 @@ impl Tokenizer {
 
     /// The memory of the tables that encoding uses, and of one cache, in bytes.
     pub fn table_bytes(&self) -> (usize, usize) {
-        let model = match (&self.plan.declared.model, &self.plan.road) {
-            (Model::Bpe(model), _) => model.table_bytes(),
-            (Model::WordPiece(_), Road::Bert(road)) => road.table_bytes(),
-            (Model::SentencePiece(model), _) => model.table_bytes(),
-            _ => 0,
+        let model = match &self.plan.road {
+            Road::Bert(road) => road.table_bytes(),
+            _ => self.plan.declared.model.table_bytes(),
         };
         (model, PieceCache::BYTES)
     }
@@ -334,23 +333,13 @@ impl Tokenizer {
     }
 }
 
-/// The combinations that are supported: byte-level BPE, and WordPiece on text.
+/// A model that takes bytes needs pieces that are bytes.
 fn check_combination(declared: &TokenizerBuilder, splitter: &Splitter) -> Result<()> {
-    match declared.model {
-        Model::Bpe(_) if !splitter.is_byte_level() => Err(Error::unsupported(
-            "a BPE model without a `ByteLevel` pre_tokenizer",
-            "pre_tokenizer",
-        )),
-        Model::WordPiece(_) if splitter.is_byte_level() => Err(Error::unsupported(
-            "a WordPiece model with a `ByteLevel` pre_tokenizer",
-            "pre_tokenizer",
-        )),
-        // Its pieces are cut by the model: nobody may cut before.
-        Model::SentencePiece(_) if declared.pre_tokenizer.is_some() => {
-            Err(Error::unsupported("a sentencepiece model with a pre_tokenizer", "pre_tokenizer"))
-        }
-        _ => Ok(()),
+    if declared.model.takes_bytes() && !splitter.is_byte_level() {
+        let problem = "a model over bytes needs a pre_tokenizer that ends with `ByteLevel`";
+        return Err(Error::format("tokenizer.json", "pre_tokenizer", problem));
     }
+    Ok(())
 }
 
 impl Plan {
@@ -370,40 +359,87 @@ impl Plan {
             return Ok(());
         }
         if self.added.is_empty() {
-            return self.stretch_ids(text, scratch, out);
+            return self.stretch_ids(text, 0, plain_specials, scratch, out);
         }
         let mut result = Ok(());
-        self.added.split_raw(text, plain_specials, |part| {
-            if let Some(id) = part.id {
-                out.push(id);
-            } else {
-                // On the fast road text that is searched after normalising is not normalised.
-                let text = &text[part.start..part.end];
-                self.added.split_normalized(text, plain_specials, |part| match part.id {
-                    Some(id) => out.push(id),
-                    None if result.is_ok() => {
-                        result = self.stretch_ids(&text[part.start..part.end], scratch, out);
-                    }
-                    None => {}
-                });
+        self.added.split_raw(text, plain_specials, |part| match part.id {
+            Some(id) => out.push(id),
+            None if result.is_ok() => {
+                let stretch = &text[part.start..part.end];
+                result = self.stretch_ids(stretch, part.start, plain_specials, scratch, out);
             }
+            None => {}
         });
         result
     }
 
-    /// Appends the ids of a stretch without added tokens, on the fast road.
+    /// Appends the ids of a stretch between added tokens of the raw text, on the fast road; `base` is
+    /// where it starts.
     #[inline]
-    fn stretch_ids(&self, text: &str, scratch: &mut Scratch, out: &mut Vec<TokenId>) -> Result<()> {
-        let normalizer: Option<&Normalizer> = self.declared.normalizer.as_ref();
+    fn stretch_ids(
+        &self,
+        text: &str,
+        base: usize,
+        plain_specials: bool,
+        scratch: &mut Scratch,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        let normalizer = match (&self.declared.normalizer, &self.road) {
+            (Some(normalizer), Road::Pieces) => normalizer,
+            // BERT's road normalises what its tables lack.
+            _ => return self.normal_ids(text, base, plain_specials, scratch, out),
+        };
+        let mut normal = std::mem::take(&mut scratch.normal);
+        normal.clear();
+        let result = normalizer
+            .normalize_into(text, &mut normal)
+            .and_then(|()| self.normal_ids(&normal, base, plain_specials, scratch, out));
+        scratch.normal = normal;
+        result
+    }
+
+    /// The same for a stretch that is normalised.
+    #[inline]
+    fn normal_ids(
+        &self,
+        text: &str,
+        base: usize,
+        plain_specials: bool,
+        scratch: &mut Scratch,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        if self.added.no_normalized() {
+            return self.piece_ids(text, base, scratch, out);
+        }
+        let mut result = Ok(());
+        self.added.split_normalized(text, plain_specials, |part| match part.id {
+            Some(id) => out.push(id),
+            None if result.is_ok() => {
+                let base = base + part.start;
+                result = self.piece_ids(&text[part.start..part.end], base, scratch, out);
+            }
+            None => {}
+        });
+        result
+    }
+
+    #[inline]
+    fn piece_ids(
+        &self,
+        text: &str,
+        base: usize,
+        scratch: &mut Scratch,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
         match (&self.declared.model, &self.road) {
-            (Model::Bpe(model), _) => fast::byte_level(model, &self.splitter, text, scratch, out),
             (Model::WordPiece(model), Road::Bert(road)) => {
+                let normalizer = self.declared.normalizer.as_ref();
                 road.encode(model, normalizer, &self.splitter, text, scratch, out)
             }
-            (Model::SentencePiece(model), Road::SentencePiece) => {
-                fast::sentencepiece(model, normalizer, text, scratch, out)
+            (model, _) => {
+                let place = Place { base, origins: None };
+                fast::pieces(model, &self.splitter, text, place, scratch, out)
             }
-            _ => Ok(()),
         }
     }
 

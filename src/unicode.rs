@@ -8,6 +8,9 @@ mod bert_tables;
 pub(crate) mod byte_level;
 mod class_ranges;
 pub(crate) mod classes;
+pub(crate) mod forms;
+#[rustfmt::skip]
+mod forms_tables;
 
 /// The Unicode version of the classes that split patterns use (`\p{L}`, `\p{N}`, `\s`).
 pub const CLASSES_VERSION: &str = "16.0";
@@ -17,3 +20,9 @@ pub const BERT_CATEGORIES_VERSION: &str = "8.0";
 pub const BERT_DECOMPOSITION_VERSION: &str = "9.0";
 /// The Unicode version of lower case and white space on the BERT road.
 pub const BERT_LOWER_CASE_VERSION: &str = "17.0";
+/// The Unicode version of NFC, NFD, NFKC, NFKD and of the marks that `StripAccents` drops.
+pub const NORMAL_FORMS_VERSION: &str = "9.0";
+/// The Unicode version of the `Lowercase` normalizer and of the white space that `Strip` drops.
+pub const LOWER_CASE_VERSION: &str = "17.0";
+/// The Unicode version of the grapheme clusters that `Precompiled` looks up.
+pub const GRAPHEME_CLUSTERS_VERSION: &str = "17.0";

@@ -36,6 +36,7 @@ from subtok.errors import (
     TextError,
     TrainingError,
     UnknownIdError,
+    UnknownPieceError,
     UnsupportedError,
 )
 from subtok.verify import verify
@@ -58,6 +59,7 @@ __all__ = [
     "Tokenizer",
     "TrainingError",
     "UnknownIdError",
+    "UnknownPieceError",
     "UnsupportedError",
     "__version__",
     "compare",

@@ -16,6 +16,13 @@ __all__ = [
     "Tokenizer",
     "__version__",
     "_debug_build",
+    "_decode_tokens",
+    "_encode_batch",
+    "_from_ranks",
+    "_learn",
+    "_normalize",
+    "_pre_tokenize",
+    "_with_parts",
     "count",
     "train_bpe",
     "train_wordpiece",
@@ -29,9 +36,9 @@ _Ids: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]]
 _Texts: TypeAlias = Sequence[str | bytes] | npt.NDArray[Any] | Any
 _Source: TypeAlias = _Path | list[str] | list[_Path] | Iterable[str] | Counts
 _Progress: TypeAlias = Callable[[str, int, int], object]
-_Truncation: TypeAlias = Literal["longest_first", "only_first", "only_second"]
+_Truncation: TypeAlias = Literal["longest_first", "only_first", "only_second", False]
 _Side: TypeAlias = Literal["left", "right"]
-_Padding: TypeAlias = Literal["longest", "max_length"]
+_Padding: TypeAlias = Literal["longest", "max_length", False]
 
 @final
 class Tokenizer:
@@ -62,6 +69,8 @@ class Tokenizer:
     def from_str(json: str) -> Tokenizer:
         """Load the text of a `tokenizer.json`."""
 
+    @staticmethod
+    def _from_rank_str(text: str) -> Tokenizer: ...
     @staticmethod
     def from_tiktoken(
         path: _Path,
@@ -165,6 +174,8 @@ class Tokenizer:
         padding_side: _Side | None = None,
         pad_to_multiple_of: int | None = None,
         pad_id: int | None = None,
+        dropout: float | None = None,
+        seed: int | None = None,
         errors: Literal["strict", "replace"] | None = None,
     ) -> Encoding:
         """Encode one text, or a pair.
@@ -175,14 +186,19 @@ class Tokenizer:
             add_special_tokens: Add those of the template.
             split_special_tokens: Treat special tokens in the text as plain text.
             is_split_into_words: The text is a list of words.
-            max_length: Cut to at most this many tokens.
-            truncation: What to cut of a pair; `"longest_first"` by default.
+            max_length: Cut to at most this many tokens. What the tokenizer's file says about
+                truncation holds where neither this nor what follows is given.
+            truncation: What to cut of a pair; `"longest_first"` by default. `False` cuts nothing.
             truncation_side: The side that is cut; the right by default.
             stride: Tokens that overflowing parts share; 0 by default.
-            padding: `"max_length"` fills up to `max_length`.
-            padding_side: The side that is filled; the right by default.
+            padding: `"max_length"` fills up to `max_length`. `False` fills up nothing, not even
+                where the tokenizer's file says so.
+            padding_side: The side that is filled; the file's, or the right by default.
             pad_to_multiple_of: Round the length up.
             pad_id: What to fill with; the tokenizer's padding token by default.
+            dropout: Share of merges that a BPE model leaves out at random; the model's own by
+                default.
+            seed: What the random choices begin with; 0 by default.
             errors: `"replace"` writes U+FFFD for a lone surrogate.
 
         Raises:
@@ -207,12 +223,16 @@ class Tokenizer:
         padding_side: _Side | None = None,
         pad_to_multiple_of: int | None = None,
         pad_id: int | None = None,
+        dropout: float | None = None,
+        seed: int | None = None,
         errors: Literal["strict", "replace"] | None = None,
+        nulls: Literal["error", "empty"] | None = None,
     ) -> EncodingBatch:
         """Encode many texts on several threads, the interpreter lock released.
 
         Args:
-            texts: Strings or UTF-8 bytes in a list, an array, or an Arrow column.
+            texts: Strings or UTF-8 bytes in a list, an array, or an Arrow column (of PyArrow, Polars,
+                pandas or whoever speaks the Arrow C data interface), whose text is read in place.
             pairs: Second texts.
             threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
             add_special_tokens: As in `encode`, like all that follow.
@@ -226,14 +246,26 @@ class Tokenizer:
             padding_side: As in `encode`.
             pad_to_multiple_of: As in `encode`.
             pad_id: As in `encode`.
+            dropout: As in `encode`.
+            seed: As in `encode`; every row draws from it and its own number.
             errors: As in `encode`.
+            nulls: `"empty"` takes a null or `None` for an empty text; it is an error by default.
+
+        Raises:
+            TextError: A lone surrogate, or bytes that are not UTF-8.
+            ArgumentError: An option out of its bounds, a null, or malformed Arrow data.
         """
 
     def count(self, text: str, *, add_special_tokens: bool = False) -> int:
         """The number of tokens of a text, without building them."""
 
     def count_batch(
-        self, texts: _Texts, *, add_special_tokens: bool = False, threads: int | None = None
+        self,
+        texts: _Texts,
+        *,
+        add_special_tokens: bool = False,
+        threads: int | None = None,
+        nulls: Literal["error", "empty"] | None = None,
     ) -> npt.NDArray[np.int64]:
         """The number of tokens of each text."""
 
@@ -391,7 +423,11 @@ class EncodingBatch:
         """
 
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
-        """The rows as Arrow data, `list<uint32>`; the ids are not copied. Needs `pyarrow`."""
+        """The rows as Arrow data, `list<uint32>`, the ids not copied.
+
+        `large_list<uint32>`, which copies no offsets either, where it is requested, or where 32
+        bits do not count the ids.
+        """
 
     def __arrow_c_schema__(self) -> object:
         """The type of these data."""
@@ -458,6 +494,39 @@ class Counts:
     def __rmul__(self, weight: int, /) -> Counts: ...
     def __len__(self) -> int: ...
 
+def _decode_tokens(component: str, tokens: Sequence[str]) -> str: ...
+def _encode_batch(
+    tokenizer: Tokenizer,
+    texts: _Texts,
+    pairs: _Texts | None,
+    is_split_into_words: bool,
+    add_special_tokens: bool,
+    split_special_tokens: bool,
+    truncation: tuple[int, str, int, str] | None,
+    padding: tuple[int | None, str, int | None, int, int, str] | None,
+) -> EncodingBatch: ...
+def _from_ranks(
+    ranks: Sequence[tuple[bytes, int]],
+    pattern: str,
+    special_tokens: Sequence[tuple[str, int]],
+) -> Tokenizer: ...
+def _learn(
+    counts: Counts,
+    byte_level: bool,
+    vocab_size: int,
+    special_tokens: Sequence[str],
+    min_frequency: int,
+    max_token_length: int | None,
+    limit_alphabet: int | None,
+    initial_alphabet: Sequence[str],
+    continuing_subword_prefix: str | None,
+    end_of_word_suffix: str | None,
+) -> tuple[list[str], list[tuple[int, int]]]: ...
+def _normalize(component: str, text: str) -> tuple[str, list[tuple[int, int]]]: ...
+def _pre_tokenize(
+    component: str, text: str, at_start: bool
+) -> list[tuple[str, list[tuple[int, int]]]]: ...
+def _with_parts(tokenizer: Tokenizer, head: str) -> Tokenizer: ...
 def train_bpe(
     source: _Source,
     vocab_size: int = 32_000,

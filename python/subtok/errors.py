@@ -19,6 +19,7 @@ __all__ = [
     "TextError",
     "TrainingError",
     "UnknownIdError",
+    "UnknownPieceError",
     "UnsupportedError",
 ]
 
@@ -45,6 +46,10 @@ class RowIndexError(SubtokError, IndexError):
 
 class UnknownIdError(SubtokError, IndexError):
     """An id that no token has, with its position."""
+
+
+class UnknownPieceError(SubtokError, ValueError):
+    """A piece of text for which a model has no token, nor one for the unknown."""
 
 
 class FileError(SubtokError, OSError):

@@ -1,6 +1,7 @@
 //! Decoders against the reference's rules, streams against whole sequences.
 
 use proptest::prelude::*;
+use serde_json::Value;
 
 use super::*;
 use crate::unicode::byte_level::spell;
@@ -14,13 +15,20 @@ fn wordpiece(cleanup: bool) -> Decoder {
 }
 
 fn streamed(decoder: Option<&Decoder>, tokens: &[&str]) -> String {
-    let mut stream = DecodeStream::new(decoder.cloned());
+    let mut stream = DecodeStream::new(decoder).unwrap();
     let mut out = String::new();
     for token in tokens {
-        stream.step(token, &mut out);
+        stream.step(token, &mut out).unwrap();
     }
-    stream.finish(&mut out);
+    stream.finish(&mut out).unwrap();
     out
+}
+
+fn decode_tokens<'a>(
+    decoder: Option<&Decoder>,
+    tokens: impl IntoIterator<Item = &'a str>,
+) -> String {
+    super::decode_tokens(decoder, tokens).unwrap()
 }
 
 /// The reference's cleanup, word for word.
@@ -95,10 +103,10 @@ fn wordpiece_cleans_up_token_by_token() {
 
 #[test]
 fn a_stream_holds_half_characters_back() {
-    let mut stream = DecodeStream::new(Some(byte_level()));
+    let mut stream = DecodeStream::new(Some(&byte_level())).unwrap();
     let mut step = |token: &str| {
         let mut out = String::new();
-        stream.step(token, &mut out);
+        stream.step(token, &mut out).unwrap();
         out
     };
     assert_eq!(step("aÃ"), "a");
@@ -108,20 +116,50 @@ fn a_stream_holds_half_characters_back() {
     assert_eq!(step("x"), "\u{FFFD}x");
     assert_eq!(step("ð"), "");
     let mut rest = String::new();
-    stream.finish(&mut rest);
+    stream.finish(&mut rest).unwrap();
     assert_eq!(rest, "\u{FFFD}");
 }
 
 #[test]
 fn a_finished_stream_starts_again() {
-    let mut stream = DecodeStream::new(Some(wordpiece(true)));
+    let mut stream = DecodeStream::new(Some(&wordpiece(true))).unwrap();
     let mut out = String::new();
     for _ in 0..2 {
-        stream.step("a", &mut out);
-        stream.step("b", &mut out);
-        stream.finish(&mut out);
+        stream.step("a", &mut out).unwrap();
+        stream.step("b", &mut out).unwrap();
+        stream.finish(&mut out).unwrap();
     }
     assert_eq!(out, "a ba b");
+}
+
+const GOLDEN: &str = include_str!("../../tests/data/decode_golden.json");
+
+#[test]
+fn every_road_gives_what_the_reference_gives() {
+    let golden: Value = serde_json::from_str(GOLDEN).unwrap();
+    let cases = golden["cases"].as_array().unwrap();
+    assert!(cases.len() > 300);
+    for case in cases {
+        let decoder = crate::formats::decoder_from_json(&case["decoder"].to_string()).unwrap();
+        let decoder = decoder.as_ref();
+        for row in case["rows"].as_array().unwrap() {
+            let tokens: Vec<&str> =
+                row[0].as_array().unwrap().iter().map(|token| token.as_str().unwrap()).collect();
+            let wanted = row[1].as_str().unwrap();
+            let told = format!("{} {}", case["decoder"], row[0]);
+            assert_eq!(decode_tokens(decoder, tokens.iter().copied()), wanted, "{told}");
+            assert_eq!(streamed(decoder, &tokens), wanted, "stream {told}");
+            let chain = Chain::compile(decoder).unwrap();
+            let (text, starts) = chain.text_and_starts(&tokens).unwrap();
+            assert_eq!(text, wanted, "starts {told}");
+            assert_eq!(starts.len(), tokens.len());
+            assert!(starts.is_sorted() && starts.iter().all(|&at| at <= 1 << 20), "{told}");
+            if !wanted.contains('\u{FFFD}') {
+                let bytes = chain.bytes(tokens.iter().copied()).unwrap();
+                assert_eq!(into_text(bytes), wanted, "bytes {told}");
+            }
+        }
+    }
 }
 
 proptest! {

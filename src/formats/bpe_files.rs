@@ -1,5 +1,7 @@
 //! `vocab.json` with `merges.txt`: BPE in two files.
 
+use std::borrow::Cow;
+
 use super::json_read::read_vocab;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
@@ -12,7 +14,7 @@ pub(super) const VOCAB_FORMAT: &str = "vocab.json";
 ///
 /// # Errors
 /// [`Error::Format`] when it is no object, or names the token whose id is none.
-pub(super) fn read_vocab_json(bytes: &[u8]) -> Result<Vec<(String, TokenId)>> {
+pub(super) fn read_vocab_json(bytes: &[u8]) -> Result<Vec<(Cow<'_, str>, TokenId)>> {
     read_vocab(VOCAB_FORMAT, bytes)
 }
 
@@ -21,7 +23,7 @@ pub(super) fn read_vocab_json(bytes: &[u8]) -> Result<Vec<(String, TokenId)>> {
 ///
 /// # Errors
 /// [`Error::Format`] with the number of the first line that is something else.
-pub(super) fn read_merges_txt(bytes: &[u8]) -> Result<Vec<(String, String)>> {
+pub(super) fn read_merges_txt(bytes: &[u8]) -> Result<Vec<(&str, &str)>> {
     let mut merges = Vec::new();
     let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     if bytes.is_empty() {
@@ -54,9 +56,9 @@ pub(super) fn at_line(error: Error, bytes: &[u8]) -> Error {
 }
 
 /// The two sides of a merge that is written with a space between them.
-pub(super) fn split_merge(line: &str) -> Result<(String, String), String> {
+pub(super) fn split_merge(line: &str) -> Result<(&str, &str), String> {
     match line.split_once(' ') {
-        Some((left, right)) if !right.contains(' ') => Ok((left.to_owned(), right.to_owned())),
+        Some((left, right)) if !right.contains(' ') => Ok((left, right)),
         _ => {
             let shown: String = line.chars().take(40).collect();
             let found = shown.escape_debug();
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn version_lines_do_not_count() {
-        let wanted = [("Ġ".to_owned(), "t".to_owned()), ("h".to_owned(), "e".to_owned())];
+        let wanted = [("Ġ", "t"), ("h", "e")];
         assert_eq!(read_merges_txt("#version: 0.2\nĠ t\nh e\n".as_bytes()).unwrap(), wanted);
         assert_eq!(read_merges_txt("#version: 0.2\r\nĠ t\r\nh e".as_bytes()).unwrap(), wanted);
         assert_eq!(read_merges_txt(b"").unwrap(), []);
@@ -80,8 +82,8 @@ mod tests {
     #[test]
     fn a_line_that_is_no_pair_is_named() {
         for line in ["ab", "a b c", "", "{\"a\":1}"] {
-            let error = read_merges_txt(format!("#version: 0.2\na b\n{line}\n").as_bytes());
-            let text = error.unwrap_err().to_string();
+            let text = format!("#version: 0.2\na b\n{line}\n");
+            let text = read_merges_txt(text.as_bytes()).unwrap_err().to_string();
             let start = "merges.txt at line 3: expected two tokens and one space between them";
             assert!(text.starts_with(start), "{text}");
         }

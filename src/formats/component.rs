@@ -4,10 +4,12 @@
 use serde_json::Value;
 
 use super::json::{self, FORMAT};
-use super::json_write::{NormalizerOut, PreTokenizerOut};
+use super::json_write::{DecoderOut, NormalizerOut, PostProcessorOut, PreTokenizerOut};
 use super::node::Node;
+use crate::decode::Decoder;
 use crate::error::{Error, Result};
 use crate::normalize::Normalizer;
+use crate::postprocess::PostProcessor;
 use crate::pretokenize::PreTokenizer;
 
 /// A pre-tokenizer as JSON; equal ones give equal text.
@@ -40,6 +42,38 @@ pub fn pre_tokenizer_from_json(text: &str) -> Result<Option<PreTokenizer>> {
 /// [`Error::Format`] and [`Error::Unsupported`] with the place in the component.
 pub fn normalizer_from_json(text: &str) -> Result<Option<Normalizer>> {
     read(text, "normalizer", json::normalizer)
+}
+
+/// A post-processor as JSON.
+///
+/// # Errors
+/// None that is known: the error is that of the JSON library.
+pub fn post_processor_to_json(post_processor: &PostProcessor) -> Result<String> {
+    write("post_processor", &PostProcessorOut::new(post_processor))
+}
+
+/// A decoder as JSON.
+///
+/// # Errors
+/// None that is known: the error is that of the JSON library.
+pub fn decoder_to_json(decoder: &Decoder) -> Result<String> {
+    write("decoder", &DecoderOut::new(decoder))
+}
+
+/// The post-processor in a component's JSON; none for `null`.
+///
+/// # Errors
+/// [`Error::Format`] and [`Error::Unsupported`] with the place in the component.
+pub fn post_processor_from_json(text: &str) -> Result<Option<PostProcessor>> {
+    read(text, "post_processor", json::post_processor)
+}
+
+/// The decoder in a component's JSON; none for `null`.
+///
+/// # Errors
+/// [`Error::Format`] and [`Error::Unsupported`] with the place in the component.
+pub fn decoder_from_json(text: &str) -> Result<Option<Decoder>> {
+    read(text, "decoder", json::decoder)
 }
 
 fn write(place: &str, part: &impl serde::Serialize) -> Result<String> {
@@ -83,7 +117,7 @@ mod tests {
     #[test]
     fn bad_components_are_told_with_their_place() {
         let error = pre_tokenizer_from_json(r#"{"type": "Metaspace"}"#).unwrap_err();
-        assert!(error.to_string().contains("`Metaspace` is not supported yet"), "{error}");
+        assert!(error.to_string().contains("the field `replacement` is missing"), "{error}");
         let error = pre_tokenizer_from_json(r#"{"type": "ByteLevel"}"#).unwrap_err();
         assert!(error.to_string().contains("at pre_tokenizer"), "{error}");
         assert!(normalizer_from_json("{").is_err());

@@ -8,6 +8,7 @@
 // when something does not fit. Raw text is skipped without recursion, and the parser of small parts
 // has serde_json's bound of 128 levels, so depth costs nothing.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -123,21 +124,32 @@ impl<'a> Part<'a> {
     }
 
     /// An object of tokens and ids, in the order of the text.
-    pub(super) fn vocab(self, path: &str) -> Result<Vec<(String, TokenId)>> {
+    pub(super) fn vocab(self, path: &str) -> Result<Vec<(Cow<'a, str>, TokenId)>> {
         self.source.read(self.raw.get(), Vocabulary, path)
     }
 
+    /// A list of tokens and scores.
+    pub(super) fn scores(self, path: &str) -> Result<Vec<(Cow<'a, str>, f64)>> {
+        self.source.read(self.raw.get(), Scores, path)
+    }
+
     /// A list of merges.
-    pub(super) fn merges(self, path: &str) -> Result<Vec<(String, String)>> {
+    pub(super) fn merges(self, path: &str) -> Result<Vec<MergeText<'a>>> {
         self.source.read(self.raw.get(), Merges, path)
     }
 }
+
+/// The two sides of a merge.
+pub(super) type MergeText<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// The tokens of a text that is nothing but an object of tokens and ids.
 ///
 /// # Errors
 /// [`Error::Format`] when it is something else; names the token whose id is none.
-pub(super) fn read_vocab(format: &'static str, bytes: &[u8]) -> Result<Vec<(String, TokenId)>> {
+pub(super) fn read_vocab<'a>(
+    format: &'static str,
+    bytes: &'a [u8],
+) -> Result<Vec<(Cow<'a, str>, TokenId)>> {
     let source = Source::new(format, bytes)?;
     source.read(source.text, Vocabulary, "")
 }
@@ -198,12 +210,12 @@ const MAX_FIELDS: usize = 100;
 
 struct Vocabulary;
 
-impl<'de> Seed<'de, Vec<(String, TokenId)>> for Vocabulary {
+impl<'de> Seed<'de, Vec<(Cow<'de, str>, TokenId)>> for Vocabulary {
     fn read<D: Deserializer<'de>>(
         self,
         json: D,
         place: &mut String,
-    ) -> Result<Vec<(String, TokenId)>, D::Error> {
+    ) -> Result<Vec<(Cow<'de, str>, TokenId)>, D::Error> {
         json.deserialize_map(VocabularyVisitor(place))
     }
 }
@@ -211,7 +223,7 @@ impl<'de> Seed<'de, Vec<(String, TokenId)>> for Vocabulary {
 struct VocabularyVisitor<'p>(&'p mut String);
 
 impl<'de> Visitor<'de> for VocabularyVisitor<'_> {
-    type Value = Vec<(String, TokenId)>;
+    type Value = Vec<(Cow<'de, str>, TokenId)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of tokens and ids")
@@ -219,7 +231,7 @@ impl<'de> Visitor<'de> for VocabularyVisitor<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut entries = Vec::new();
-        while let Some(token) = map.next_key::<String>()? {
+        while let Some(token) = map.next_key::<Text<'de>>()?.map(|text| text.0) {
             match map.next_value_seed(Id) {
                 Ok(id) => entries.push((token, id)),
                 Err(error) => {
@@ -229,6 +241,33 @@ impl<'de> Visitor<'de> for VocabularyVisitor<'_> {
             }
         }
         Ok(entries)
+    }
+}
+
+/// A string, borrowed where nothing in it is escaped.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de> serde::Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_str(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Owned(text.to_owned())))
     }
 }
 
@@ -255,14 +294,50 @@ impl Visitor<'_> for Id {
     }
 }
 
-struct Merges;
+struct Scores;
 
-impl<'de> Seed<'de, Vec<(String, String)>> for Merges {
+impl<'de> Seed<'de, Vec<(Cow<'de, str>, f64)>> for Scores {
     fn read<D: Deserializer<'de>>(
         self,
         json: D,
         place: &mut String,
-    ) -> Result<Vec<(String, String)>, D::Error> {
+    ) -> Result<Vec<(Cow<'de, str>, f64)>, D::Error> {
+        json.deserialize_seq(ScoresVisitor(place))
+    }
+}
+
+struct ScoresVisitor<'p>(&'p mut String);
+
+impl<'de> Visitor<'de> for ScoresVisitor<'_> {
+    type Value = Vec<(Cow<'de, str>, f64)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of tokens and scores")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        loop {
+            match seq.next_element::<(Text<'de>, f64)>() {
+                Ok(Some((token, score))) => entries.push((token.0, score)),
+                Ok(None) => return Ok(entries),
+                Err(error) => {
+                    *self.0 = format!("[{}]", entries.len());
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+struct Merges;
+
+impl<'de> Seed<'de, Vec<MergeText<'de>>> for Merges {
+    fn read<D: Deserializer<'de>>(
+        self,
+        json: D,
+        place: &mut String,
+    ) -> Result<Vec<MergeText<'de>>, D::Error> {
         json.deserialize_seq(MergesVisitor(place))
     }
 }
@@ -277,7 +352,7 @@ enum MergeForm {
 }
 
 impl<'de> Visitor<'de> for MergesVisitor<'_> {
-    type Value = Vec<(String, String)>;
+    type Value = Vec<MergeText<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of merges")
@@ -320,7 +395,7 @@ impl Merge {
 
 impl<'de> DeserializeSeed<'de> for Merge {
     /// No merge for a line that only tells the version, as old files have.
-    type Value = (MergeForm, Option<(String, String)>);
+    type Value = (MergeForm, Option<MergeText<'de>>);
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
         json.deserialize_any(self)
@@ -328,10 +403,19 @@ impl<'de> DeserializeSeed<'de> for Merge {
 }
 
 impl<'de> Visitor<'de> for Merge {
-    type Value = (MergeForm, Option<(String, String)>);
+    type Value = (MergeForm, Option<MergeText<'de>>);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a merge: two tokens in a list, or in a string with a space between them")
+    }
+
+    fn visit_borrowed_str<E: serde::de::Error>(self, line: &'de str) -> Result<Self::Value, E> {
+        self.check(MergeForm::Joined)?;
+        if line.starts_with("#version") {
+            return Ok((MergeForm::Joined, None));
+        }
+        let (left, right) = split_merge(line).map_err(E::custom)?;
+        Ok((MergeForm::Joined, Some((left.into(), right.into()))))
     }
 
     fn visit_str<E: serde::de::Error>(self, line: &str) -> Result<Self::Value, E> {
@@ -339,13 +423,13 @@ impl<'de> Visitor<'de> for Merge {
         if line.starts_with("#version") {
             return Ok((MergeForm::Joined, None));
         }
-        let merge = split_merge(line).map_err(E::custom)?;
-        Ok((MergeForm::Joined, Some(merge)))
+        let (left, right) = split_merge(line).map_err(E::custom)?;
+        Ok((MergeForm::Joined, Some((left.to_owned().into(), right.to_owned().into()))))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         self.check(MergeForm::Pair)?;
-        let mut side = || seq.next_element::<String>();
+        let mut side = || Ok(seq.next_element::<Text<'de>>()?.map(|text| text.0));
         match (side()?, side()?, side()?) {
             (Some(left), Some(right), None) => Ok((MergeForm::Pair, Some((left, right)))),
             _ => Err(A::Error::custom("expected a list of two tokens")),

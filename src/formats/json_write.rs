@@ -5,21 +5,21 @@
 // went through the reference once can be compared by its bytes, and equal tokenizers have equal
 // files whatever they were read from.
 
-use std::collections::BTreeMap;
+mod components;
+
 use std::io::{self, Write};
 
+use hashbrown::HashSet;
 use serde::ser::{Error as _, Serialize, SerializeSeq, Serializer};
 
-use crate::decode::Decoder;
-use crate::ids::TokenId;
-use crate::model::{Model, Vocab};
-use crate::normalize::Normalizer;
+pub(super) use components::{DecoderOut, NormalizerOut, PostProcessorOut, PreTokenizerOut};
+
+use crate::ids::{Pair, TokenId};
+use crate::model::{Model, Unigram, Vocab};
 use crate::postprocess::fit::{
     Direction, PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy,
 };
-use crate::postprocess::{PostProcessor, TemplatePiece, TemplateProcessing};
-use crate::pretokenize::{PreTokenizer, SplitBehavior};
-use crate::regex::Pattern;
+use crate::pretokenize::PreTokenizer;
 use crate::tokenizer::{AddedToken, Tokenizer};
 
 /// Writes a tokenizer; `pre_tokenizer` stands for its own. `pretty` breaks lines and indents by two
@@ -59,7 +59,7 @@ struct File<'a> {
     truncation: Option<Truncation>,
     padding: Option<Padding<'a>>,
     added_tokens: Vec<Added<'a>>,
-    normalizer: Option<NormalizerOut>,
+    normalizer: Option<NormalizerOut<'a>>,
     pre_tokenizer: Option<PreTokenizerOut<'a>>,
     post_processor: Option<PostProcessorOut<'a>>,
     decoder: Option<DecoderOut<'a>>,
@@ -156,190 +156,6 @@ impl<'a> Added<'a> {
 
 #[derive(serde::Serialize)]
 #[serde(tag = "type")]
-pub(super) enum NormalizerOut {
-    BertNormalizer {
-        clean_text: bool,
-        handle_chinese_chars: bool,
-        strip_accents: Option<bool>,
-        lowercase: bool,
-    },
-}
-
-impl NormalizerOut {
-    pub(super) fn new(normalizer: &Normalizer) -> Self {
-        match normalizer {
-            Normalizer::Bert(bert) => Self::BertNormalizer {
-                clean_text: bert.clean_text,
-                handle_chinese_chars: bert.handle_chinese_chars,
-                strip_accents: bert.strip_accents,
-                lowercase: bert.lowercase,
-            },
-            _ => unimplemented!(),
-        }
-    }
-}
-
-#[derive(serde::Serialize)]
-#[serde(tag = "type")]
-pub(super) enum PreTokenizerOut<'a> {
-    ByteLevel { add_prefix_space: bool, trim_offsets: bool, use_regex: bool },
-    Split { pattern: PatternOut<'a>, behavior: &'static str, invert: bool },
-    BertPreTokenizer,
-    Sequence { pretokenizers: Vec<Self> },
-}
-
-#[derive(serde::Serialize)]
-pub(super) enum PatternOut<'a> {
-    String(&'a str),
-    Regex(&'a str),
-}
-
-impl<'a> PreTokenizerOut<'a> {
-    pub(super) fn new(pre_tokenizer: &'a PreTokenizer) -> Self {
-        match pre_tokenizer {
-            PreTokenizer::ByteLevel { add_prefix_space, trim_offsets, use_regex } => {
-                Self::ByteLevel {
-                    add_prefix_space: *add_prefix_space,
-                    trim_offsets: *trim_offsets,
-                    use_regex: *use_regex,
-                }
-            }
-            PreTokenizer::Split { pattern, behavior, invert } => Self::Split {
-                pattern: match pattern {
-                    Pattern::String(text) => PatternOut::String(text),
-                    Pattern::Regex(text) => PatternOut::Regex(text),
-                },
-                behavior: match behavior {
-                    SplitBehavior::Removed => "Removed",
-                    SplitBehavior::Isolated => "Isolated",
-                    SplitBehavior::MergedWithPrevious => "MergedWithPrevious",
-                    SplitBehavior::MergedWithNext => "MergedWithNext",
-                    SplitBehavior::Contiguous => "Contiguous",
-                },
-                invert: *invert,
-            },
-            PreTokenizer::Bert => Self::BertPreTokenizer,
-            PreTokenizer::Sequence(parts) => {
-                Self::Sequence { pretokenizers: parts.iter().map(PreTokenizerOut::new).collect() }
-            }
-            _ => unimplemented!(),
-        }
-    }
-}
-
-#[derive(serde::Serialize)]
-#[serde(tag = "type")]
-enum PostProcessorOut<'a> {
-    TemplateProcessing {
-        single: Vec<PieceOut<'a>>,
-        pair: Vec<PieceOut<'a>>,
-        special_tokens: BTreeMap<&'a str, SpecialOut<'a>>,
-    },
-    BertProcessing {
-        sep: &'a (String, TokenId),
-        cls: &'a (String, TokenId),
-    },
-    RobertaProcessing {
-        sep: &'a (String, TokenId),
-        cls: &'a (String, TokenId),
-        trim_offsets: bool,
-        add_prefix_space: bool,
-    },
-    ByteLevel {
-        add_prefix_space: bool,
-        trim_offsets: bool,
-        use_regex: bool,
-    },
-    Sequence {
-        processors: Vec<Self>,
-    },
-}
-
-#[derive(serde::Serialize)]
-enum PieceOut<'a> {
-    Sequence { id: &'static str, type_id: u32 },
-    SpecialToken { id: &'a str, type_id: u32 },
-}
-
-#[derive(serde::Serialize)]
-struct SpecialOut<'a> {
-    id: &'a str,
-    ids: &'a [TokenId],
-    tokens: &'a [String],
-}
-
-impl<'a> PostProcessorOut<'a> {
-    fn new(processor: &'a PostProcessor) -> Self {
-        match processor {
-            PostProcessor::Template(template) => Self::template(template),
-            PostProcessor::Bert { sep, cls } => Self::BertProcessing { sep, cls },
-            PostProcessor::Roberta { sep, cls, trim_offsets, add_prefix_space } => {
-                Self::RobertaProcessing {
-                    sep,
-                    cls,
-                    trim_offsets: *trim_offsets,
-                    add_prefix_space: *add_prefix_space,
-                }
-            }
-            PostProcessor::ByteLevel { add_prefix_space, trim_offsets, use_regex } => {
-                Self::ByteLevel {
-                    add_prefix_space: *add_prefix_space,
-                    trim_offsets: *trim_offsets,
-                    use_regex: *use_regex,
-                }
-            }
-            PostProcessor::Sequence(members) => {
-                Self::Sequence { processors: members.iter().map(PostProcessorOut::new).collect() }
-            }
-        }
-    }
-
-    fn template(template: &'a TemplateProcessing) -> Self {
-        let piece = |piece: &'a TemplatePiece| match piece {
-            TemplatePiece::Sequence { index, type_id } => {
-                PieceOut::Sequence { id: if *index == 0 { "A" } else { "B" }, type_id: *type_id }
-            }
-            TemplatePiece::Special { name, type_id } => {
-                PieceOut::SpecialToken { id: name, type_id: *type_id }
-            }
-        };
-        let special = template.special_tokens().iter().map(|special| {
-            let name = special.name.as_str();
-            (name, SpecialOut { id: name, ids: &special.ids, tokens: &special.tokens })
-        });
-        Self::TemplateProcessing {
-            single: template.single().iter().map(piece).collect(),
-            pair: template.pair().iter().map(piece).collect(),
-            special_tokens: special.collect(),
-        }
-    }
-}
-
-#[derive(serde::Serialize)]
-#[serde(tag = "type")]
-enum DecoderOut<'a> {
-    ByteLevel { add_prefix_space: bool, trim_offsets: bool, use_regex: bool },
-    WordPiece { prefix: &'a str, cleanup: bool },
-    /// Never read: with the model that it belongs to it is written by `sentencepiece/json.rs`.
-    SentencePiece,
-}
-
-impl<'a> DecoderOut<'a> {
-    fn new(decoder: &'a Decoder) -> Self {
-        match decoder {
-            Decoder::ByteLevel { add_prefix_space, trim_offsets, use_regex } => Self::ByteLevel {
-                add_prefix_space: *add_prefix_space,
-                trim_offsets: *trim_offsets,
-                use_regex: *use_regex,
-            },
-            Decoder::WordPiece { prefix, cleanup } => Self::WordPiece { prefix, cleanup: *cleanup },
-            Decoder::SentencePiece(_) => Self::SentencePiece,
-        }
-    }
-}
-
-#[derive(serde::Serialize)]
-#[serde(tag = "type")]
 enum ModelOut<'a> {
     #[serde(rename = "BPE")]
     Bpe {
@@ -359,23 +175,37 @@ enum ModelOut<'a> {
         max_input_chars_per_word: usize,
         vocab: VocabOut<'a>,
     },
+    WordLevel {
+        vocab: VocabOut<'a>,
+        unk_token: &'a str,
+    },
+    Unigram {
+        unk_id: Option<TokenId>,
+        vocab: ScoresOut<'a>,
+        byte_fallback: bool,
+    },
+    /// Never read: it is written by `sentencepiece/json.rs`.
+    SentencePiece,
 }
 
 impl<'a> ModelOut<'a> {
     fn new(model: &'a Model) -> Self {
         let vocab = VocabOut(model.vocab());
         match model {
-            Model::Bpe(bpe) => Self::Bpe {
-                dropout: None,
-                unk_token: None,
-                continuing_subword_prefix: None,
-                end_of_word_suffix: None,
-                fuse_unk: false,
-                byte_fallback: false,
-                ignore_merges: bpe.options().ignore_merges,
-                vocab,
-                merges: MergesOut { vocab: model.vocab(), merges: bpe.merges() },
-            },
+            Model::Bpe(bpe) => {
+                let options = bpe.options();
+                Self::Bpe {
+                    dropout: options.dropout,
+                    unk_token: options.unk_token.as_deref(),
+                    continuing_subword_prefix: options.continuing_subword_prefix.as_deref(),
+                    end_of_word_suffix: options.end_of_word_suffix.as_deref(),
+                    fuse_unk: options.fuse_unk,
+                    byte_fallback: options.byte_fallback,
+                    ignore_merges: options.ignore_merges,
+                    vocab,
+                    merges: MergesOut { vocab: model.vocab(), merges: bpe.merges() },
+                }
+            }
             Model::WordPiece(wordpiece) => {
                 let options = wordpiece.options();
                 Self::WordPiece {
@@ -385,8 +215,26 @@ impl<'a> ModelOut<'a> {
                     vocab,
                 }
             }
-            _ => unimplemented!(),
+            Model::WordLevel(wordlevel) => {
+                Self::WordLevel { vocab, unk_token: wordlevel.unk_token() }
+            }
+            Model::Unigram(unigram) => Self::Unigram {
+                unk_id: unigram.options().unk_id,
+                vocab: ScoresOut(unigram),
+                byte_fallback: unigram.options().byte_fallback,
+            },
+            Model::SentencePiece(_) => Self::SentencePiece,
         }
+    }
+}
+
+/// Tokens and their scores as lists of two, in the order of ids.
+struct ScoresOut<'a>(&'a Unigram);
+
+impl Serialize for ScoresOut<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let entries = self.0.vocab().iter().zip(self.0.scores());
+        serializer.collect_seq(entries.map(|((_, token), score)| (token, score)))
     }
 }
 
@@ -412,8 +260,15 @@ impl Serialize for MergesOut<'_> {
                 || S::Error::custom(format_args!("a merge of id {id}, which is no token"));
             self.vocab.token(id).ok_or_else(missing)
         };
-        let mut out = serializer.serialize_seq(Some(self.merges.len()))?;
-        for &(left, right) in self.merges {
+        // A pair that is listed twice has its last rank, and the reference library forgets the others.
+        let mut later = HashSet::with_capacity(self.merges.len());
+        let pairs = self.merges.iter().rev();
+        let first: Vec<bool> =
+            pairs.map(|&(left, right)| later.insert(Pair::new(left, right))).collect();
+        let mut out = serializer.serialize_seq(Some(later.len()))?;
+        for (&(left, right), _) in
+            self.merges.iter().zip(first.iter().rev()).filter(|(_, kept)| **kept)
+        {
             out.serialize_element(&[token(left)?, token(right)?])?;
         }
         out.end()

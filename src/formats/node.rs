@@ -21,11 +21,6 @@ impl<'a> Node<'a> {
         Self { value, path: path.into() }
     }
 
-    /// Where it stands, such as `pre_tokenizer.pretokenizers[1]`.
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-
     pub(super) fn is_string(&self) -> bool {
         self.value.is_string()
     }
@@ -58,6 +53,12 @@ impl<'a> Node<'a> {
         Ok(value.map(|value| self.child(value, key)))
     }
 
+    /// The field `key`, when it is there, null or not: where the reference library has a default but
+    /// takes no null for it.
+    pub(super) fn present(&self, key: &str) -> Result<Option<Self>> {
+        Ok(self.object()?.get(key).map(|value| self.child(value, key)))
+    }
+
     /// The fields of an object, in the order of their names.
     pub(super) fn fields(&self) -> Result<Vec<(&'a str, Self)>> {
         let object = self.object()?;
@@ -82,6 +83,15 @@ impl<'a> Node<'a> {
 
     pub(super) fn string(&self) -> Result<&'a str> {
         self.value.as_str().ok_or_else(|| self.expected("a string"))
+    }
+
+    /// A string of one character.
+    pub(super) fn character(&self) -> Result<char> {
+        let mut characters = self.string()?.chars();
+        match (characters.next(), characters.next()) {
+            (Some(character), None) => Ok(character),
+            _ => Err(self.expected("one character")),
+        }
     }
 
     pub(super) fn boolean(&self) -> Result<bool> {

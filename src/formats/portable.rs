@@ -1,9 +1,13 @@
 //! Split patterns of rank files, in words that a `tokenizer.json` may carry.
 
 use super::node::shown;
+#[cfg(any(test, feature = "python"))]
+use super::{from_json, json_write, to_json, written};
 use crate::error::{Error, Result};
 use crate::pretokenize::{PreTokenizer, portable_pattern};
 use crate::regex::{Dialect, Pattern};
+#[cfg(any(test, feature = "python"))]
+use crate::tokenizer::Tokenizer;
 use crate::tokenizer::TokenizerBuilder;
 
 /// The pre-tokenizer of a declaration as files carry it.
@@ -35,4 +39,33 @@ fn respell(declared: &PreTokenizer) -> Result<PreTokenizer> {
         }
         other => other.clone(),
     })
+}
+
+/// A tokenizer as one text, and whose patterns are in it: equal texts, equal behaviour. The text is
+/// that of a `tokenizer.json` where there is one; where a pattern of a rank file has no words for the
+/// other engine, it stands there as it is, and only [`from_canonical`] reads it.
+///
+/// # Errors
+/// As [`to_json`], but never for a pattern.
+#[cfg(any(test, feature = "python"))]
+pub(crate) fn canonical(tokenizer: &Tokenizer) -> Result<(String, Dialect)> {
+    match to_json(tokenizer, false) {
+        Err(Error::Unsupported { .. }) => {
+            let declared = tokenizer.declaration();
+            let text = written(|out| {
+                json_write::write(tokenizer, declared.pre_tokenizer.as_ref(), false, out)
+            })?;
+            Ok((text, declared.dialect))
+        }
+        text => Ok((text?, Dialect::TokenizerJson)),
+    }
+}
+
+/// What [`canonical`] gave.
+///
+/// # Errors
+/// As [`from_json`].
+#[cfg(any(test, feature = "python"))]
+pub(crate) fn from_canonical(text: &str, dialect: Dialect) -> Result<TokenizerBuilder> {
+    Ok(TokenizerBuilder { dialect, ..from_json(text.as_bytes())? })
 }

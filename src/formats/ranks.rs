@@ -27,9 +27,21 @@ pub fn from_tiktoken(
         let wanted = "the name of a split pattern or a regular expression: a rank file has none";
         return Err(Error::argument("pattern", "not given", wanted));
     };
-    let regex = rank_file_pattern(pattern)?;
     let ranks = read_tiktoken(&files::read(path)?).map_err(|error| error.in_file(path))?;
-    let model = Bpe::from_ranks(&ranks, special).map_err(|error| error.in_file(path))?;
+    from_ranks(&ranks, pattern, special).map_err(|error| error.in_file(path))
+}
+
+/// The declaration of ranks in memory; the rest as for [`from_tiktoken`].
+///
+/// # Errors
+/// As [`from_tiktoken`], without a file.
+pub(crate) fn from_ranks(
+    ranks: &[(Vec<u8>, TokenId)],
+    pattern: &str,
+    special: &[(String, TokenId)],
+) -> Result<TokenizerBuilder> {
+    let regex = rank_file_pattern(pattern)?;
+    let model = Bpe::from_ranks(ranks, special)?;
     let decoder =
         Decoder::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: false };
     Ok(TokenizerBuilder {

@@ -127,9 +127,7 @@ fn keys_that_are_missing_unknown_or_double_are_named() {
 }
 
 #[test]
-fn versions_other_than_one_are_refused() {
-    let text = "tokenizer.json version 2.0 is not supported yet at version";
-    refused(&with(bpe(), "version", json!("2.0")), text);
+fn versions_that_nobody_knows_are_refused() {
     let text = "tokenizer.json at version: expected \"1.0\", found \"9.9\"";
     refused(&with(bpe(), "version", json!("9.9")), text);
     let text = "tokenizer.json at version: expected a string, found null";
@@ -174,54 +172,193 @@ fn a_missing_field_is_named_with_its_path() {
 }
 
 #[test]
-fn what_is_not_supported_is_refused_by_name() {
-    let part = |slot: &str, component| with(bpe(), slot, component);
-    let cases = [
-        (part("normalizer", json!({"type": "NFC"})), "normalizer type `NFC`", "normalizer"),
-        (
-            part("pre_tokenizer", json!({"type": "Metaspace", "replacement": "_"})),
-            "pre_tokenizer type `Metaspace`",
-            "pre_tokenizer",
-        ),
-        (
-            part(
-                "pre_tokenizer",
-                json!({"type": "Sequence", "pretokenizers": [{"type": "Whitespace"}]}),
-            ),
-            "pre_tokenizer type `Whitespace`",
-            "pre_tokenizer.pretokenizers[0]",
-        ),
-        (part("decoder", json!({"type": "Fuse"})), "decoder type `Fuse`", "decoder"),
-        (part("decoder", json!({"suffix": "</w>"})), "decoder type `BPEDecoder`", "decoder"),
-        (part("model", json!({"type": "Unigram", "vocab": []})), "model type `Unigram`", "model"),
-        (part("model", json!({"unk_id": 0, "vocab": []})), "model type `Unigram`", "model"),
-        (part("model", json!({"vocab": {}, "unk_token": "x"})), "model type `WordLevel`", "model"),
-        (
-            with(bpe(), "pre_tokenizer", json!(null)),
-            "model type `BPE` without a `ByteLevel` pre_tokenizer",
-            "pre_tokenizer",
-        ),
-    ];
-    for (document, what, place) in cases {
-        refused(&document, &format!("{what} is not supported yet at {place}"));
+fn components_are_read_and_written_as_the_reference_does() {
+    let golden: Value = serde_json::from_str(GOLDEN).unwrap();
+    let components = golden["components"].as_array().unwrap();
+    assert!(components.len() > 80);
+    for component in components {
+        let (slot, given) = (component["slot"].as_str().unwrap(), component["given"].to_string());
+        let written = match slot {
+            "normalizer" => normalizer_from_json(&given)
+                .and_then(|normalizer| normalizer_to_json(normalizer.as_ref())),
+            "pre_tokenizer" => pre_tokenizer_from_json(&given)
+                .and_then(|part| pre_tokenizer_to_json(&part.unwrap())),
+            "post_processor" => post_processor_from_json(&given)
+                .and_then(|part| post_processor_to_json(&part.unwrap())),
+            _ => decoder_from_json(&given).and_then(|part| decoder_to_json(&part.unwrap())),
+        };
+        match component["written"].as_str() {
+            Some(wanted) => assert_eq!(written.unwrap(), wanted, "{slot} {given}"),
+            None => assert!(written.is_err(), "{slot} {given} is {written:?}"),
+        }
     }
 }
 
 #[test]
-fn options_of_the_model_in_use_are_refused_by_name() {
-    for (option, active, idle) in [
-        ("dropout", json!(0.1), json!(0.0)),
-        ("unk_token", json!("a"), json!(null)),
-        ("continuing_subword_prefix", json!("##"), json!("")),
-        ("end_of_word_suffix", json!("</w>"), json!("")),
-        ("fuse_unk", json!(true), json!(false)),
-        ("byte_fallback", json!(true), json!(null)),
+fn berts_processor_with_robertas_fields_is_robertas() {
+    // So the reference library reads it, whatever its type says.
+    let given = r#"{"type":"BertProcessing","sep":["a",0],"cls":["b",1],"trim_offsets":true,"add_prefix_space":true}"#;
+    let processor = post_processor_from_json(given).unwrap().unwrap();
+    assert_eq!(processor.name(), "RobertaProcessing");
+}
+
+#[test]
+fn a_charsmap_is_base64() {
+    let read = |charsmap: &str| {
+        let given = json!({"type": "Precompiled", "precompiled_charsmap": charsmap});
+        normalizer_from_json(&given.to_string())
+    };
+    let text = read("!!").unwrap_err().to_string();
+    assert!(text.contains("normalizer.precompiled_charsmap: it is no base64"), "{text}");
+    // Padding belongs to it, as in the reference library.
+    assert!(read("AAA").is_err());
+}
+
+#[test]
+fn pieces_of_no_characters_are_refused() {
+    let given = r#"{"type":"FixedLength","length":0}"#;
+    let text = pre_tokenizer_from_json(given).unwrap_err().to_string();
+    assert!(text.contains("pre_tokenizer.length: pieces of 0 characters"), "{text}");
+}
+
+#[test]
+fn a_decoder_of_too_many_steps_is_refused() {
+    let many = json!({"type": "Sequence", "decoders": vec![json!({"type": "Fuse"}); 257]});
+    let text = decoder_from_json(&many.to_string()).unwrap_err().to_string();
+    assert!(text.starts_with("tokenizer.json at decoder: "), "{text}");
+}
+
+#[test]
+fn bytes_are_merged_where_every_byte_has_a_token() {
+    let mut vocab: serde_json::Map<String, Value> =
+        (0..=255u8).map(|byte| (byte_level::spell(&[byte]), json!(byte))).collect();
+    let read = |pre_tokenizer: Value, changes: &[(&str, Value)]| {
+        let mut document =
+            with(with(bpe(), "model.merges", json!([])), "model.vocab", json!(vocab));
+        document["pre_tokenizer"] = pre_tokenizer;
+        for (path, value) in changes {
+            document = with(document, path, value.clone());
+        }
+        match from_json(document.to_string().as_bytes()).unwrap().model {
+            Model::Bpe(bpe) => bpe.options().alphabet,
+            _ => panic!("another model"),
+        }
+    };
+    let bytes = bpe()["pre_tokenizer"].clone();
+    let sequence = |parts: Value| json!({"type": "Sequence", "pretokenizers": parts});
+    let digits = json!({"type": "Digits", "individual_digits": true});
+    assert_eq!(read(bytes.clone(), &[]), Alphabet::Bytes);
+    assert_eq!(read(sequence(json!([digits, bytes])), &[]), Alphabet::Bytes);
+    assert_eq!(read(bytes.clone(), &[("model.end_of_word_suffix", json!(""))]), Alphabet::Bytes);
+    assert_eq!(read(bytes.clone(), &[("model.end_of_word_suffix", json!("x"))]), Alphabet::Chars);
+    assert_eq!(read(sequence(json!([bytes, digits])), &[]), Alphabet::Chars);
+    assert_eq!(read(json!(null), &[]), Alphabet::Chars);
+    vocab.remove("Ġ");
+    let mut document = with(with(bpe(), "model.merges", json!([])), "model.vocab", json!(vocab));
+    document["pre_tokenizer"] = bytes;
+    let read = from_json(document.to_string().as_bytes()).unwrap();
+    assert!(matches!(read.model, Model::Bpe(bpe) if bpe.options().alphabet == Alphabet::Chars));
+}
+
+#[test]
+fn version_two_is_read_in_the_words_of_version_one() {
+    let two = |mut document: Value| {
+        document["version"] = json!("2.0");
+        document["role_to_token"] = json!(null);
+        from_json(document.to_string().as_bytes())
+    };
+    let with_byte_level = with(bpe(), "model.byte_level", json!(true));
+    let split = json!({
+        "type": "Split", "pattern": {"Regex": "\\p{L}+"}, "behavior": "Isolated", "invert": false
+    });
+    let declared = two(with(with_byte_level.clone(), "pre_tokenizer", split)).unwrap();
+    assert_eq!(declared.pre_tokenizer, Some(PreTokenizer::byte_level_split(r"\p{L}+")));
+    let declared = two(with(with_byte_level.clone(), "pre_tokenizer", json!(null))).unwrap();
+    assert_eq!(declared.pre_tokenizer.unwrap().describe(), "ByteLevel");
+    let text = two(with_byte_level.clone()).unwrap_err().to_string();
+    assert!(text.contains("pre_tokenizer type `ByteLevel` in a tokenizer.json of version 2.0"));
+
+    let metaspace = json!({
+        "type": "MetaspaceNormalizer", "replacement": "▁", "prepend": "first",
+        "drop_whitespace": true
+    });
+    let at_metaspace = json!({
+        "type": "Split", "pattern": {"String": "▁"}, "behavior": "MergedWithNext",
+        "invert": false
+    });
+    let document = with(bpe(), "pre_tokenizer", at_metaspace);
+    let members = json!({"type": "Sequence", "normalizers": [{"type": "NFKC"}, metaspace]});
+    let declared = two(with(document.clone(), "normalizer", members)).unwrap();
+    assert_eq!(declared.normalizer.unwrap().describe(), "NFKC");
+    let joined = declared.pre_tokenizer.unwrap();
+    assert_eq!(joined.describe(), "Sequence[WhitespaceSplit, Metaspace]");
+    let whole = with(metaspace.clone(), "drop_whitespace", json!(false));
+    let declared = two(with(document.clone(), "normalizer", whole.clone())).unwrap();
+    assert_eq!(declared.pre_tokenizer.unwrap().describe(), "Metaspace");
+    assert!(two(with(with(bpe(), "pre_tokenizer", json!(null)), "normalizer", whole)).is_ok());
+    let alone = with(with(bpe(), "pre_tokenizer", json!(null)), "normalizer", metaspace.clone());
+    assert!(matches!(two(alone), Err(Error::Unsupported { .. })));
+    let members = json!({"type": "Sequence", "normalizers": [metaspace, {"type": "NFKC"}]});
+    assert!(matches!(two(with(document, "normalizer", members)), Err(Error::Unsupported { .. })));
+
+    let template = json!({
+        "type": "TemplateProcessing",
+        "single": [{"ids": [0]}, {"seq": "A", "type_id": 2}],
+        "pair": [{"ids": [0, 1], "type_id": 1}, {"seq": "A"}, {"ids": [0]}, {"seq": "B"}]
+    });
+    let plain = with(bpe(), "pre_tokenizer", json!(null));
+    let document = with(plain.clone(), "post_processor", template.clone());
+    let processor = two(document).unwrap().post_processor.unwrap();
+    assert_eq!((processor.added_tokens(false), processor.added_tokens(true)), (1, 3));
+    let text = post_processor_to_json(&processor).unwrap();
+    assert!(text.contains(r#""a b":{"id":"a b","ids":[0,1],"tokens":["a","b"]}"#), "{text}");
+    let document =
+        with(plain.clone(), "post_processor", with(template, "single.0.ids", json!([9])));
+    assert!(two(document).unwrap_err().to_string().contains("no token has id 9"));
+
+    let decoder = json!({"type": "Sequence", "decoders": [{"type": "ByteLevel"}]});
+    assert!(two(with(plain.clone(), "decoder", decoder)).is_ok());
+    let added = |id| {
+        json!([{
+            "id": id, "content": "<x>", "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": false, "special": true
+        }])
+    };
+    assert!(two(with(plain.clone(), "added_tokens", added(4))).is_ok());
+    let text = two(with(plain, "added_tokens", added(7))).unwrap_err().to_string();
+    assert!(text.contains("an added token with id 7 that is neither"), "{text}");
+}
+
+#[test]
+fn lengths_that_cannot_be_obeyed_are_refused() {
+    let truncation = |max_length: u64, stride: u64| json!({"max_length": max_length, "stride": stride, "strategy": "LongestFirst"});
+    let padding = |strategy: Value, multiple: Value| {
+        json!({
+            "strategy": strategy, "direction": "Right", "pad_to_multiple_of": multiple,
+            "pad_id": 0, "pad_type_id": 0, "pad_token": "a"
+        })
+    };
+    let read = |path, value| from_json(with(bpe(), path, value).to_string().as_bytes());
+    assert!(read("truncation", truncation(4, 3)).is_ok());
+    assert!(read("truncation", truncation(0, 0)).is_ok());
+    let text = read("truncation", truncation(4, 4)).unwrap_err().to_string();
+    assert!(text.starts_with("tokenizer.json at truncation: stride is 4"), "{text}");
+    let longest = || json!("BatchLongest");
+    assert!(read("padding", padding(longest(), json!(0))).is_ok());
+    for bad in [
+        padding(json!({"Fixed": 1_000_000_000_000_u64}), json!(null)),
+        padding(longest(), json!(1_u64 << 62)),
+        padding(json!({"Fixed": 5}), json!(u64::MAX)),
     ] {
-        let path = format!("model.{option}");
-        let text = format!("model option `{option}` is not supported yet at {path}");
-        refused(&with(bpe(), &path, active), &text);
-        assert!(from_json(with(bpe(), &path, idle).to_string().as_bytes()).is_ok(), "{option}");
+        let text = read("padding", bad).unwrap_err().to_string();
+        assert!(text.starts_with("tokenizer.json at padding: padding length is "), "{text}");
     }
+    // Two special tokens leave room for two more.
+    let processor = json!({"type": "BertProcessing", "sep": ["a", 0], "cls": ["b", 1]});
+    let document = with(bpe(), "post_processor", processor);
+    let document = with(document, "truncation", truncation(4, 2));
+    let text = refusal(&document.to_string());
+    assert!(text.contains("less than 2, the tokens that a window holds beside 2"), "{text}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Byte-pair encoding over bytes (Sennrich et al. 2016; byte-level as in GPT-2).
+//! Byte-pair encoding (Sennrich et al. 2016) over bytes, as in GPT-2, or over characters.
 //!
-//! A model is a vocabulary and an ordered list of merges. A piece of text starts as its bytes; the
+//! A model is a vocabulary and an ordered list of merges. A piece of text starts as its symbols; the
 //! merge of least rank that applies is applied, leftmost first, until none does. Every merge result
 //! is a token of the vocabulary, and the result of a piece depends on the piece alone: that is why
 //! results can be kept in tables, and why [`Bpe`] computes those of all its own tokens when built.
@@ -10,16 +10,23 @@
 //! that is left when the token is encoded alone, so the list of merges follows from the tokens,
 //! taken by length.
 
+mod cuts;
+mod dropout;
+mod encode;
 pub(crate) mod merge;
 mod pairs;
 #[cfg(any(test, feature = "reference"))]
 pub mod reference;
+mod scores;
+mod symbols;
 
-use hashbrown::HashMap;
+pub(crate) use self::dropout::Dropout;
 
+use self::cuts::Cuts;
 use self::merge::MergeScratch;
 use self::pairs::{Merge, PairTable};
-use super::pieces::{Ids, Key, MAX_KEY, PieceTable};
+use self::symbols::Symbols;
+use super::pieces::PieceTable;
 use super::vocab::Vocab;
 use crate::error::{Error, Result};
 use crate::ids::{MAX_ID, Pair, TokenId};
@@ -56,55 +63,116 @@ pub struct BpeOptions {
     pub ignore_merges: bool,
 }
 
-/// A byte-level BPE model.
+impl BpeOptions {
+    fn has_affixes(&self) -> bool {
+        let affixes = [&self.continuing_subword_prefix, &self.end_of_word_suffix];
+        affixes.into_iter().flatten().any(|affix| !affix.is_empty())
+    }
+
+    /// Whether a model of pieces in the byte alphabet may take the bytes themselves
+    /// ([`Alphabet::Bytes`]): when each byte has a token, and place in the piece does not matter.
+    /// Otherwise the pieces are to be spelled, and are pieces of characters.
+    pub fn takes_bytes(&self, vocab: &Vocab) -> bool {
+        !self.has_affixes() && !symbols::byte_ids(vocab).contains(&NO_BYTE)
+    }
+}
+
+/// A BPE model. Immutable.
 #[derive(Clone, Debug)]
 pub struct Bpe {
     vocab: Vocab,
     merges: Vec<(TokenId, TokenId)>,
     options: BpeOptions,
-    /// The bytes of all tokens, one after the other; entries of `starts` mark where an id begins.
+    /// The bytes of all tokens, one after the other; entries of `starts` mark where an id begins. Only
+    /// where tokens are spelled in the byte alphabet.
     bytes: Vec<u8>,
     starts: Vec<u32>,
+    /// The length of the longest of them.
+    longest: usize,
     byte_ids: [TokenId; 256],
+    /// How pieces of characters start; none where they are bytes.
+    symbols: Option<Symbols>,
     pairs: PairTable,
     /// The merge results of the model's own tokens: not their own ids, for there are tokens that
     /// merging never reaches.
     table: PieceTable,
-    /// Token bytes to ids, only where whole pieces are looked up.
-    whole: HashMap<Box<[u8]>, TokenId>,
+    /// Where pieces may be cut, if they may be.
+    cuts: Option<Cuts>,
+    /// Ids that are never produced from text, ascending.
+    special: Vec<TokenId>,
+    /// Some merge adds a token without a text of its own. Then the reference library's queue takes
+    /// other turns than "the least rank, leftmost", and so do we.
+    to_the_letter: bool,
+    /// Merging is all there is to it: no chance, no queue, nothing resolved afterwards.
+    simple: bool,
 }
 
 /// A byte that no token stands for.
 const NO_BYTE: TokenId = TokenId::MAX;
 
+const FORMAT: &str = "tokenizer.json";
+
 impl Bpe {
-    /// A model out of tokens spelled in the byte alphabet, and merges, the first with rank 0.
+    /// A model out of tokens and merges, the first with rank 0.
     ///
     /// A pair that is listed twice keeps its last rank, as in the reference library. Tokens that
-    /// spell no bytes are kept (special tokens often stand in the vocabulary) but never produced.
+    /// nothing merges to are kept (special tokens often stand in the vocabulary) but never produced.
+    /// An `unk_token` that the vocabulary lacks is an error when it is needed, as there.
     ///
     /// # Errors
-    /// [`Error::Format`] names the merge that speaks of a token which the vocabulary lacks.
+    /// [`Error::Format`] names the merge that speaks of a token which the vocabulary lacks, or whose
+    /// right part is shorter than the prefix; or says that dropout is not from 0 to 1.
+    /// [`Error::Unsupported`] for affixes around bytes: see [`BpeOptions::takes_bytes`].
     pub fn new(vocab: Vocab, merges: &[(String, String)], options: BpeOptions) -> Result<Self> {
-        let mut model = Self::without_merges(vocab, options)?;
+        Self::of(vocab, merges, options)
+    }
+
+    /// The same, of merges that may be borrowed.
+    pub(crate) fn of<S: AsRef<str>>(
+        vocab: Vocab,
+        merges: &[(S, S)],
+        options: BpeOptions,
+    ) -> Result<Self> {
+        let mut model = Self::without_merges(vocab, options, false)?;
+        let prefix = model.options.continuing_subword_prefix.as_deref().map_or(0, str::len);
         let mut joined = String::new();
         model.pairs = PairTable::with_room(merges.len());
         model.merges.reserve_exact(merges.len());
+        let mut repeats = false;
+        let mut made_up = false;
         for (rank, (left, right)) in (0u32..).zip(merges) {
+            let (left, right) = (left.as_ref(), right.as_ref());
+            let fail = |problem| Error::format(FORMAT, format!("model.merges[{rank}]"), problem);
             let id = |token: &str| {
-                model.vocab.id(token).ok_or_else(|| {
-                    let problem = format!("the vocabulary has no token `{token}`");
-                    Error::format("tokenizer.json", format!("model.merges[{rank}]"), problem)
-                })
+                let missing = || fail(format!("the vocabulary has no token `{token}`"));
+                model.vocab.id(token).ok_or_else(missing)
+            };
+            let (left_id, right_id) = (id(left)?, id(right)?);
+            let Some(rest) = right.get(prefix..) else {
+                return Err(fail(format!("`{right}` is shorter than the prefix of its model")));
             };
             joined.clear();
             joined.push_str(left);
-            joined.push_str(right);
-            let (left, right, whole) = (id(left)?, id(right)?, id(&joined)?);
-            model.merges.push((left, right));
-            model.pairs.insert(Pair::new(left, right), Merge { rank, id: whole });
+            joined.push_str(rest);
+            let whole = id(&joined)?;
+            model.merges.push((left_id, right_id));
+            model.to_the_letter |= rest.is_empty();
+            made_up |= model
+                .symbols
+                .as_ref()
+                .is_some_and(|symbols| symbols.is_made_up(left_id) || symbols.is_made_up(right_id));
+            let merge = Merge { rank, id: whole };
+            repeats |= model.pairs.insert(Pair::new(left_id, right_id), merge).is_some();
         }
-        model.fill_table(&[]);
+        if repeats {
+            let mut ranks = 0..;
+            model.merges.retain(|&(left, right)| {
+                let last = model.pairs.get(Pair::new(left, right)).map(|merge| merge.rank);
+                last == ranks.next()
+            });
+        }
+        model.find_cuts(!made_up);
+        model.fill_table(None);
         Ok(model)
     }
 
@@ -117,9 +185,9 @@ impl Bpe {
         let spelled = ranks.iter().map(|(bytes, rank)| (byte_level::spell(bytes), *rank));
         let entries = spelled.chain(special.iter().cloned()).collect();
         let options = BpeOptions { ignore_merges: true, ..BpeOptions::default() };
-        let mut model = Self::without_merges(Vocab::new(entries)?, options)?;
-        let mut special: Vec<TokenId> = special.iter().map(|&(_, id)| id).collect();
-        special.sort_unstable();
+        let mut model = Self::without_merges(Vocab::new(entries)?, options, false)?;
+        model.special = special.iter().map(|&(_, id)| id).collect();
+        model.special.sort_unstable();
         if let Some(byte) = (0..=255).find(|&byte| model.byte_id(byte).is_none()) {
             let problem = format!("no token for the single byte 0x{byte:02X}");
             return Err(Error::format("rank file", "", problem));
@@ -130,50 +198,103 @@ impl Bpe {
         model.pairs = PairTable::with_room(order.len());
         let mut scratch = MergeScratch::default();
         let mut found = Vec::with_capacity(order.len());
+        let mut unreached = Vec::new();
         for (bytes, rank) in order {
-            model.merge(bytes, &mut scratch);
+            model.start_bytes(bytes, &mut scratch);
+            scratch.run::<false>(&model.pairs);
             if let [left, right] = scratch.symbols[..] {
                 model.pairs.insert(Pair::new(left, right), Merge { rank: *rank, id: *rank });
                 found.push((*rank, left, right));
+            } else {
+                unreached.push(*rank);
             }
         }
+        unreached.sort_unstable();
         found.sort_unstable();
         model.merges = found.into_iter().map(|(_, left, right)| (left, right)).collect();
-        model.fill_table(&special);
+        model.find_cuts(true);
+        model.fill_table(Some(&unreached));
         Ok(model)
     }
 
-    fn without_merges(vocab: Vocab, options: BpeOptions) -> Result<Self> {
+    fn without_merges(vocab: Vocab, options: BpeOptions, late: bool) -> Result<Self> {
+        if let Some(share) = options.dropout
+            && !(0.0..=1.0).contains(&share)
+        {
+            let problem = format!("expected a number from 0 to 1, found {share}");
+            return Err(Error::format(FORMAT, "model.dropout", problem));
+        }
+        let bytes = options.alphabet == Alphabet::Bytes;
+        if bytes && options.has_affixes() {
+            return Err(Error::unsupported("a prefix or a suffix of tokens of bytes", "model"));
+        }
         let mut model = Self {
             merges: Vec::new(),
             bytes: Vec::new(),
-            starts: Vec::with_capacity(vocab.id_limit() + 1),
+            starts: Vec::new(),
+            longest: 0,
             byte_ids: [NO_BYTE; 256],
+            symbols: (!bytes).then(|| Symbols::new(&vocab, &options, late)),
             pairs: PairTable::with_room(0),
             table: PieceTable::build(0, std::iter::empty()),
-            whole: HashMap::new(),
+            cuts: None,
+            special: Vec::new(),
+            to_the_letter: false,
+            simple: false,
             vocab,
             options,
         };
-        for (id, token) in model.vocab.iter() {
-            model.starts.resize(id as usize + 1, Self::position(model.bytes.len())?);
-            let start = model.bytes.len();
+        if bytes {
+            model.byte_ids = symbols::byte_ids(&model.vocab);
+            model.spell_tokens()?;
+        }
+        Ok(model)
+    }
+
+    /// Lays out the bytes of all tokens.
+    fn spell_tokens(&mut self) -> Result<()> {
+        let Self { vocab, bytes, starts, longest, .. } = self;
+        starts.reserve_exact(vocab.id_limit() + 1);
+        for (id, token) in vocab.iter() {
+            starts.resize(id as usize + 1, Self::position(bytes.len())?);
+            let start = bytes.len();
             for c in token.chars() {
                 if let Some(byte) = byte_level::char_to_byte(c) {
-                    model.bytes.push(byte);
+                    bytes.push(byte);
                 } else {
                     // A token outside the byte alphabet stands for its own text.
-                    model.bytes.truncate(start);
-                    model.bytes.extend_from_slice(token.as_bytes());
+                    bytes.truncate(start);
+                    bytes.extend_from_slice(token.as_bytes());
                     break;
                 }
             }
-            if let (Some(byte), true) = (single_byte(token), model.bytes.len() == start + 1) {
-                model.byte_ids[byte as usize] = id;
+            *longest = (*longest).max(bytes.len() - start);
+        }
+        starts.push(Self::position(bytes.len())?);
+        Ok(())
+    }
+
+    /// Finds out where pieces may be cut, once all merges are there. Where they would reach across
+    /// what is not in the text, or the place of a character in its piece matters, nowhere.
+    fn find_cuts(&mut self, may_cut: bool) {
+        let late = self.symbols.as_ref().is_some_and(Symbols::are_late);
+        self.simple = !self.to_the_letter && !late;
+        let whole = match &self.symbols {
+            Some(symbols) => symbols.have_affixes(),
+            None => self.byte_ids.contains(&NO_BYTE),
+        };
+        if !may_cut || self.to_the_letter || whole {
+            return;
+        }
+        let mut cuts = Cuts::new(self.vocab.len(), self.symbols.as_ref());
+        for (id, token) in self.vocab.iter() {
+            if let Some(bytes) = self.token_bytes(id)
+                && (self.symbols.is_some() || is_spelled(token))
+            {
+                cuts.add(bytes);
             }
         }
-        model.starts.push(Self::position(model.bytes.len())?);
-        Ok(model)
+        self.cuts = Some(cuts);
     }
 
     fn position(bytes: usize) -> Result<u32> {
@@ -186,60 +307,14 @@ impl Bpe {
         })
     }
 
-    /// Encodes every token alone and keeps the results; `special` ids, ascending, are left out.
-    fn fill_table(&mut self, special: &[TokenId]) {
-        let mut scratch = MergeScratch::default();
-        let produced = |id: TokenId| special.binary_search(&id).is_err();
-        if self.options.ignore_merges {
-            let produced = self.vocab.iter().filter(|&(id, _)| produced(id));
-            let spelled = produced.filter_map(|(id, token)| {
-                Some((byte_level::unspell(token)?.into_boxed_slice(), id))
-            });
-            self.whole = spelled.collect();
-        }
-        let mut entries = Vec::with_capacity(self.vocab.len());
-        for (id, token) in self.vocab.iter() {
-            let Some(bytes) = self.token_bytes(id) else { continue };
-            if bytes.len() > MAX_KEY || byte_level::unspell(token).is_none() || !produced(id) {
-                continue;
-            }
-            let Some(key) = Key::new(bytes, 0, bytes.len()) else { continue };
-            if self.options.ignore_merges {
-                entries.extend(Ids::new(&[id]).map(|ids| (key, ids)));
-            } else {
-                self.merge(bytes, &mut scratch);
-                entries.extend(Ids::new(&scratch.symbols).map(|ids| (key, ids)));
-            }
-        }
-        self.table = PieceTable::build(entries.len(), entries.into_iter());
-    }
-
-    /// Leaves the ids of `piece` in `scratch.symbols`.
-    pub(crate) fn encode_piece(&self, piece: &[u8], scratch: &mut MergeScratch) {
-        if let Some(id) = self.whole_piece(piece) {
-            scratch.symbols.clear();
-            scratch.symbols.push(id);
-            return;
-        }
-        self.merge(piece, scratch);
-    }
-
-    fn merge(&self, piece: &[u8], scratch: &mut MergeScratch) {
-        scratch.symbols.clear();
-        // A byte without a token is dropped, as in the reference library.
-        let symbols = piece.iter().map(|&byte| self.byte_ids[byte as usize]);
-        scratch.symbols.extend(symbols.filter(|&id| id != NO_BYTE));
-        scratch.run(&self.pairs);
-    }
-
-    /// The token that is the whole piece, where that goes before merging.
-    fn whole_piece(&self, piece: &[u8]) -> Option<TokenId> {
-        self.options.ignore_merges.then(|| self.whole.get(piece).copied()).flatten()
-    }
-
     /// The token of a single byte.
     fn byte_id(&self, byte: u8) -> Option<TokenId> {
         Some(self.byte_ids[byte as usize]).filter(|&id| id != NO_BYTE)
+    }
+
+    /// Whether pieces may be cut.
+    pub(crate) fn may_cut(&self) -> bool {
+        self.cuts.is_some()
     }
 
     /// The results of the model's own tokens.
@@ -266,6 +341,9 @@ impl Bpe {
     /// The bytes that a token stands for; none for an id without a token.
     #[inline]
     pub fn token_bytes(&self, id: TokenId) -> Option<&[u8]> {
+        if self.symbols.is_some() {
+            return self.vocab.token(id).map(str::as_bytes);
+        }
         let (start, end) = (self.starts.get(id as usize)?, self.starts.get(id as usize + 1)?);
         // An id in a hole has the range of nothing, and so has an empty token: the vocabulary knows.
         let bytes = &self.bytes[*start as usize..*end as usize];
@@ -274,14 +352,15 @@ impl Bpe {
 
     /// The memory of the tables that encoding uses.
     pub(crate) fn table_bytes(&self) -> usize {
-        self.pairs.bytes() + self.table.bytes()
+        let symbols = self.symbols.as_ref().map_or(0, Symbols::memory);
+        let cuts = self.cuts.as_ref().map_or(0, Cuts::memory);
+        self.pairs.bytes() + self.table.bytes() + symbols + cuts
     }
 }
 
-fn single_byte(token: &str) -> Option<u8> {
-    let mut chars = token.chars();
-    let byte = byte_level::char_to_byte(chars.next()?)?;
-    chars.next().is_none().then_some(byte)
+/// Whether a token is written in the byte alphabet.
+fn is_spelled(token: &str) -> bool {
+    token.chars().all(|c| byte_level::char_to_byte(c).is_some())
 }
 
 const _: () = assert!(MAX_ID < NO_BYTE);

@@ -194,6 +194,23 @@ impl PieceTable {
         table
     }
 
+    /// A table of texts, each with the ids that `encode` gives it, where it does.
+    pub(crate) fn of_texts<'a>(
+        texts: impl Iterator<Item = &'a str>,
+        mut encode: impl FnMut(&'a str, &mut Vec<u32>) -> bool,
+    ) -> Self {
+        let mut ids = Vec::new();
+        let entries: Vec<(Key, Ids)> = texts
+            .filter_map(|text| {
+                let key = Key::new(text.as_bytes(), 0, text.len())?;
+                ids.clear();
+                let ids = encode(text, &mut ids).then(|| Ids::new(&ids)).flatten()?;
+                Some((key, ids))
+            })
+            .collect();
+        Self::build(entries.len(), entries.into_iter())
+    }
+
     /// The ids of a piece that lies in its first set, where most do.
     #[inline]
     pub(crate) fn get_first(&self, key: Key, hash: u64) -> Option<Ids> {

@@ -14,6 +14,7 @@ use std::fmt::Write;
 
 pub(crate) use self::bpe::BpeScratch;
 pub(crate) use self::unigram::UnigramScratch;
+use super::pieces::PieceTable;
 use super::vocab::Vocab;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
@@ -116,6 +117,8 @@ pub struct SentencePiece {
     unknown_score: f32,
     /// Whether a piece is taken apart again, which makes a result depend on the whole text.
     has_unused: bool,
+    /// Empty: texts are whole pieces here, and none is known before it comes.
+    table: PieceTable,
 }
 
 /// Buffers of a call.
@@ -173,6 +176,7 @@ impl SentencePiece {
         let has_unused = kinds.contains(&PieceKind::Unused);
         Ok(Self {
             vocab, scores, kinds, options, unk_id, bytes, trie, symbols, unknown_score, has_unused,
+            table: PieceTable::build(0, std::iter::empty()),
         })
     }
 
@@ -199,6 +203,10 @@ impl SentencePiece {
     /// The id of what has no piece.
     pub fn unk_id(&self) -> TokenId {
         self.unk_id
+    }
+
+    pub(crate) fn table(&self) -> &PieceTable {
+        &self.table
     }
 
     /// The memory of the tables that encoding uses.

@@ -45,12 +45,31 @@ impl Vocab {
     /// # Errors
     /// [`Error::Format`] when a token or an id occurs twice, when an id is too large, or when the
     /// tokens together are longer than 4 GiB.
-    pub fn new(mut entries: Vec<(String, TokenId)>) -> Result<Self> {
+    pub fn new(entries: Vec<(String, TokenId)>) -> Result<Self> {
+        Self::of(entries)
+    }
+
+    /// The same, but a token may occur twice: its id is the last one, and each id has its token.
+    ///
+    /// # Errors
+    /// As [`Vocab::new`], without the first.
+    pub fn with_repeats(entries: Vec<(String, TokenId)>) -> Result<Self> {
+        Self::build(entries, true)
+    }
+
+    /// As [`Vocab::new`], of tokens that may be borrowed: files hold a hundred thousand of them.
+    pub(crate) fn of<S: AsRef<str>>(entries: Vec<(S, TokenId)>) -> Result<Self> {
+        Self::build(entries, false)
+    }
+
+    fn build<S: AsRef<str>>(mut entries: Vec<(S, TokenId)>, repeats: bool) -> Result<Self> {
         if !entries.windows(2).all(|pair| pair[0].1 < pair[1].1) {
-            entries.sort_unstable_by(|(a, left), (b, right)| (left, a).cmp(&(right, b)));
+            entries.sort_unstable_by(|(a, left), (b, right)| {
+                (left, a.as_ref()).cmp(&(right, b.as_ref()))
+            });
         }
         let id_limit = Self::check_ids(&entries)?;
-        let bytes: usize = entries.iter().map(|(token, _)| token.len()).sum();
+        let bytes: usize = entries.iter().map(|(token, _)| token.as_ref().len()).sum();
         if u32::try_from(bytes).is_err() {
             let problem = format!("{bytes} bytes of tokens, and 4294967295 is the limit");
             return Err(Error::format(FORMAT, "", problem));
@@ -67,19 +86,19 @@ impl Vocab {
             vocab.missing = vec![u64::MAX; id_limit.div_ceil(64)];
         }
         for (token, id) in entries {
-            vocab.push(&token, id)?;
+            vocab.push(token.as_ref(), id, repeats)?;
         }
         Ok(vocab)
     }
 
     /// Checks the ids of sorted entries and returns the largest plus one.
-    fn check_ids(entries: &[(String, TokenId)]) -> Result<usize> {
+    fn check_ids<S: AsRef<str>>(entries: &[(S, TokenId)]) -> Result<usize> {
         let bound = 4 * entries.len() + SPARE_IDS;
         if let Some((token, id)) = entries.last()
             && (*id > MAX_ID || *id as usize >= bound)
         {
             let limit = bound.min(MAX_ID as usize + 1);
-            let count = entries.len();
+            let (count, token) = (entries.len(), token.as_ref());
             let problem = format!(
                 "token {token:?} has id {id}, but a vocabulary of {count} entries must keep below {limit}"
             );
@@ -88,6 +107,7 @@ impl Vocab {
         if let Some([(first, id), (second, _)]) =
             entries.windows(2).find(|pair| pair[0].1 == pair[1].1)
         {
+            let (first, second) = (first.as_ref(), second.as_ref());
             let problem = format!("two tokens have it: {first:?} and {second:?}");
             return Err(Error::format(FORMAT, format!("id {id}"), problem));
         }
@@ -95,7 +115,7 @@ impl Vocab {
     }
 
     /// Appends the entry with the next larger id.
-    fn push(&mut self, token: &str, id: TokenId) -> Result<()> {
+    fn push(&mut self, token: &str, id: TokenId, repeats: bool) -> Result<()> {
         let end = self.ends.last().copied().unwrap_or(0);
         self.ends.resize(id as usize, end);
         self.text.push_str(token);
@@ -108,13 +128,16 @@ impl Vocab {
         let same = |&other: &TokenId| slice(text, ends, other) == token;
         let rehash = |&other: &TokenId| hasher.hash_one(slice(text, ends, other));
         match self.index.entry(hasher.hash_one(token), same, rehash) {
-            Entry::Vacant(slot) => slot.insert(id),
+            Entry::Vacant(slot) => {
+                slot.insert(id);
+            }
+            Entry::Occupied(mut slot) if repeats => *slot.get_mut() = id,
             Entry::Occupied(slot) => {
                 let other = slot.get();
                 let problem = format!("token {token:?} occurs twice, with ids {other} and {id}");
                 return Err(Error::format(FORMAT, format!("id {id}"), problem));
             }
-        };
+        }
         Ok(())
     }
 
@@ -138,6 +161,15 @@ impl Vocab {
     pub fn id(&self, token: &str) -> Option<TokenId> {
         let hash = self.hasher.hash_one(token);
         self.index.find(hash, |&id| slice(&self.text, &self.ends, id) == token).copied()
+    }
+
+    /// The tokens that stand for single bytes where characters have none: `<0x00>` to `<0xFF>`.
+    pub(crate) fn byte_tokens(&self) -> [Option<TokenId>; 256] {
+        let mut number = 0..;
+        [(); 256].map(|()| {
+            let byte: u32 = number.next().unwrap_or_default();
+            self.id(&format!("<0x{byte:02X}>"))
+        })
     }
 
     /// The token of `id`.
@@ -219,6 +251,14 @@ mod tests {
         let (left, right) = (vocab(&[("a", 0), ("b", 1)]), vocab(&[("b", 1), ("a", 0)]));
         assert_eq!(left.unwrap(), right.unwrap());
         assert_ne!(vocab(&[("", 0)]).unwrap(), vocab(&[("", 1)]).unwrap());
+    }
+
+    #[test]
+    fn a_repeated_token_has_its_last_id_and_both_ids_have_it() {
+        let entries = [("a", 0), ("b", 1), ("a", 2)].map(|(token, id)| (token.to_owned(), id));
+        let vocab = Vocab::with_repeats(entries.to_vec()).unwrap();
+        assert_eq!((vocab.id("a"), vocab.len()), (Some(2), 3));
+        assert_eq!((vocab.token(0), vocab.token(2)), (Some("a"), Some("a")));
     }
 
     #[test]

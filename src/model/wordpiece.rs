@@ -7,16 +7,17 @@
 //! the sake of the rest, and a word whose rest has no entry becomes the unknown token as a whole. So
 //! no token may be given out before the word's end is reached; the first few wait on the stack.
 
-mod trie;
-
 #[cfg(any(test, feature = "reference"))]
 pub mod reference;
+
+use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 
+use super::pieces::PieceTable;
+use super::trie::{self, Trie};
 use super::vocab::Vocab;
-use trie::Trie;
 
 /// Tokens of one word that wait on the stack; a word of more is walked twice.
 const WAITING: usize = 16;
@@ -52,6 +53,8 @@ pub struct WordPiece {
     starts: Trie,
     /// Entries with the prefix, without it, for the rest of a word.
     continuations: Trie,
+    /// The results of tokens that start a word, once they are asked for.
+    table: OnceLock<PieceTable>,
 }
 
 impl WordPiece {
@@ -84,7 +87,7 @@ impl WordPiece {
         };
         let starts = Trie::new(starts).ok_or_else(too_large)?;
         let continuations = Trie::new(continuations).ok_or_else(too_large)?;
-        Ok(Self { vocab, options, unk, starts, continuations })
+        Ok(Self { vocab, options, unk, starts, continuations, table: OnceLock::new() })
     }
 
     /// Calls `token` with each token of `word` and the bytes `start..end` of the word that it covers.
@@ -137,6 +140,25 @@ impl WordPiece {
     fn is_too_long(&self, word: &str) -> bool {
         let limit = self.options.max_input_chars_per_word;
         word.len() > limit && word.chars().nth(limit).is_some()
+    }
+
+    /// The results of the model's own tokens that start a word.
+    pub(crate) fn table(&self) -> &PieceTable {
+        super::once(&self.table, || {
+            let prefix = self.options.continuing_subword_prefix.as_str();
+            let starts = |token: &&str| prefix.is_empty() || !token.starts_with(prefix);
+            let tokens = self.vocab.iter().map(|(_, token)| token).filter(starts);
+            PieceTable::of_texts(tokens, |token, ids| {
+                self.encode_word(token, |id, _, _| ids.push(id));
+                true
+            })
+        })
+    }
+
+    /// The memory of the tables that encoding uses.
+    pub(crate) fn table_bytes(&self) -> usize {
+        let table = self.table.get().map_or(0, PieceTable::bytes);
+        self.starts.bytes() + self.continuations.bytes() + table
     }
 
     /// The vocabulary.

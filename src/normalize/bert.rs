@@ -212,10 +212,5 @@ impl<S: Sink> Walk<'_, S> {
 #[inline]
 fn plain(bytes: &[u8], printable: bool) -> usize {
     let (low, high) = if printable { (b' ', b'~') } else { (0, 0x7F) };
-    let good = |byte: u8| byte.wrapping_sub(low) <= high - low;
-    // Whole blocks without a branch on single bytes, so that the compiler uses vectors.
-    let blocks = bytes.chunks_exact(16);
-    let clean = blocks.take_while(|block| block.iter().fold(true, |all, &byte| all & good(byte)));
-    let start = clean.count() * 16;
-    start + bytes[start..].iter().take_while(|&&byte| good(byte)).count()
+    super::run_length(bytes, |byte| byte.wrapping_sub(low) <= high - low)
 }

@@ -22,6 +22,9 @@ const MAX_RULES: usize = 32;
 /// The same for symbols of the user's.
 const MAX_SYMBOLS: usize = 64;
 
+/// The longest text that takes the place of a key; no Unicode form is a hundredth of it.
+const MAX_RULE: usize = 4096;
+
 /// How white space is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "the switches that models carry")]
@@ -96,16 +99,23 @@ impl SentencePieceNormalizer {
     }
 
     /// Appends the normalised text to `out`.
-    pub(super) fn normalize_into(&self, text: &str, out: &mut String) {
-        self.write(text, out);
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the map makes the text longer than any true one does.
+    pub(super) fn normalize_into(&self, text: &str, out: &mut String) -> Result<()> {
+        self.write(text, out)
     }
 
     /// Appends the normalised text with its places to `out`.
-    pub(super) fn normalize_aligned(&self, text: &str, out: &mut Aligned) {
-        self.write(text, out);
+    ///
+    /// # Errors
+    /// As [`SentencePieceNormalizer::normalize_into`].
+    pub(super) fn normalize_aligned(&self, text: &str, out: &mut Aligned) -> Result<()> {
+        self.write(text, out)
     }
 
-    fn write(&self, text: &str, out: &mut impl Output) {
+    fn write(&self, text: &str, out: &mut impl Output) -> Result<()> {
+        let limit = out.mark().saturating_add(super::changes::limit(text.len()));
         let spaces = self.inner.spaces;
         let space = if spaces.escape { SPACE } else { ' ' };
         let mut rest = text;
@@ -115,7 +125,7 @@ impl SentencePieceNormalizer {
             }
         }
         if rest.is_empty() {
-            return;
+            return Ok(());
         }
         let at = |rest: &str| text.len() - rest.len();
         // Where what is not white space ends, in the output: what follows may be cut off again.
@@ -149,6 +159,9 @@ impl SentencePieceNormalizer {
                 after_space = spaces.remove_extra && piece.ends_with(' ');
             }
             rest = &rest[length..];
+            if out.mark() > limit {
+                return Err(super::changes::too_long(limit));
+            }
         }
         if spaces.remove_extra {
             out.cut(kept);
@@ -156,6 +169,7 @@ impl SentencePieceNormalizer {
         if spaces.add_dummy_prefix && spaces.as_suffix {
             out.push(space, Span::new(text.len(), text.len()));
         }
+        Ok(())
     }
 }
 
@@ -264,6 +278,10 @@ impl CharsMap {
         })?;
         if !texts.ends_with('\0') {
             return Err(fail("the last text has no end".to_owned()));
+        }
+        if let Some(long) = texts.split('\0').find(|text| text.len() > MAX_RULE) {
+            let problem = format!("a text of {} bytes, and {MAX_RULE} is the limit", long.len());
+            return Err(fail(problem));
         }
         let (chunks, _) = trie.as_chunks::<4>();
         let units = chunks.iter().map(|&unit| u32::from_le_bytes(unit)).collect();

@@ -241,24 +241,6 @@ pub(crate) fn windows(
     }
 }
 
-/// The overflowing results of two texts that have `a` and `b` windows, as pairs of window numbers,
-/// in the reference library's order: every overflowing window of the text that stands first with
-/// all of the other, then its kept part with the overflowing windows of the other. For one text
-/// `b` is 1. See [`Layout::overflowing`](super::Layout::overflowing).
-///
-/// # Errors
-/// [`Error::Argument`] above [`MAX_OVERFLOWING`] results.
-pub(super) fn overflowing(a: usize, b: usize) -> Result<impl Iterator<Item = [usize; 2]>> {
-    let count = a.checked_mul(b).filter(|&count| count <= MAX_OVERFLOWING);
-    if count.is_none() {
-        let given = format!("so small that {a} x {b} windows overflow");
-        let wanted = format!("large enough for at most {MAX_OVERFLOWING} of them");
-        return Err(Error::argument("max_length", given, wanted));
-    }
-    let cut = (1..a).flat_map(move |first| (0..b).map(move |second| [first, second]));
-    Ok(cut.chain((1..b).map(|second| [0, second])))
-}
-
 /// The length of the rows of a batch whose longest row has `longest` tokens; rows that are longer
 /// already (possible with [`PaddingStrategy::Fixed`]) stay as they are.
 ///

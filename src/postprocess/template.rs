@@ -3,7 +3,6 @@
 // Names are resolved when a template is made, so that laying out a row cannot fail. The reference
 // library resolves them at every call, and panics there.
 
-use super::{Layout, LayoutPiece, sequence};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 
@@ -40,10 +39,20 @@ pub enum TemplatePiece {
 pub struct TemplateSpecial {
     /// The name that pieces use.
     pub name: String,
+    /// The name that files repeat beside the ids; nothing depends on it.
+    pub id: String,
     /// The ids that stand there.
     pub ids: Vec<TokenId>,
     /// Their strings, one for each id.
     pub tokens: Vec<String>,
+}
+
+impl TemplateSpecial {
+    /// One token that is called by its string.
+    pub fn one(token: impl Into<String>, id: TokenId) -> Self {
+        let name = token.into();
+        Self { id: name.clone(), tokens: vec![name.clone()], name, ids: vec![id] }
+    }
 }
 
 impl TemplateProcessing {
@@ -51,8 +60,7 @@ impl TemplateProcessing {
     ///
     /// # Errors
     /// [`Error::Argument`] when a piece names a special token that is not given, a name is given
-    /// twice, ids and tokens differ in number, or a single template holds the second text;
-    /// [`Error::Unsupported`] when a template holds a text twice.
+    /// twice, ids and tokens differ in number, or a single template holds the second text.
     pub fn new(
         single: Vec<TemplatePiece>,
         pair: Vec<TemplatePiece>,
@@ -85,10 +93,8 @@ impl TemplateProcessing {
             vec![piece(&cls, 0), TemplatePiece::Sequence { index: 0, type_id: 0 }, piece(&sep, 0)];
         let mut pair = single.clone();
         pair.extend([TemplatePiece::Sequence { index: 1, type_id: 1 }, piece(&sep, 1)]);
-        let mut special_tokens: Vec<_> = [cls, sep]
-            .into_iter()
-            .map(|(name, id)| TemplateSpecial { tokens: vec![name.clone()], name, ids: vec![id] })
-            .collect();
+        let mut special_tokens: Vec<_> =
+            [cls, sep].into_iter().map(|(name, id)| TemplateSpecial::one(name, id)).collect();
         special_tokens.sort_by(|a, b| a.name.cmp(&b.name));
         special_tokens.dedup_by(|a, b| a.name == b.name);
         Self { single, pair, special_tokens }
@@ -109,27 +115,6 @@ impl TemplateProcessing {
         &self.special_tokens
     }
 
-    pub(super) fn layout(&self, pair: bool, special_tokens: bool) -> Layout {
-        let mut pieces = Vec::new();
-        for piece in if pair { &self.pair } else { &self.single } {
-            match piece {
-                TemplatePiece::Sequence { index, type_id } => {
-                    pieces.push(sequence(*index, *type_id));
-                }
-                TemplatePiece::Special { name, type_id } => {
-                    let Some(special) = self.find(name) else { continue };
-                    let tokens = special.ids.iter().zip(&special.tokens);
-                    pieces.extend(tokens.map(|(&id, token)| LayoutPiece::Special {
-                        id,
-                        token: token.clone(),
-                        type_id: *type_id,
-                    }));
-                }
-            }
-        }
-        Layout::new(pieces, pair, special_tokens)
-    }
-
     pub(super) fn added_tokens(&self, pair: bool) -> usize {
         let pieces = if pair { &self.pair } else { &self.single };
         let tokens = pieces.iter().map(|piece| match piece {
@@ -139,13 +124,12 @@ impl TemplateProcessing {
         tokens.sum()
     }
 
-    fn find(&self, name: &str) -> Option<&TemplateSpecial> {
+    pub(super) fn find(&self, name: &str) -> Option<&TemplateSpecial> {
         let at = self.special_tokens.binary_search_by(|special| special.name.as_str().cmp(name));
         at.ok().map(|at| &self.special_tokens[at])
     }
 
     fn check_pieces(&self, which: &'static str, pieces: &[TemplatePiece]) -> Result<()> {
-        let mut seen = [false; 2];
         for piece in pieces {
             match piece {
                 TemplatePiece::Special { name, .. } => {
@@ -158,10 +142,6 @@ impl TemplateProcessing {
                     if *index > 1 || (which == "single" && *index > 0) {
                         let given = format!("a template with sequence {index}");
                         return Err(Error::argument(which, given, "about the texts it is given"));
-                    }
-                    if std::mem::replace(&mut seen[*index], true) {
-                        let what = format!("template `{which}` with a text twice");
-                        return Err(Error::unsupported(what, ""));
                     }
                 }
             }

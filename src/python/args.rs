@@ -75,54 +75,63 @@ pub(crate) struct Keywords<'a, 'py> {
     pub(crate) padding_side: Option<&'a Bound<'py, PyAny>>,
     pub(crate) pad_to_multiple_of: Option<&'a Bound<'py, PyAny>>,
     pub(crate) pad_id: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) dropout: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) seed: Option<&'a Bound<'py, PyAny>>,
 }
 
 const SIDES: [(&str, Direction); 2] = [("right", Direction::Right), ("left", Direction::Left)];
 
+/// `false`, where a keyword takes it for "not at all".
+fn is_false(value: Option<&Bound<'_, PyAny>>) -> bool {
+    value.is_some_and(|value| value.cast::<PyBool>().is_ok_and(|value| !value.is_true()))
+}
+
 impl Keywords<'_, '_> {
-    /// Checks them all, also those that have no effect.
+    /// Checks them all, also those that have no effect. What is not given is what the tokenizer's file
+    /// says.
     pub(crate) fn options(&self, tokenizer: &Tokenizer) -> PyResult<EncodeOptions> {
-        let plain = [
-            self.max_length,
-            self.truncation,
-            self.truncation_side,
-            self.stride,
-            self.padding,
-            self.padding_side,
-            self.pad_to_multiple_of,
-            self.pad_id,
-        ];
-        let mut options = EncodeOptions {
+        let max_length = self.max_length.map(|value| size("max_length", value)).transpose()?;
+        Ok(EncodeOptions {
             add_special_tokens: self.add_special_tokens,
             split_special_tokens: self.split_special_tokens,
-            ..EncodeOptions::default()
-        };
-        if plain.iter().any(Option::is_some) {
-            let max_length = self.max_length.map(|value| size("max_length", value)).transpose()?;
-            options.truncation = self.truncation(max_length)?;
-            options.padding = self.padding(max_length, tokenizer)?;
-        }
-        Ok(options)
+            truncation: self.truncation(max_length, tokenizer)?,
+            padding: self.padding(max_length, tokenizer)?,
+            dropout: self.dropout()?,
+            seed: self.seed.map_or(Ok(0), seed)?,
+        })
     }
 
-    fn truncation(&self, max_length: Option<usize>) -> PyResult<Option<TruncationParams>> {
+    fn truncation(
+        &self,
+        max_length: Option<usize>,
+        tokenizer: &Tokenizer,
+    ) -> PyResult<Option<TruncationParams>> {
         let strategies = [
             ("longest_first", TruncationStrategy::LongestFirst),
             ("only_first", TruncationStrategy::OnlyFirst),
             ("only_second", TruncationStrategy::OnlySecond),
         ];
+        let off = is_false(self.truncation);
+        let strategy = self.truncation.filter(|_| !off);
         let strategy =
-            self.truncation.map(|value| choice("truncation", value, &strategies)).transpose()?;
+            strategy.map(|value| choice("truncation", value, &strategies)).transpose()?;
         let direction = self
             .truncation_side
             .map(|value| choice("truncation_side", value, &SIDES))
             .transpose()?;
-        let stride = self.stride.map_or(Ok(0), |value| size("stride", value))?;
-        Ok(max_length.map(|max_length| TruncationParams {
-            max_length,
-            strategy: strategy.unwrap_or_default(),
-            stride,
-            direction: direction.unwrap_or_default(),
+        let stride = self.stride.map(|value| size("stride", value)).transpose()?;
+        let stored = tokenizer.declaration().truncation.as_ref();
+        if off || (max_length.is_none() && stored.is_none()) {
+            return Ok(None);
+        }
+        // A stride belongs to the length that it was chosen for.
+        let kept = stored.filter(|_| max_length.is_none()).map_or(0, |stored| stored.stride);
+        let stored = stored.cloned().unwrap_or_default();
+        Ok(Some(TruncationParams {
+            max_length: max_length.unwrap_or(stored.max_length),
+            strategy: strategy.unwrap_or(stored.strategy),
+            stride: stride.unwrap_or(kept),
+            direction: direction.unwrap_or(stored.direction),
         }))
     }
 
@@ -132,38 +141,70 @@ impl Keywords<'_, '_> {
         tokenizer: &Tokenizer,
     ) -> PyResult<Option<PaddingParams>> {
         let kinds = [("longest", false), ("max_length", true)];
-        let fixed = self.padding.map(|value| choice("padding", value, &kinds)).transpose()?;
+        let off = is_false(self.padding);
+        let fixed = self.padding.filter(|_| !off);
+        let fixed = fixed.map(|value| choice("padding", value, &kinds)).transpose()?;
         let direction =
             self.padding_side.map(|value| choice("padding_side", value, &SIDES)).transpose()?;
         let multiple =
             self.pad_to_multiple_of.map(|value| size("pad_to_multiple_of", value)).transpose()?;
         let id = self.pad_id.map(pad_id).transpose()?;
-        let (Some(fixed), Some(value)) = (fixed, self.padding) else { return Ok(None) };
-        let strategy = match (fixed, max_length) {
-            (false, _) => PaddingStrategy::BatchLongest,
-            (true, Some(length)) => PaddingStrategy::Fixed(length),
-            (true, None) => {
-                return Err(argument(
-                    value.py(),
-                    "padding is \"max_length\", but max_length is not given",
-                ));
+        let stored = tokenizer.declaration().padding.as_ref();
+        if off || (fixed.is_none() && stored.is_none()) {
+            return Ok(None);
+        }
+        let strategy = match (fixed, max_length, stored.map(|stored| stored.strategy)) {
+            (None, _, Some(stored)) => stored,
+            (None | Some(false), _, _) => PaddingStrategy::BatchLongest,
+            (Some(true), Some(length), _) => PaddingStrategy::Fixed(length),
+            (Some(true), None, stored) => {
+                let truncation = &tokenizer.declaration().truncation;
+                let length = match stored {
+                    Some(PaddingStrategy::Fixed(length)) => Some(length),
+                    _ => truncation.as_ref().map(|stored| stored.max_length),
+                };
+                PaddingStrategy::Fixed(length.ok_or_else(|| {
+                    let message = "padding is \"max_length\", but max_length is not given";
+                    raise_argument(self.padding, message)
+                })?)
             }
         };
         let (default_id, default_token) = tokenizer.padding_token();
         let pad_id = id.unwrap_or(default_id);
         let pad_token = match tokenizer.id_to_token(pad_id) {
-            Some(token) => token.to_owned(),
-            None => default_token,
+            Some(token) if id.is_some() => token.to_owned(),
+            _ => default_token,
         };
+        let stored = stored.cloned().unwrap_or_default();
         Ok(Some(PaddingParams {
             strategy,
-            direction: direction.unwrap_or_default(),
-            pad_to_multiple_of: multiple,
+            direction: direction.unwrap_or(stored.direction),
+            pad_to_multiple_of: multiple.or(stored.pad_to_multiple_of),
             pad_id,
-            pad_type_id: 0,
+            pad_type_id: stored.pad_type_id,
             pad_token,
         }))
     }
+
+    fn dropout(&self) -> PyResult<Option<f32>> {
+        let Some(value) = self.dropout else { return Ok(None) };
+        let share: f32 =
+            value.extract().map_err(|_| wrong_type("dropout", "a number from 0 to 1", value))?;
+        if (0.0..=1.0).contains(&share) {
+            return Ok(Some(share));
+        }
+        let message = format!("dropout is {share}, but must be from 0 to 1");
+        Err(argument(value.py(), message))
+    }
+}
+
+fn raise_argument(value: Option<&Bound<'_, PyAny>>, message: &str) -> PyErr {
+    Python::attach(|py| argument(value.map_or(py, |value| value.py()), message))
+}
+
+/// What random choices begin with.
+fn seed(value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    Ok(size("seed", value)? as u64)
 }
 
 /// The id that fills up rows. It need not be a token's: models differ in what they ignore.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use numpy::{Element, PyArray1, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt};
+use pyo3::types::{PyCapsule, PyDict, PyInt};
 
 use super::args::{choice, pad_id, size};
+use super::arrow::{self, List, SharedIds};
 use super::encoding::{PyEncoding, RowSource, Source};
 use super::errors::{argument, raise, wrong_type};
 use super::padded::{Frame, dtype_name};
@@ -25,7 +26,9 @@ pub(crate) struct PyEncodingBatch {
     /// The number of tokens of each row that are no padding; empty where there is no padding.
     unpadded: Vec<usize>,
     /// Where rows begin. The array below is what Python sees, and may write to.
-    ends: Vec<i64>,
+    ends: Arc<Vec<i64>>,
+    /// The memory of `ids`, which Arrow's consumers see, too.
+    shared: Arc<SharedIds>,
     ids: Py<PyArray1<u32>>,
     row_offsets: Py<PyArray1<i64>>,
 }
@@ -36,13 +39,15 @@ impl PyEncodingBatch {
         tokenizer: Tokenizer,
         rows: HeldRows,
         options: EncodeOptions,
-        mut batch: BatchIds,
-    ) -> Self {
-        let ids = PyArray1::from_vec(py, std::mem::take(&mut batch.ids)).unbind();
-        let ends = std::mem::take(&mut batch.row_offsets);
+        batch: BatchIds,
+    ) -> PyResult<Self> {
+        let BatchIds { ids, row_offsets, longest, unpadded } = batch;
+        let shared = SharedIds::new(ids);
+        let ids = arrow::numpy(py, &shared)?.unbind();
+        let ends = Arc::new(row_offsets);
         let row_offsets = PyArray1::from_slice(py, &ends).unbind();
-        let (rows, BatchIds { longest, unpadded, .. }) = (Arc::new(rows), batch);
-        Self { tokenizer, rows, options, longest, unpadded, ends, ids, row_offsets }
+        let rows = Arc::new(rows);
+        Ok(Self { tokenizer, rows, options, longest, unpadded, ends, shared, ids, row_offsets })
     }
 
     /// Where a row's ids are. Nothing of it depends on what Python wrote into an array.
@@ -156,18 +161,19 @@ impl PyEncodingBatch {
     }
 
     /// The rows for whoever speaks the Arrow C data interface: `list<uint32>`, the ids not copied.
+    /// `large_list<uint32>` where it is asked for, or where 32 bits do not count the ids.
     #[pyo3(signature = (requested_schema = None))]
     fn __arrow_c_array__<'py>(
         &self,
         py: Python<'py>,
         requested_schema: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        self.arrow(py)?.call_method1("__arrow_c_array__", (requested_schema,))
+    ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
+        self.list().array(py, requested_schema)
     }
 
     /// The type of what [`PyEncodingBatch::__arrow_c_array__`] gives.
-    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.arrow(py)?.getattr("type")?.call_method0("__arrow_c_schema__")
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        self.list().schema(py)
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
@@ -185,20 +191,8 @@ struct Wanted {
 }
 
 impl PyEncodingBatch {
-    /// The rows as an array of pyarrow, which lends its export.
-    fn arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let Ok(pyarrow) = py.import("pyarrow") else {
-            let message = "Arrow data need the package pyarrow: pip install subtok[parquet]";
-            return Err(raise(py, "MissingDependencyError", message));
-        };
-        let offsets = self.row_offsets.bind(py);
-        let short = self.ids.bind(py).len() < i32::MAX as usize;
-        let (class, offsets) = if short {
-            ("ListArray", offsets.call_method1("astype", ("int32",))?)
-        } else {
-            ("LargeListArray", offsets.clone().into_any())
-        };
-        pyarrow.getattr(class)?.call_method1("from_arrays", (offsets, self.ids.bind(py)))
+    fn list(&self) -> List<'_> {
+        List { ids: &self.shared, ends: &self.ends }
     }
 
     /// The tokens of a row that are no padding.
@@ -272,10 +266,10 @@ impl PyEncodingBatch {
 
     /// The type ids of all rows.
     fn type_ids(&self) -> Result<Vec<Vec<u32>>, Error> {
-        let encode = |row: &BatchRow<'_>| {
+        let encode = |(number, row): (usize, &BatchRow<'_>)| {
             let Self { tokenizer, options, longest, .. } = self;
-            Ok(tokenizer.encode_in_batch(row.input, row.pair, options, *longest)?.type_ids)
+            Ok(tokenizer.encode_in_batch(row.input, row.pair, options, number, *longest)?.type_ids)
         };
-        self.rows.with(|rows| rows.iter().map(encode).collect())
+        self.rows.with(|rows| rows.iter().enumerate().map(encode).collect())
     }
 }

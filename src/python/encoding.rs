@@ -32,18 +32,16 @@ pub(crate) enum RowSource {
 impl Source {
     fn encode(&self) -> Result<Encoding> {
         let Self { tokenizer, options, longest, .. } = self;
-        let (text, pair) = match &self.row {
-            RowSource::Own(text, pair) => (text, pair.as_ref()),
-            RowSource::Batch(rows, index) => {
-                (&rows.texts[*index], rows.pairs.as_ref().map(|pairs| &pairs[*index]))
-            }
-        };
-        text.with(|text| match pair {
-            None => tokenizer.encode_in_batch(text, None, options, *longest),
-            Some(pair) => {
-                pair.with(|pair| tokenizer.encode_in_batch(text, Some(pair), options, *longest))
-            }
-        })
+        match &self.row {
+            RowSource::Own(text, pair) => text.with(|text| match pair {
+                None => tokenizer.encode_in_batch(text, None, options, 0, *longest),
+                Some(pair) => pair
+                    .with(|pair| tokenizer.encode_in_batch(text, Some(pair), options, 0, *longest)),
+            }),
+            RowSource::Batch(rows, index) => rows.with_row(*index, |text, pair| {
+                tokenizer.encode_in_batch(text, pair, options, *index, *longest)
+            }),
+        }
     }
 }
 

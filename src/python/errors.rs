@@ -38,6 +38,7 @@ impl From<Error> for PyErr {
                 ErrorKind::Format => "FormatError",
                 ErrorKind::Unsupported => "UnsupportedError",
                 ErrorKind::Pattern => "PatternError",
+                ErrorKind::UnknownPiece => "UnknownPieceError",
                 ErrorKind::Training => "TrainingError",
                 // What interrupted is still there: the signal's own exception.
                 ErrorKind::Interrupted => return interrupted(py),

@@ -32,11 +32,7 @@ pub(super) fn of<'py>(py: Python<'py>, tokenizer: &Tokenizer) -> PyResult<Bound<
         "post_processor",
         declared.post_processor.as_ref().map(super::super::postprocess::PostProcessor::name),
     )?;
-    let decoder = declared.decoder.as_ref().map(|decoder| match decoder {
-        Decoder::ByteLevel { .. } => "ByteLevel",
-        Decoder::WordPiece { .. } => "WordPiece",
-        Decoder::SentencePiece(_) => "SentencePiece",
-    });
+    let decoder = declared.decoder.as_ref().map(Decoder::describe);
     info.set_item("decoder", decoder)?;
     info.set_item("added_tokens", tokenizer.added_tokens().count())?;
     info.set_item("road", road)?;

@@ -34,7 +34,7 @@ impl PyDecodeStream {
         Ok(self.locked(|stream| stream.step(id))?)
     }
 
-    fn finish(&self) -> String {
-        self.locked(TokenStream::finish)
+    fn finish(&self) -> PyResult<String> {
+        Ok(self.locked(TokenStream::finish)?)
     }
 }

@@ -4,8 +4,9 @@ use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyList, PyMapping, PyString, PyTuple};
 
-use super::errors::{argument, raise, wrong_type};
-use crate::error::Error;
+use super::arrow::{self, Nulls, TextColumn};
+use super::errors::{argument, wrong_type};
+use crate::error::{Error, Result};
 use crate::tokenizer::{BatchRow, Input};
 
 /// What becomes of lone surrogates.
@@ -148,23 +149,76 @@ impl HeldInput {
     }
 }
 
+/// One column of a batch, held.
+#[derive(Debug)]
+pub(crate) enum HeldColumn {
+    /// Python's objects.
+    Each(Vec<HeldInput>),
+    /// Somebody's memory.
+    Arrow(TextColumn),
+}
+
+impl HeldColumn {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Each(inputs) => inputs.len(),
+            Self::Arrow(texts) => texts.len(),
+        }
+    }
+
+    /// Calls `work` with a row.
+    fn with_row<T>(&self, row: usize, work: impl FnOnce(Input<'_>) -> Result<T>) -> Result<T> {
+        match self {
+            Self::Each(inputs) => match inputs.get(row) {
+                Some(input) => input.with(work),
+                None => work(Input::Text("")),
+            },
+            Self::Arrow(texts) => work(Input::Text(texts.get(row)?)),
+        }
+    }
+
+    /// Calls `work` with all rows.
+    fn with<T>(&self, work: impl FnOnce(&[Input<'_>]) -> Result<T>) -> Result<T> {
+        match self {
+            Self::Each(inputs) => {
+                let words = gather(inputs);
+                let rows = inputs.iter().enumerate();
+                let rows: Vec<_> = rows.map(|(row, held)| input(held, &words, row)).collect();
+                work(&rows)
+            }
+            Self::Arrow(texts) => {
+                let rows: Vec<_> = texts.texts()?.into_iter().map(Input::Text).collect();
+                work(&rows)
+            }
+        }
+    }
+}
+
+/// How the rows of a batch are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    /// Rows are lists of words.
+    pub(crate) words: bool,
+    pub(crate) surrogates: Surrogates,
+    pub(crate) nulls: Nulls,
+}
+
 /// The rows of a batch, held.
 #[derive(Debug)]
 pub(crate) struct HeldRows {
-    pub(crate) texts: Vec<HeldInput>,
-    pub(crate) pairs: Option<Vec<HeldInput>>,
+    pub(crate) texts: HeldColumn,
+    pub(crate) pairs: Option<HeldColumn>,
 }
 
 impl HeldRows {
     pub(crate) fn new(
         texts: &Bound<'_, PyAny>,
         pairs: Option<&Bound<'_, PyAny>>,
-        words: bool,
-        surrogates: Surrogates,
+        reading: Reading,
     ) -> PyResult<Self> {
-        let texts = inputs("texts", texts, words, surrogates)?;
+        let texts = inputs("texts", texts, reading)?;
         let pairs = pairs.map(|given| {
-            let pairs = inputs("pairs", given, words, surrogates)?;
+            let pairs = inputs("pairs", given, reading)?;
             if pairs.len() != texts.len() {
                 let message =
                     format!("pairs has {} rows, but texts has {}", pairs.len(), texts.len());
@@ -180,21 +234,31 @@ impl HeldRows {
         self.texts.len()
     }
 
+    /// Calls `work` with one row and its pair.
+    pub(crate) fn with_row<T>(
+        &self,
+        row: usize,
+        work: impl FnOnce(Input<'_>, Option<Input<'_>>) -> Result<T>,
+    ) -> Result<T> {
+        self.texts.with_row(row, |text| match &self.pairs {
+            None => work(text, None),
+            Some(pairs) => pairs.with_row(row, |pair| work(text, Some(pair))),
+        })
+    }
+
     /// Calls `work` with the rows.
-    pub(crate) fn with<T>(&self, work: impl FnOnce(&[BatchRow<'_>]) -> T) -> T {
-        let words = gather(&self.texts);
-        let pair_words = self.pairs.as_deref().map(gather);
-        let rows: Vec<BatchRow<'_>> = (0..self.texts.len())
-            .map(|index| BatchRow {
-                input: input(&self.texts[index], &words, index),
-                pair: self
-                    .pairs
-                    .as_ref()
-                    .zip(pair_words.as_ref())
-                    .map(|(pairs, words)| input(&pairs[index], words, index)),
-            })
-            .collect();
-        work(&rows)
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&[BatchRow<'_>]) -> Result<T>) -> Result<T> {
+        self.texts.with(|texts| match &self.pairs {
+            None => {
+                let rows = texts.iter().map(|&input| BatchRow { input, pair: None });
+                work(&rows.collect::<Vec<_>>())
+            }
+            Some(pairs) => pairs.with(|pairs| {
+                let rows = texts.iter().zip(pairs);
+                let rows = rows.map(|(&input, &pair)| BatchRow { input, pair: Some(pair) });
+                work(&rows.collect::<Vec<_>>())
+            }),
+        })
     }
 }
 
@@ -217,40 +281,43 @@ fn input<'a>(held: &'a HeldInput, words: &'a [Vec<&'a str>], index: usize) -> In
     }
 }
 
-/// The inputs in a list, a tuple, an array, or anything else that is iterated over.
-fn inputs(
-    name: &str,
-    given: &Bound<'_, PyAny>,
-    words: bool,
-    surrogates: Surrogates,
-) -> PyResult<Vec<HeldInput>> {
+/// The inputs in a list, a tuple, an array, Arrow data, or anything else that is iterated over.
+fn inputs(name: &'static str, given: &Bound<'_, PyAny>, reading: Reading) -> PyResult<HeldColumn> {
+    let Reading { words, surrogates, nulls } = reading;
     let make = |row: usize, value: &Bound<'_, PyAny>| {
+        if value.is_none() && nulls == Nulls::Empty {
+            return Ok(HeldInput::Text(Held::Owned(String::new())));
+        }
         HeldInput::new(value, name, Some(row), words, surrogates)
     };
-    if let Ok(list) = given.cast::<PyList>() {
-        return list.iter().enumerate().map(|(row, value)| make(row, &value)).collect();
+    let list = |list: &Bound<'_, PyList>| {
+        let rows = list.iter().enumerate().map(|(row, value)| make(row, &value));
+        rows.collect::<PyResult<_>>().map(HeldColumn::Each)
+    };
+    if let Ok(given) = given.cast::<PyList>() {
+        return list(given);
     }
     if let Ok(tuple) = given.cast::<PyTuple>() {
-        return tuple.iter().enumerate().map(|(row, value)| make(row, &value)).collect();
+        let rows = tuple.iter().enumerate().map(|(row, value)| make(row, &value));
+        return rows.collect::<PyResult<_>>().map(HeldColumn::Each);
     }
     let single = given.is_instance_of::<PyString>() || given.is_instance_of::<PyBytes>();
     if single || given.cast::<PyMapping>().is_ok() {
         return Err(wrong_type(name, "a list of texts", given));
     }
-    // Arrow data and numpy arrays of strings give their rows as Python strings.
-    let rows = if given.hasattr("to_pylist")? {
-        Some(given.call_method0("to_pylist")?)
-    } else if given.hasattr("__arrow_c_stream__")? || given.hasattr("__arrow_c_array__")? {
-        Some(arrow_rows(given)?)
-    } else if given.hasattr("tolist")? {
-        Some(given.call_method0("tolist")?)
-    } else {
-        None
-    };
-    if let Some(rows) = rows {
-        // An array without a dimension is one text, not a list of its characters.
-        let rows = rows.cast::<PyList>().map_err(|_| wrong_type(name, "a list of texts", given))?;
-        return rows.iter().enumerate().map(|(row, value)| make(row, &value)).collect();
+    // Words come in lists, and what holds lists says them in Python's.
+    if !words && arrow::speaks_arrow(given)? {
+        if let Some(column) = arrow::column(name, given, nulls)? {
+            return Ok(HeldColumn::Arrow(column));
+        }
+    }
+    for method in ["to_pylist", "tolist"] {
+        if given.hasattr(method)? {
+            // An array without a dimension is one text, not a list of its characters.
+            let rows = given.call_method0(method)?;
+            let wrong = |_| wrong_type(name, "a list of texts", given);
+            return list(rows.cast::<PyList>().map_err(wrong)?);
+        }
     }
     let rows = given.try_iter().map_err(|_| wrong_type(name, "a list of texts", given))?;
     let take = |(row, value): (usize, PyResult<Bound<'_, PyAny>>)| {
@@ -261,22 +328,8 @@ fn inputs(
         }
         make(row, &value?)
     };
-    rows.enumerate().map(take).collect()
+    rows.enumerate().map(take).collect::<PyResult<_>>().map(HeldColumn::Each)
 }
 
 /// The most rows that are taken from something that does not say how many it has.
 const MAX_ITERATED: usize = 1 << 24;
-
-/// The rows of an object that only speaks the Arrow C interface.
-fn arrow_rows<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let py = given.py();
-    let Ok(pyarrow) = py.import("pyarrow") else {
-        let message = "reading Arrow data needs the package pyarrow: pip install subtok[parquet]";
-        return Err(raise(py, "MissingDependencyError", message));
-    };
-    let make = if given.hasattr("__arrow_c_stream__")? { "chunked_array" } else { "array" };
-    let array = pyarrow.getattr(make)?.call1((given,)).map_err(|error| {
-        raise(py, "ArgumentTypeError", format!("texts is not readable as Arrow data: {error}"))
-    })?;
-    array.call_method0("to_pylist")
-}

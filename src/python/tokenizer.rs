@@ -8,17 +8,19 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use super::args::{Keywords, choice, path, size, threads};
 use super::arrays::{self, IdRules};
+use super::arrow::{NULLS, Nulls};
 use super::batch::PyEncodingBatch;
 use super::encoding::{PyEncoding, RowSource, Source};
 use super::errors::{argument, check_signals, raise, wrong_type};
 use super::info;
 use super::stream::PyDecodeStream;
-use super::text::{Held, HeldInput, HeldRows, SURROGATES, Surrogates, string};
+use super::text::{Held, HeldInput, HeldRows, Reading, SURROGATES, Surrogates, string};
 use crate::error::Error;
 use crate::formats::{self, VocabTxtOptions};
 use crate::model::{BpeOptions, WordPieceOptions};
 use crate::normalize::BertNormalizer;
 use crate::pretokenize::PreTokenizer;
+use crate::regex::Dialect;
 use crate::tokenizer::{EncodeOptions, Tokenizer, TokenizerBuilder, UnknownIds};
 
 /// A tokenizer: immutable, picklable, safe to share between threads.
@@ -44,6 +46,10 @@ fn unknown(errors: Option<&Bound<'_, PyAny>>) -> PyResult<UnknownIds> {
 
 fn surrogates(errors: Option<&Bound<'_, PyAny>>) -> PyResult<Surrogates> {
     errors.map_or(Ok(Surrogates::Strict), |errors| choice("errors", errors, &SURROGATES))
+}
+
+fn nulls(nulls: Option<&Bound<'_, PyAny>>) -> PyResult<Nulls> {
+    nulls.map_or(Ok(Nulls::Error), |nulls| choice("nulls", nulls, &NULLS))
 }
 
 /// Text above this is worth letting other threads run meanwhile, in bytes.
@@ -94,6 +100,11 @@ impl PyTokenizer {
     fn json(&self, py: Python<'_>, pretty: bool) -> PyResult<String> {
         Ok(py.detach(|| formats::to_json(&self.inner, pretty))?)
     }
+
+    /// The canonical form, and whose patterns are in it.
+    fn canonical(&self, py: Python<'_>) -> PyResult<(String, Dialect)> {
+        Ok(py.detach(|| formats::canonical(&self.inner))?)
+    }
 }
 
 #[pymethods]
@@ -120,6 +131,13 @@ impl PyTokenizer {
     fn from_str(json: &Bound<'_, PyAny>) -> PyResult<Self> {
         let held = string("json", json)?;
         Self::load(json.py(), || formats::from_json(held.text().as_bytes()))
+    }
+
+    /// What pickle calls for a tokenizer that no `tokenizer.json` can say.
+    #[staticmethod]
+    fn _from_rank_str(text: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let held = string("text", text)?;
+        Self::load(text.py(), || formats::from_canonical(held.text(), Dialect::Tiktoken))
     }
 
     #[staticmethod]
@@ -313,8 +331,12 @@ impl PyTokenizer {
 
     #[getter]
     fn fingerprint(&self, py: Python<'_>) -> PyResult<String> {
-        let hash =
-            py.import("hashlib")?.call_method1("sha256", (self.json(py, false)?.as_bytes(),))?;
+        let (mut text, dialect) = self.canonical(py)?;
+        if dialect == Dialect::Tiktoken {
+            // What a pattern means is whose it is.
+            text.push_str("\ntiktoken");
+        }
+        let hash = py.import("hashlib")?.call_method1("sha256", (text.as_bytes(),))?;
         hash.call_method0("hexdigest")?.extract()
     }
 
@@ -326,7 +348,7 @@ impl PyTokenizer {
         text, pair = None, *, add_special_tokens = true, split_special_tokens = false,
         is_split_into_words = false, max_length = None, truncation = None, truncation_side = None,
         stride = None, padding = None, padding_side = None, pad_to_multiple_of = None, pad_id = None,
-        errors = None
+        dropout = None, seed = None, errors = None
     ))]
     fn encode(
         &self,
@@ -343,6 +365,8 @@ impl PyTokenizer {
         padding_side: Option<&Bound<'_, PyAny>>,
         pad_to_multiple_of: Option<&Bound<'_, PyAny>>,
         pad_id: Option<&Bound<'_, PyAny>>,
+        dropout: Option<&Bound<'_, PyAny>>,
+        seed: Option<&Bound<'_, PyAny>>,
         errors: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyEncoding> {
         let py = text.py();
@@ -357,6 +381,8 @@ impl PyTokenizer {
             padding_side,
             pad_to_multiple_of,
             pad_id,
+            dropout,
+            seed,
         };
         let options = keywords.options(&self.inner)?;
         let surrogates = surrogates(errors)?;
@@ -374,7 +400,7 @@ impl PyTokenizer {
         texts, pairs = None, *, threads = None, add_special_tokens = true, split_special_tokens = false,
         is_split_into_words = false, max_length = None, truncation = None, truncation_side = None,
         stride = None, padding = None, padding_side = None, pad_to_multiple_of = None, pad_id = None,
-        errors = None
+        dropout = None, seed = None, errors = None, nulls = None
     ))]
     fn encode_batch(
         &self,
@@ -392,7 +418,10 @@ impl PyTokenizer {
         padding_side: Option<&Bound<'_, PyAny>>,
         pad_to_multiple_of: Option<&Bound<'_, PyAny>>,
         pad_id: Option<&Bound<'_, PyAny>>,
+        dropout: Option<&Bound<'_, PyAny>>,
+        seed: Option<&Bound<'_, PyAny>>,
         errors: Option<&Bound<'_, PyAny>>,
+        nulls: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyEncodingBatch> {
         let py = texts.py();
         let keywords = Keywords {
@@ -406,15 +435,22 @@ impl PyTokenizer {
             padding_side,
             pad_to_multiple_of,
             pad_id,
+            dropout,
+            seed,
         };
         let options = keywords.options(&self.inner)?;
         let threads = self::threads(threads)?;
-        let rows = HeldRows::new(texts, pairs, is_split_into_words, surrogates(errors)?)?;
+        let reading = Reading {
+            words: is_split_into_words,
+            surrogates: surrogates(errors)?,
+            nulls: self::nulls(nulls)?,
+        };
+        let rows = HeldRows::new(texts, pairs, reading)?;
         let encode = || {
             rows.with(|rows| self.inner.encode_batch(rows, &options, threads, &mut check_signals))
         };
         let batch = py.detach(encode)?;
-        Ok(PyEncodingBatch::new(py, self.inner.clone(), rows, options, batch))
+        PyEncodingBatch::new(py, self.inner.clone(), rows, options, batch)
     }
 
     #[pyo3(signature = (text, *, add_special_tokens = false))]
@@ -424,17 +460,20 @@ impl PyTokenizer {
         Ok(text_py(|| self.inner.count(text.text(), &options))?)
     }
 
-    #[pyo3(signature = (texts, *, add_special_tokens = false, threads = None))]
+    #[pyo3(signature = (texts, *, add_special_tokens = false, threads = None, nulls = None))]
     fn count_batch<'py>(
         &self,
         texts: &Bound<'py, PyAny>,
         add_special_tokens: bool,
         threads: Option<&Bound<'_, PyAny>>,
+        nulls: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let py = texts.py();
         let options = EncodeOptions { add_special_tokens, ..EncodeOptions::default() };
         let threads = self::threads(threads)?;
-        let rows = HeldRows::new(texts, None, false, Surrogates::Strict)?;
+        let nulls = self::nulls(nulls)?;
+        let reading = Reading { words: false, surrogates: Surrogates::Strict, nulls };
+        let rows = HeldRows::new(texts, None, reading)?;
         let count = || {
             rows.with(|rows| self.inner.count_batch(rows, &options, threads, &mut check_signals))
         };
@@ -545,7 +584,12 @@ impl PyTokenizer {
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
         let class = slf.py().get_type::<Self>();
-        Ok((class.getattr("from_str")?, (slf.get().json(slf.py(), false)?,)))
+        let (text, dialect) = slf.get().canonical(slf.py())?;
+        let load = match dialect {
+            Dialect::TokenizerJson => "from_str",
+            Dialect::Tiktoken => "_from_rank_str",
+        };
+        Ok((class.getattr(load)?, (text,)))
     }
 
     fn __copy__(&self) -> Self {
@@ -558,7 +602,7 @@ impl PyTokenizer {
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> PyResult<bool> {
         match other.cast::<Self>() {
-            Ok(other) => Ok(self.json(other.py(), false)? == other.get().json(other.py(), false)?),
+            Ok(other) => Ok(self.canonical(other.py())? == other.get().canonical(other.py())?),
             Err(_) => Ok(false),
         }
     }
@@ -566,7 +610,7 @@ impl PyTokenizer {
     fn __hash__(&self, py: Python<'_>) -> PyResult<u64> {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
-        self.json(py, false)?.hash(&mut hasher);
+        self.canonical(py)?.0.hash(&mut hasher);
         Ok(hasher.finish())
     }
 

@@ -10,8 +10,9 @@ use super::scratch::Scratch;
 use super::{Plan, Road};
 use crate::error::Result;
 use crate::ids::{Span, TokenId};
-use crate::model::{Bpe, Model, WordPiece};
+use crate::model::ModelScratch;
 use crate::normalize::Aligned;
+use crate::pretokenize::Place;
 
 /// The tokens of one text, before special tokens and truncation.
 #[derive(Debug, Default)]
@@ -92,63 +93,68 @@ impl Plan {
     ) -> Result<()> {
         let raw = &text[part.start..part.end];
         let mut aligned = std::mem::take(&mut scratch.aligned);
-        let normal = match self.declared.normalizer.as_ref() {
-            Some(normalizer) => {
-                normalizer.normalize_aligned(raw, &mut aligned)?;
-                Some(&aligned)
-            }
-            None => None,
+        let result = match &self.declared.normalizer {
+            None => self.stretch(
+                &Stretch { raw, normal: None, base: part.start },
+                plain_specials,
+                scratch,
+                sink,
+            ),
+            Some(normalizer) => normalizer.normalize_aligned(raw, &mut aligned).and_then(|()| {
+                let stretch = Stretch { raw, normal: Some(&aligned), base: part.start };
+                self.stretch(&stretch, plain_specials, scratch, sink)
+            }),
         };
-        let source = Source { raw, normal, base: part.start };
-        let mut inner = Vec::new();
-        self.added.split_normalized(source.text(), plain_specials, |part| inner.push(part));
-        let mut result = Ok(());
-        for part in inner {
-            if let Some(id) = part.id {
-                let span = source.span(part.start, part.end, sink.positions);
-                self.added_token(id, &source.text()[part.start..part.end], span, sink);
-            } else {
-                result = result.and_then(|()| self.pieces(&source, part, scratch, sink));
-            }
-        }
         scratch.aligned = aligned;
         result
     }
 
-    fn pieces(
+    fn stretch(
         &self,
-        source: &Source<'_>,
-        part: Part,
+        stretch: &Stretch<'_>,
+        plain_specials: bool,
         scratch: &mut Scratch,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
-        match &self.declared.model {
-            Model::Bpe(model) => self.bpe_pieces(model, source, part, scratch, sink),
-            Model::WordPiece(model) => self.wordpiece_pieces(model, source, part, sink),
-            Model::SentencePiece(model) => {
-                let text = &source.text()[part.start..part.end];
-                model.encode(text, &mut scratch.sentencepiece, |id, start, end| {
-                    let span = source.span(part.start + start, part.start + end, sink.positions);
-                    sink.push(id, span);
-                });
-                sink.piece += 1;
-                Ok(())
+        let mut inner = Vec::new();
+        self.added.split_normalized(stretch.text(), plain_specials, |part| inner.push(part));
+        for part in inner {
+            if let Some(id) = part.id {
+                let span = sink.positions.whole(stretch.source(part.start, part.end));
+                self.added_token(id, &stretch.text()[part.start..part.end], span, sink);
+            } else {
+                self.pieces(stretch, part, scratch, sink)?;
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
-    fn bpe_pieces(
+    /// A part of a stretch without added tokens.
+    fn pieces(
         &self,
-        model: &Bpe,
-        source: &Source<'_>,
+        stretch: &Stretch<'_>,
         part: Part,
         scratch: &mut Scratch,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
-        let text = &source.text()[part.start..part.end];
-        let prefix = self.splitter.add_prefix_space && !text.starts_with(' ') && !text.is_empty();
-        let Scratch { merge, text: prefixed, .. } = scratch;
+        let Scratch { model: state, text: prefixed, pieces, .. } = scratch;
+        let text = &stretch.text()[part.start..part.end];
+        if self.splitter.rewrites() {
+            self.splitter.split(text, stretch.place(part), true, pieces)?;
+            for span in &pieces.spans {
+                let piece = Piece {
+                    stretch,
+                    base: part.start,
+                    start: span.start as usize,
+                    end: span.end as usize,
+                    origins: Some(&pieces.origins),
+                    prefix: 0,
+                };
+                self.piece(&piece, &pieces.text, state, sink)?;
+            }
+            return Ok(());
+        }
+        let prefix = self.splitter.add_prefix_space && !text.is_empty() && !text.starts_with(' ');
         let text = if prefix {
             prefixed.clear();
             prefixed.push(' ');
@@ -157,37 +163,36 @@ impl Plan {
         } else {
             text
         };
-        // The space in front belongs to the first character, as in the reference library.
-        let back = |at: usize| part.start + at.saturating_sub(usize::from(prefix));
+        let mut result = Ok(());
         self.splitter.for_each(text, |start, end| {
-            model.encode_piece(&text.as_bytes()[start..end], merge);
-            let mut at = start;
-            for &id in &merge.symbols {
-                let token_end = at + model.token_bytes(id).map_or(0, <[u8]>::len);
-                let (first, last) =
-                    (back(at), back(token_end).max(back(at) + usize::from(token_end > at)));
-                sink.push(id, source.span(first, last, sink.positions));
-                at = token_end;
+            let prefix = usize::from(prefix);
+            let piece = Piece { stretch, base: part.start, start, end, origins: None, prefix };
+            if result.is_ok() {
+                result = self.piece(&piece, text, state, sink);
             }
-            sink.piece += 1;
-        })
+        })?;
+        result
     }
 
-    fn wordpiece_pieces(
+    fn piece(
         &self,
-        model: &WordPiece,
-        source: &Source<'_>,
-        part: Part,
+        piece: &Piece<'_>,
+        text: &str,
+        state: &mut ModelScratch,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
-        let text = &source.text()[part.start..part.end];
-        self.splitter.for_each(text, |start, end| {
-            let base = part.start + start;
-            model.encode_word(&text[start..end], |id, from, to| {
-                sink.push(id, source.span(base + from, base + to, sink.positions));
-            });
-            sink.piece += 1;
-        })
+        let model = &self.declared.model;
+        let text = &text[piece.start..piece.end];
+        model.encode(text, state, |id, from, to| {
+            if model.shows_text(id)
+                && let Some(surface) = text.get(from..to)
+            {
+                sink.tokens.surfaces.push((sink.tokens.ids.len(), surface.to_owned()));
+            }
+            sink.push(id, piece.place(from, to, sink.positions));
+        })?;
+        sink.piece += 1;
+        Ok(())
     }
 
     /// Whether the fast road takes this tokenizer's texts.
@@ -197,24 +202,79 @@ impl Plan {
 }
 
 /// A stretch of the text, as it is or normalised.
-struct Source<'a> {
+struct Stretch<'a> {
     raw: &'a str,
     normal: Option<&'a Aligned>,
     /// Where the stretch starts in the text.
     base: usize,
 }
 
-impl Source<'_> {
+impl Stretch<'_> {
     fn text(&self) -> &str {
         self.normal.map_or(self.raw, |aligned| &aligned.text)
     }
 
-    /// The place in the text of a range of the stretch, in whole characters.
-    fn span(&self, start: usize, end: usize, positions: &CharPositions<'_>) -> Span {
+    /// The bytes of the text that some bytes of the stretch came from.
+    fn source(&self, start: usize, end: usize) -> Span {
         let inner = match self.normal {
             Some(aligned) => aligned.source(start..end),
             None => Span::new(start, end.min(self.raw.len())),
         };
-        positions.whole(Span::new(self.base + inner.start as usize, self.base + inner.end as usize))
+        Span::new(self.base + inner.start as usize, self.base + inner.end as usize)
+    }
+
+    fn place(&self, part: Part) -> Place<'_> {
+        let origins = self.normal.and_then(|aligned| aligned.origins.get(part.start..part.end));
+        let base = if origins.is_some() { self.base } else { self.base + part.start };
+        Place { base, origins }
+    }
+}
+
+/// A piece as the model gets it, with the way back.
+struct Piece<'a> {
+    stretch: &'a Stretch<'a>,
+    /// Where the part that was split starts in the stretch.
+    base: usize,
+    /// The piece in the text that was split.
+    start: usize,
+    end: usize,
+    /// For each byte of the text that was split, where splitting rewrote it: the bytes of the part.
+    origins: Option<&'a [Span]>,
+    /// Bytes that were put in front; they belong to the first character.
+    prefix: usize,
+}
+
+impl Piece<'_> {
+    /// The bytes of the text that some bytes of the piece came from.
+    fn source(&self, from: usize, to: usize) -> Span {
+        let (first, last) = match self.origins {
+            Some(origins) => {
+                let first = origins.get(from).copied().unwrap_or_default();
+                let last = origins.get(to.saturating_sub(1)).copied().unwrap_or_default();
+                (first.start as usize, last.end as usize)
+            }
+            None => {
+                let back = |at: usize| at.saturating_sub(self.prefix);
+                (back(from), back(to).max(back(from) + 1))
+            }
+        };
+        self.stretch.source(self.base + first, self.base + last)
+    }
+
+    /// The place of a token that the model found in bytes of the piece, in whole characters.
+    fn place(&self, from: usize, to: usize, positions: &CharPositions<'_>) -> Span {
+        let length = self.end - self.start;
+        // As in the reference: a token without bytes stands where its numbers say, counted from the
+        // piece; one beyond the piece keeps its numbers.
+        if to > length {
+            return Span::new(from, to);
+        }
+        let span = if from < to {
+            self.source(self.start + from, self.start + to)
+        } else {
+            let start = self.source(self.start, self.end).start as usize;
+            Span::new(start + from, start + to)
+        };
+        positions.whole(span)
     }
 }

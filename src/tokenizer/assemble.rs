@@ -9,13 +9,23 @@ use super::scratch::Scratch;
 use super::{EncodeOptions, Input, Plan};
 use crate::error::{Error, Result};
 use crate::ids::{Span, TokenId, check_text_length};
+use crate::model::{Dropout, Model};
 use crate::postprocess::fit::{self, Direction, PaddingParams};
-use crate::postprocess::{Layout, LayoutPiece};
+use crate::postprocess::{Layout, LayoutPiece, Trim};
 
 impl Plan {
     /// The layout of a row.
     pub(super) fn layout(&self, pair: bool, special: bool) -> &Layout {
         &self.layouts[usize::from(pair)][usize::from(special)]
+    }
+
+    /// Sets chance up for a row: what falls out depends on the seed and the row's number alone.
+    pub(super) fn begin_row(&self, options: &EncodeOptions, row: usize, scratch: &mut Scratch) {
+        let share = options.dropout.or(self.declared.model.dropout()).filter(|&share| share > 0.0);
+        scratch.model.dropout = match (&self.declared.model, share) {
+            (Model::Bpe(_), Some(share)) => Some(Dropout::new(share, options.seed, row as u64)),
+            _ => None,
+        };
     }
 
     /// Appends the ids of one row, special tokens included, cut but not padded.
@@ -110,64 +120,73 @@ impl Plan {
             }
         }
         let counts = [texts[0].windows.len(), texts.get(1).map_or(1, |text| text.windows.len())];
-        let mut encoding = self.assemble(layout, &texts, [0, 0]);
+        let kept = layout.kept();
+        let mut encoding = self.assemble(layout, &texts, &kept);
         let length = match (&options.padding, padded) {
             (Some(padding), Some(longest)) => {
                 Some((padding, fit::padded_length(longest.max(encoding.len()), padding)?))
             }
             _ => None,
         };
-        let [a, b] = counts;
-        if a * b > 1 {
-            let kept = |text: Option<&Text<'_>>| text.map_or(0, |text| text.windows[0].len());
-            let longest = kept(texts.first()) + kept(texts.get(1)) + layout.added_tokens();
+        let window = |text: Option<&Text<'_>>| text.map_or(0, |text| text.windows[0].len());
+        let (rows, longest) = layout.size(counts, [window(texts.first()), window(texts.get(1))]);
+        if rows > 1 {
             let longest = length.map_or(longest, |(_, length)| length.max(longest));
-            if a.saturating_mul(b).saturating_mul(longest) > MAX_OVERFLOWING_TOKENS {
+            if rows.saturating_mul(longest) > MAX_OVERFLOWING_TOKENS {
                 let given =
-                    format!("such that {} overflowing rows have {longest} tokens each", a * b - 1);
+                    format!("such that {} overflowing rows have {longest} tokens each", rows - 1);
                 let wanted =
                     format!("such that they have at most {MAX_OVERFLOWING_TOKENS} together");
                 return Err(Error::argument("max_length", given, wanted));
             }
         }
-        let finish = |encoding: &mut Encoding, windows| {
+        let finish = |encoding: &mut Encoding, windows: &[usize]| {
             if let Some((padding, length)) = length {
-                pad(encoding, length, padding, layout.padding_sequence_id(windows));
+                let sequence = layout.sequence_ids(windows).1.map_or(-1, i64::from);
+                pad(encoding, length, padding, sequence);
             }
         };
-        finish(&mut encoding, [0, 0]);
+        finish(&mut encoding, &kept);
         let overflowing = layout.overflowing(counts)?.map(|windows| {
-            let mut encoding = self.assemble(layout, &texts, windows);
-            finish(&mut encoding, windows);
+            let mut encoding = self.assemble(layout, &texts, &windows);
+            finish(&mut encoding, &windows);
             encoding
         });
         encoding.overflowing = overflowing.collect();
         Ok(encoding)
     }
 
-    fn assemble(&self, layout: &Layout, texts: &[Text<'_>], windows: [usize; 2]) -> Encoding {
+    fn assemble(&self, layout: &Layout, texts: &[Text<'_>], windows: &[usize]) -> Encoding {
         let mut encoding = Encoding::default();
-        let sequences = layout.sequence_ids(windows);
+        let (sequences, _) = layout.sequence_ids(windows);
+        let window = |slot: usize| windows.get(slot).copied().unwrap_or_default();
         for (piece, sequence) in layout.pieces.iter().zip(sequences) {
             let sequence_id = sequence.map_or(-1, i64::from);
             match piece {
-                LayoutPiece::Special { id, token, type_id } => encoding.push(Row {
-                    id: *id,
-                    type_id: *type_id,
-                    token: token.clone(),
-                    offsets: Span::default(),
-                    byte_offsets: Span::default(),
-                    word_id: -1,
-                    sequence_id,
-                    special: true,
-                    attention: true,
-                }),
-                LayoutPiece::Sequence { index, type_id, overflow_type_id } => {
+                LayoutPiece::Special { id, token, type_id, overflow, masked } => {
+                    let type_id = match overflow {
+                        Some((overflow_type_id, slot)) if window(*slot) > 0 => *overflow_type_id,
+                        _ => *type_id,
+                    };
+                    encoding.push(Row {
+                        id: *id,
+                        type_id,
+                        token: token.clone(),
+                        offsets: Span::default(),
+                        byte_offsets: Span::default(),
+                        word_id: -1,
+                        sequence_id,
+                        special: *masked,
+                        attention: true,
+                    });
+                }
+                LayoutPiece::Sequence { index, slot, type_id, overflow_type_id, trims } => {
                     let Some(text) = texts.get(*index) else { continue };
                     // What was kept has the declared type id beside an overflowing part too.
-                    let overflows = windows.get(*index).is_some_and(|&window| window > 0);
-                    let type_id = if overflows { *overflow_type_id } else { *type_id };
-                    text.push_window(self, windows[*index], type_id, sequence_id, &mut encoding);
+                    let window = window(*slot);
+                    let type_id = if window > 0 { *overflow_type_id } else { *type_id };
+                    let marks = (type_id, sequence_id, trims.as_slice());
+                    text.push_window(self, window, marks, &mut encoding);
                 }
             }
         }
@@ -222,8 +241,7 @@ impl<'a> Text<'a> {
         &self,
         plan: &Plan,
         window: usize,
-        type_id: u32,
-        sequence_id: i64,
+        (type_id, sequence_id, trims): (u32, i64, &[Trim]),
         out: &mut Encoding,
     ) {
         let Some(window) = self.windows.get(window) else { return };
@@ -253,15 +271,14 @@ impl<'a> Text<'a> {
                 attention: true,
                 token,
             };
-            plan.trim(&mut row, position, positions);
+            trim(trims, &mut row, position, positions);
             out.push(row);
         }
     }
 }
 
-impl Plan {
-    fn trim(&self, row: &mut Row, position: usize, positions: &CharPositions<'_>) {
-        let Some(trim) = self.trim else { return };
+fn trim(trims: &[Trim], row: &mut Row, position: usize, positions: &CharPositions<'_>) {
+    for trim in trims {
         let before = row.offsets;
         let offsets = (before.start as usize, before.end as usize);
         let (start, end) = trim.apply(&row.token, position, offsets);

@@ -95,6 +95,7 @@ impl Tokenizer {
             let mut since = 0;
             for (number, row) in rows.iter().enumerate() {
                 let before = ids.len();
+                self.plan.begin_row(options, first + number, scratch);
                 self.plan
                     .row_ids(row.input, row.pair, options, scratch, &mut ids)
                     .map_err(|error| error.in_row(first + number))?;

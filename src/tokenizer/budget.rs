@@ -15,6 +15,7 @@ impl Tokenizer {
         self.check(options)?;
         self.plan.scratch.with(|scratch| {
             let mut ids = Vec::new();
+            self.plan.begin_row(options, 0, scratch);
             self.plan.row_ids(Input::Text(text), None, options, scratch, &mut ids)?;
             Ok(ids.len())
         })
@@ -76,9 +77,10 @@ impl Tokenizer {
     fn borders(&self, text: &str) -> Result<Vec<Border>> {
         check_text_length(text)?;
         let mut tokens = Tokens::default();
-        self.plan
-            .scratch
-            .with(|scratch| self.plan.tokens(text, None, false, scratch, &mut tokens))?;
+        self.plan.scratch.with(|scratch| {
+            self.plan.begin_row(&EncodeOptions::default(), 0, scratch);
+            self.plan.tokens(text, None, false, scratch, &mut tokens)
+        })?;
         let mut borders: Vec<Border> = Vec::with_capacity(tokens.spans.len() + 1);
         for (tokens, span) in tokens.spans.iter().enumerate() {
             let byte = span.start as usize;

@@ -43,10 +43,26 @@ impl<'a> CharPositions<'a> {
         before + tail.iter().map(|&byte| u32::from(starts_char(byte))).sum::<u32>()
     }
 
-    /// The characters of a span that starts and ends between characters.
+    /// The characters of a span. Of one that does not start and end between characters, or that does
+    /// not lie in the text, what the reference library makes.
     #[inline]
     pub(crate) fn span(&self, span: Span) -> Span {
-        Span { start: self.at(span.start), end: self.at(span.end) }
+        match (self.char_of(span.start), self.char_of(span.end)) {
+            (Some(start), Some(end)) => Span { start, end },
+            (Some(start), None) => {
+                let last = span.end.checked_sub(1).and_then(|last| self.char_of(last));
+                Span { start, end: last.unwrap_or(start + 1) + 1 }
+            }
+            (None, _) => span,
+        }
+    }
+
+    /// The number of the character that byte `at` belongs to.
+    #[inline]
+    fn char_of(&self, at: u32) -> Option<u32> {
+        let byte = *self.text.get(at as usize)?;
+        let starts = self.at(at);
+        Some(if starts_char(byte) { starts } else { starts.saturating_sub(1) })
     }
 
     /// The byte where the character starts that is `count` characters after the one at byte `at`.

@@ -6,35 +6,38 @@
 
 use std::sync::{Mutex, TryLockError};
 
-use super::fast::Block;
-use crate::model::CacheStats;
-use crate::model::bpe::merge::MergeScratch;
+use super::block::Block;
 use crate::model::pieces::PieceCache;
-use crate::model::sentencepiece::SentencePieceScratch;
+use crate::model::{CacheStats, ModelScratch};
 use crate::normalize::Aligned;
+use crate::pretokenize::Pieces;
 
 /// What a call needs and the next one can use again.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     pub(crate) cache: PieceCache,
-    pub(crate) merge: MergeScratch,
+    pub(crate) model: ModelScratch,
     pub(super) block: Block,
+    /// A text with a space in front.
     pub(crate) text: String,
+    /// A normalised text.
+    pub(crate) normal: String,
+    pub(crate) pieces: Pieces,
     pub(crate) aligned: Aligned,
     pub(crate) ids: [Vec<u32>; 2],
-    pub(crate) sentencepiece: SentencePieceScratch,
 }
 
 impl Scratch {
     fn new() -> Self {
         Self {
             cache: PieceCache::new(),
-            merge: MergeScratch::default(),
+            model: ModelScratch::default(),
             block: Block::new(),
             text: String::new(),
+            normal: String::new(),
+            pieces: Pieces::default(),
             aligned: Aligned::default(),
             ids: [Vec::new(), Vec::new()],
-            sentencepiece: SentencePieceScratch::default(),
         }
     }
 }
@@ -60,10 +63,14 @@ impl ScratchPool {
         let taken = self.lock(Vec::pop);
         let mut scratch = taken.unwrap_or_else(|| Box::new(Scratch::new()));
         let result = work(&mut scratch);
-        scratch.merge.shrink(KEPT_BYTES);
-        scratch.sentencepiece.shrink(KEPT_BYTES);
-        if scratch.text.capacity() > KEPT_BYTES {
-            scratch.text = String::new();
+        scratch.model.shrink(KEPT_BYTES);
+        for text in [&mut scratch.text, &mut scratch.normal] {
+            if text.capacity() > KEPT_BYTES {
+                *text = String::new();
+            }
+        }
+        if scratch.pieces.text.capacity() > KEPT_BYTES {
+            scratch.pieces = Pieces::default();
         }
         if scratch.aligned.text.capacity() > KEPT_BYTES {
             scratch.aligned = Aligned::default();

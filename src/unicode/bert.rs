@@ -9,7 +9,7 @@
 //! the generator beside the tests proves that they are what those sources say.
 
 #[cfg(test)]
-mod generate;
+pub(super) mod generate;
 
 use super::bert_tables::{
     CLASSES, DECOMPOSITION_BLOCKS, DECOMPOSITION_CHARS, DECOMPOSITION_INDEX, FLAG_BLOCKS,

@@ -15,6 +15,7 @@ BUILTIN = {
     "TextError": ValueError,
     "RowIndexError": IndexError,
     "UnknownIdError": IndexError,
+    "UnknownPieceError": ValueError,
     "FileError": OSError,
     "FormatError": ValueError,
     "UnsupportedError": NotImplementedError,

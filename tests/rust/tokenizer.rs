@@ -277,7 +277,7 @@ fn decoding_gives_the_text_back_in_one_call_and_in_steps() {
             assert_eq!(tokenizer.decode_bytes(&ids).unwrap(), text.as_bytes());
             let mut stream = tokenizer.stream(false);
             let mut steps: String = ids.iter().map(|&id| stream.step(id).unwrap()).collect();
-            steps.push_str(&stream.finish());
+            steps.push_str(&stream.finish().unwrap());
             assert_eq!(steps, text);
             let (decoded, starts) = tokenizer.decode_with_offsets(&ids).unwrap();
             assert_eq!((decoded.as_str(), starts.len()), (text, ids.len()));

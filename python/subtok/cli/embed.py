@@ -69,7 +69,10 @@ def run(args: argparse.Namespace) -> int:
     with progress(args) as show:
         for batch in batches(sources(args), args.rows, args.field, show):
             encoded = tok.encode_batch(
-                batch, add_special_tokens=not args.no_special, threads=args.threads
+                batch,
+                add_special_tokens=not args.no_special,
+                padding=False,
+                threads=args.threads,
             )
             rows = embedding.pool(encoded.ids, encoded.row_offsets, threads=args.threads)
             parts.append(rows)

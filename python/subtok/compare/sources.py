@@ -113,7 +113,7 @@ def _subtok(tok: Tokenizer) -> Source:
     unknown, specials = _declared(declaration(tok))
 
     def encode(texts: Sequence[str], **options: Any) -> Sequence[Any]:
-        batch = tok.encode_batch(list(texts), **options)
+        batch = tok.encode_batch(list(texts), truncation=False, padding=False, **options)
         return np.split(batch.ids, batch.row_offsets[1:-1]) if texts else []
 
     return Source(

@@ -300,6 +300,9 @@ class _Run:
                 encoded = self._tok.encode_batch(
                     batch,
                     add_special_tokens=self._job["add_special_tokens"],
+                    # Whatever the tokenizer's file says: nothing is lost from a data set.
+                    truncation=False,
+                    padding=False,
                     threads=self._threads,
                 )
                 file.write(encoded.ids.astype(self._job["dtype"]).tobytes())

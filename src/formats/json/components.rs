@@ -1,12 +1,12 @@
-//! The components of a `tokenizer.json` beside the model.
+//! The components of a `tokenizer.json` that come before the model.
 
-use crate::decode::Decoder;
-use crate::error::{Error, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::error::Result;
 use crate::formats::node::{Node, shown};
-use crate::ids::TokenId;
-use crate::normalize::{BertNormalizer, Normalizer};
-use crate::postprocess::{PostProcessor, TemplatePiece, TemplateProcessing, TemplateSpecial};
-use crate::pretokenize::{PreTokenizer, SplitBehavior};
+use crate::normalize::{BertNormalizer, Normalizer, Precompiled, Replace};
+use crate::pretokenize::{PreTokenizer, PrependScheme, SplitBehavior};
 use crate::regex::Pattern;
 
 /// The types that the format knows, by slot: what is none of them is not only unsupported.
@@ -40,33 +40,18 @@ const PRE_TOKENIZERS: [&str; 12] = [
     "Whitespace",
     "WhitespaceSplit",
 ];
-const POST_PROCESSORS: [&str; 5] =
-    ["BertProcessing", "ByteLevel", "RobertaProcessing", "Sequence", "TemplateProcessing"];
-const DECODERS: [&str; 10] = [
-    "BPEDecoder",
-    "ByteFallback",
-    "ByteLevel",
-    "CTC",
-    "Fuse",
-    "Metaspace",
-    "Replace",
-    "Sequence",
-    "Strip",
-    "WordPiece",
-];
-
 /// A slot of the file, and how to tell what stands in it.
-struct Slot {
-    name: &'static str,
-    known: &'static [&'static str],
+pub(super) struct Slot {
+    pub(super) name: &'static str,
+    pub(super) known: &'static [&'static str],
     /// Types that old files leave out, with the fields that give each away, in the order in which
     /// the reference library tries them.
-    untyped: &'static [(&'static str, &'static [&'static str])],
+    pub(super) untyped: &'static [(&'static str, &'static [&'static str])],
 }
 
 impl Slot {
     /// The type of a component.
-    fn kind<'a>(&self, node: &Node<'a>) -> Result<&'a str> {
+    pub(super) fn kind<'a>(&self, node: &Node<'a>) -> Result<&'a str> {
         if let Some(kind) = node.optional("type")? {
             let given = kind.string()?;
             if self.known.contains(&given) {
@@ -86,46 +71,28 @@ impl Slot {
         Err(node.fail("the field `type` is missing, and the other fields do not tell it"))
     }
 
-    fn unsupported<T>(&self, node: &Node<'_>, kind: &str) -> Result<T> {
-        Err(Error::unsupported(format!("{} type `{kind}`", self.name), node.path()))
+    /// What is wrong with a type that is known and that nobody reads.
+    pub(super) fn unread<T>(&self, node: &Node<'_>, kind: &str) -> Result<T> {
+        Err(node.fail(format!("{} type {} has no reader", self.name, shown(kind))))
     }
 }
 
 const NORMALIZER: Slot = Slot {
     name: "normalizer",
     known: &NORMALIZERS,
-    untyped: &[("BertNormalizer", &["clean_text", "handle_chinese_chars", "lowercase"])],
-};
-const PRE_TOKENIZER: Slot = Slot {
-    name: "pre_tokenizer",
-    known: &PRE_TOKENIZERS,
-    untyped: &[("Metaspace", &["replacement"])],
-};
-const POST_PROCESSOR: Slot = Slot {
-    name: "post_processor",
-    known: &POST_PROCESSORS,
     untyped: &[
-        ("RobertaProcessing", &["sep", "cls", "trim_offsets", "add_prefix_space"]),
-        ("BertProcessing", &["sep", "cls"]),
-        ("TemplateProcessing", &["single", "pair", "special_tokens"]),
-    ],
-};
-const DECODER: Slot = Slot {
-    name: "decoder",
-    known: &DECODERS,
-    untyped: &[
-        ("BPEDecoder", &["suffix"]),
-        ("WordPiece", &["prefix", "cleanup"]),
-        ("Metaspace", &["replacement"]),
-        ("CTC", &["pad_token", "word_delimiter_token", "cleanup"]),
+        ("BertNormalizer", &["clean_text", "handle_chinese_chars", "lowercase"]),
+        ("Strip", &["strip_left", "strip_right"]),
+        ("Sequence", &["normalizers"]),
         ("Replace", &["pattern", "content"]),
-        ("Strip", &["content", "start", "stop"]),
+        ("Prepend", &["prepend"]),
     ],
 };
+const PRE_TOKENIZER: Slot = Slot { name: "pre_tokenizer", known: &PRE_TOKENIZERS, untyped: &[] };
 
 pub(in crate::formats) fn normalizer(node: &Node<'_>) -> Result<Normalizer> {
-    match NORMALIZER.kind(node)? {
-        "BertNormalizer" => Ok(Normalizer::Bert(BertNormalizer {
+    Ok(match NORMALIZER.kind(node)? {
+        "BertNormalizer" => Normalizer::Bert(BertNormalizer {
             clean_text: node.field("clean_text")?.boolean()?,
             handle_chinese_chars: node.field("handle_chinese_chars")?.boolean()?,
             strip_accents: match node.optional("strip_accents")? {
@@ -133,14 +100,46 @@ pub(in crate::formats) fn normalizer(node: &Node<'_>) -> Result<Normalizer> {
                 None => None,
             },
             lowercase: node.field("lowercase")?.boolean()?,
-        })),
-        kind => NORMALIZER.unsupported(node, kind),
-    }
+        }),
+        "ByteLevel" => Normalizer::ByteLevel,
+        "Lowercase" => Normalizer::Lowercase,
+        "NFC" => Normalizer::Nfc,
+        "NFD" => Normalizer::Nfd,
+        "NFKC" => Normalizer::Nfkc,
+        "NFKD" => Normalizer::Nfkd,
+        "Nmt" => Normalizer::Nmt,
+        "Precompiled" => {
+            Normalizer::Precompiled(precompiled(&node.field("precompiled_charsmap")?)?)
+        }
+        "Prepend" => Normalizer::Prepend(node.field("prepend")?.string()?.to_owned()),
+        "Replace" => {
+            let content = node.field("content")?.string()?;
+            let replace = Replace::new(pattern(&node.field("pattern")?)?, content);
+            Normalizer::Replace(replace.map_err(|error| node.adopt(error))?)
+        }
+        "Sequence" => {
+            let members = node.field("normalizers")?.items()?;
+            Normalizer::Sequence(members.iter().map(normalizer).collect::<Result<_>>()?)
+        }
+        "Strip" => Normalizer::Strip {
+            left: node.field("strip_left")?.boolean()?,
+            right: node.field("strip_right")?.boolean()?,
+        },
+        "StripAccents" => Normalizer::StripAccents,
+        kind => return NORMALIZER.unread(node, kind),
+    })
+}
+
+fn precompiled(node: &Node<'_>) -> Result<Precompiled> {
+    let charsmap = STANDARD
+        .decode(node.string()?)
+        .map_err(|error| node.fail(format!("it is no base64: {error}")))?;
+    Precompiled::new(&charsmap).map_err(|error| node.adopt(error))
 }
 
 /// The three options that `ByteLevel` has in every slot.
-fn byte_level(node: &Node<'_>) -> Result<(bool, bool, bool)> {
-    let use_regex = match node.optional("use_regex")? {
+pub(super) fn byte_level(node: &Node<'_>) -> Result<(bool, bool, bool)> {
+    let use_regex = match node.present("use_regex")? {
         Some(use_regex) => use_regex.boolean()?,
         None => true,
     };
@@ -151,124 +150,94 @@ fn byte_level(node: &Node<'_>) -> Result<(bool, bool, bool)> {
     ))
 }
 
+/// The three options that `Metaspace` has in both slots, from any of its versions.
+pub(super) fn metaspace(node: &Node<'_>) -> Result<(char, PrependScheme, bool)> {
+    let prepend = match node.present("prepend_scheme")? {
+        Some(scheme) => scheme.choice(&[
+            ("first", PrependScheme::First),
+            ("never", PrependScheme::Never),
+            ("always", PrependScheme::Always),
+        ])?,
+        None => PrependScheme::Always,
+    };
+    // Files from before the scheme had a flag; the reference library believes it where both agree.
+    if let Some(flag) = node.optional("add_prefix_space")?
+        && !flag.boolean()?
+        && prepend != PrependScheme::Never
+    {
+        return Err(flag.fail("it is false, and then `prepend_scheme` must be \"never\""));
+    }
+    if let Some(text) = node.optional("str_rep")? {
+        text.string()?;
+    }
+    let split = match node.optional("split")? {
+        Some(split) => split.boolean()?,
+        None => true,
+    };
+    Ok((node.field("replacement")?.character()?, prepend, split))
+}
+
 pub(in crate::formats) fn pre_tokenizer(node: &Node<'_>) -> Result<PreTokenizer> {
-    match PRE_TOKENIZER.kind(node)? {
-        "BertPreTokenizer" => Ok(PreTokenizer::Bert),
+    Ok(match PRE_TOKENIZER.kind(node)? {
+        "BertPreTokenizer" => PreTokenizer::Bert,
         "ByteLevel" => {
             let (add_prefix_space, trim_offsets, use_regex) = byte_level(node)?;
-            Ok(PreTokenizer::ByteLevel { add_prefix_space, trim_offsets, use_regex })
+            PreTokenizer::ByteLevel { add_prefix_space, trim_offsets, use_regex }
         }
-        "Split" => Ok(PreTokenizer::Split {
-            pattern: pattern(&node.field("pattern")?)?,
-            behavior: node.field("behavior")?.choice(&[
-                ("Removed", SplitBehavior::Removed),
-                ("Isolated", SplitBehavior::Isolated),
-                ("MergedWithPrevious", SplitBehavior::MergedWithPrevious),
-                ("MergedWithNext", SplitBehavior::MergedWithNext),
-                ("Contiguous", SplitBehavior::Contiguous),
-            ])?,
-            invert: node.field("invert")?.boolean()?,
+        "CharDelimiterSplit" => {
+            PreTokenizer::CharDelimiterSplit(node.field("delimiter")?.character()?)
+        }
+        "Digits" => {
+            PreTokenizer::Digits { individual: node.field("individual_digits")?.boolean()? }
+        }
+        "FixedLength" => {
+            let length = match node.present("length")? {
+                Some(length) => match length.size()? {
+                    0 => return Err(length.fail("pieces of 0 characters have no end")),
+                    length => length,
+                },
+                None => 5,
+            };
+            PreTokenizer::FixedLength(length)
+        }
+        "Metaspace" => {
+            let (replacement, prepend, split) = metaspace(node)?;
+            PreTokenizer::Metaspace { replacement, prepend, split }
+        }
+        "Punctuation" => PreTokenizer::Punctuation(match node.present("behavior")? {
+            Some(given) => behavior(&given)?,
+            None => SplitBehavior::Isolated,
         }),
         "Sequence" => {
             let parts = node.field("pretokenizers")?.items()?;
-            Ok(PreTokenizer::Sequence(parts.iter().map(pre_tokenizer).collect::<Result<_>>()?))
+            PreTokenizer::Sequence(parts.iter().map(pre_tokenizer).collect::<Result<_>>()?)
         }
-        kind => PRE_TOKENIZER.unsupported(node, kind),
-    }
+        "Split" => PreTokenizer::Split {
+            pattern: pattern(&node.field("pattern")?)?,
+            behavior: behavior(&node.field("behavior")?)?,
+            invert: node.field("invert")?.boolean()?,
+        },
+        "UnicodeScripts" => PreTokenizer::UnicodeScripts,
+        "Whitespace" => PreTokenizer::Whitespace,
+        "WhitespaceSplit" => PreTokenizer::WhitespaceSplit,
+        kind => return PRE_TOKENIZER.unread(node, kind),
+    })
 }
 
-fn pattern(node: &Node<'_>) -> Result<Pattern> {
+fn behavior(node: &Node<'_>) -> Result<SplitBehavior> {
+    node.choice(&[
+        ("Removed", SplitBehavior::Removed),
+        ("Isolated", SplitBehavior::Isolated),
+        ("MergedWithPrevious", SplitBehavior::MergedWithPrevious),
+        ("MergedWithNext", SplitBehavior::MergedWithNext),
+        ("Contiguous", SplitBehavior::Contiguous),
+    ])
+}
+
+pub(super) fn pattern(node: &Node<'_>) -> Result<Pattern> {
     match node.variant()? {
         ("String", text) => Ok(Pattern::String(text.string()?.to_owned())),
         ("Regex", text) => Ok(Pattern::Regex(text.string()?.to_owned())),
         _ => Err(node.fail("expected {\"String\": text} or {\"Regex\": pattern}")),
-    }
-}
-
-pub(super) fn post_processor(node: &Node<'_>) -> Result<PostProcessor> {
-    let processor = any_post_processor(node)?;
-    processor.check().map_err(|error| node.adopt(error))?;
-    Ok(processor)
-}
-
-fn any_post_processor(node: &Node<'_>) -> Result<PostProcessor> {
-    match POST_PROCESSOR.kind(node)? {
-        "BertProcessing" => Ok(PostProcessor::Bert {
-            sep: token_and_id(&node.field("sep")?)?,
-            cls: token_and_id(&node.field("cls")?)?,
-        }),
-        "RobertaProcessing" => Ok(PostProcessor::Roberta {
-            sep: token_and_id(&node.field("sep")?)?,
-            cls: token_and_id(&node.field("cls")?)?,
-            trim_offsets: node.field("trim_offsets")?.boolean()?,
-            add_prefix_space: node.field("add_prefix_space")?.boolean()?,
-        }),
-        "ByteLevel" => {
-            let (add_prefix_space, trim_offsets, use_regex) = byte_level(node)?;
-            Ok(PostProcessor::ByteLevel { add_prefix_space, trim_offsets, use_regex })
-        }
-        "TemplateProcessing" => template(node).map(PostProcessor::Template),
-        "Sequence" => {
-            let members = node.field("processors")?.items()?;
-            let members = members.iter().map(any_post_processor).collect::<Result<_>>()?;
-            Ok(PostProcessor::Sequence(members))
-        }
-        kind => POST_PROCESSOR.unsupported(node, kind),
-    }
-}
-
-fn token_and_id(node: &Node<'_>) -> Result<(String, TokenId)> {
-    match node.items()?.as_slice() {
-        [token, id] => Ok((token.string()?.to_owned(), id.id()?)),
-        _ => Err(node.fail("expected a list of a token and its id")),
-    }
-}
-
-fn template(node: &Node<'_>) -> Result<TemplateProcessing> {
-    let pieces = |key| -> Result<Vec<TemplatePiece>> {
-        node.field(key)?.items()?.iter().map(template_piece).collect()
-    };
-    let special = |(name, special): (&str, Node<'_>)| {
-        let ids = special.field("ids")?.items()?;
-        let tokens = special.field("tokens")?.items()?;
-        special.field("id")?.string()?;
-        Ok(TemplateSpecial {
-            name: name.to_owned(),
-            ids: ids.iter().map(Node::id).collect::<Result<_>>()?,
-            tokens: tokens.iter().map(|t| t.string().map(str::to_owned)).collect::<Result<_>>()?,
-        })
-    };
-    let specials = node.field("special_tokens")?.fields()?;
-    let specials = specials.into_iter().map(special).collect::<Result<_>>()?;
-    TemplateProcessing::new(pieces("single")?, pieces("pair")?, specials)
-        .map_err(|error| node.adopt(error))
-}
-
-fn template_piece(node: &Node<'_>) -> Result<TemplatePiece> {
-    let (kind, piece) = node.variant()?;
-    match kind {
-        "Sequence" => Ok(TemplatePiece::Sequence {
-            index: piece.field("id")?.choice(&[("A", 0), ("B", 1)])?,
-            type_id: piece.field("type_id")?.u32()?,
-        }),
-        "SpecialToken" => Ok(TemplatePiece::Special {
-            name: piece.field("id")?.string()?.to_owned(),
-            type_id: piece.field("type_id")?.u32()?,
-        }),
-        _ => Err(node.fail("expected {\"Sequence\": ...} or {\"SpecialToken\": ...}")),
-    }
-}
-
-pub(super) fn decoder(node: &Node<'_>) -> Result<Decoder> {
-    match DECODER.kind(node)? {
-        "ByteLevel" => {
-            let (add_prefix_space, trim_offsets, use_regex) = byte_level(node)?;
-            Ok(Decoder::ByteLevel { add_prefix_space, trim_offsets, use_regex })
-        }
-        "WordPiece" => Ok(Decoder::WordPiece {
-            prefix: node.field("prefix")?.string()?.to_owned(),
-            cleanup: node.field("cleanup")?.boolean()?,
-        }),
-        kind => DECODER.unsupported(node, kind),
     }
 }

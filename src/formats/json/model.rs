@@ -5,25 +5,34 @@ use crate::formats::document::ModelDocument;
 use crate::formats::json::{FORMAT, MAX_COMPONENT_BYTES};
 use crate::formats::json_read::Part;
 use crate::formats::node::{Node, shown};
+use crate::model::{Alphabet, BpeOptions, UnigramOptions};
 
 /// The fields of the model, each where it can be asked for.
 struct Model<'a> {
     fields: Vec<(String, Part<'a>)>,
 }
 
-pub(super) fn read(part: Part<'_>) -> Result<ModelDocument> {
+pub(super) fn read(part: Part<'_>) -> Result<ModelDocument<'_>> {
     let model = Model { fields: part.object("model")? };
     match model.kind()? {
         Kind::Bpe => model.bpe(),
         Kind::WordPiece => model.wordpiece(),
-        Kind::Other(name) => Err(Error::unsupported(format!("model type `{name}`"), "model")),
+        Kind::WordLevel => model.wordlevel(),
+        Kind::Unigram => model.unigram(),
     }
+}
+
+/// Whether a model of version 2.0 merges bytes.
+pub(super) fn byte_level(part: Part<'_>) -> Result<bool> {
+    let model = Model { fields: part.object("model")? };
+    Ok(model.small("byte_level", boolean)?.unwrap_or(false))
 }
 
 enum Kind {
     Bpe,
     WordPiece,
-    Other(&'static str),
+    WordLevel,
+    Unigram,
 }
 
 impl<'a> Model<'a> {
@@ -60,49 +69,79 @@ impl<'a> Model<'a> {
             return self.required_small("type", |node| match node.string()? {
                 "BPE" => Ok(Kind::Bpe),
                 "WordPiece" => Ok(Kind::WordPiece),
-                "WordLevel" => Ok(Kind::Other("WordLevel")),
-                "Unigram" => Ok(Kind::Other("Unigram")),
+                "WordLevel" => Ok(Kind::WordLevel),
+                "Unigram" => Ok(Kind::Unigram),
                 other => Err(node.fail(format!("there is no model type {}", shown(other)))),
             });
         }
         let has = |keys: &[&str]| keys.iter().all(|key| self.get(key).is_some());
         if has(&["vocab", "merges"]) {
             Ok(Kind::Bpe)
-        } else if has(&["vocab", "continuing_subword_prefix", "max_input_chars_per_word"]) {
+        } else if has(&[
+            "vocab",
+            "unk_token",
+            "continuing_subword_prefix",
+            "max_input_chars_per_word",
+        ]) {
             Ok(Kind::WordPiece)
         } else if self.get("vocab").is_some_and(Part::is_list) {
-            Ok(Kind::Other("Unigram"))
+            Ok(Kind::Unigram)
         } else if has(&["vocab", "unk_token"]) {
-            Ok(Kind::Other("WordLevel"))
+            Ok(Kind::WordLevel)
         } else {
             let problem = "there is no `type`, and the fields are not those of a model";
             Err(Error::format(FORMAT, "model", problem))
         }
     }
 
-    fn bpe(&self) -> Result<ModelDocument> {
+    fn bpe(&self) -> Result<ModelDocument<'a>> {
         let dropout = self.small("dropout", |node| match node.number()? {
-            number if (0.0..=1.0).contains(&number) => Ok(number),
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the reference library's precision"
+            )]
+            number if (0.0..=1.0).contains(&number) => Ok(number as f32),
             number => Err(node.fail(format!("expected a number from 0 to 1, found {number}"))),
         })?;
-        refuse("dropout", dropout.is_some_and(|dropout| dropout > 0.0))?;
-        for key in ["unk_token", "continuing_subword_prefix", "end_of_word_suffix"] {
-            let text = self.small(key, |node| node.string().map(str::to_owned))?;
-            // Old files write an empty prefix where newer ones have null. An empty unknown token
-            // would be a token, though.
-            refuse(key, text.is_some_and(|text| key == "unk_token" || !text.is_empty()))?;
-        }
-        for key in ["fuse_unk", "byte_fallback"] {
-            refuse(key, self.small(key, boolean)? == Some(true))?;
-        }
+        let text = |key| self.small(key, |node| node.string().map(str::to_owned));
+        let flag = |key| self.small(key, boolean).map(Option::unwrap_or_default);
         Ok(ModelDocument::Bpe {
-            ignore_merges: self.small("ignore_merges", boolean)?.unwrap_or(false),
+            options: BpeOptions {
+                alphabet: Alphabet::Chars,
+                dropout,
+                unk_token: text("unk_token")?,
+                continuing_subword_prefix: text("continuing_subword_prefix")?,
+                end_of_word_suffix: text("end_of_word_suffix")?,
+                fuse_unk: flag("fuse_unk")?,
+                byte_fallback: flag("byte_fallback")?,
+                ignore_merges: flag("ignore_merges")?,
+            },
             vocab: self.required("vocab")?.vocab("model.vocab")?,
             merges: self.required("merges")?.merges("model.merges")?,
         })
     }
 
-    fn wordpiece(&self) -> Result<ModelDocument> {
+    fn wordlevel(&self) -> Result<ModelDocument<'a>> {
+        Ok(ModelDocument::WordLevel {
+            unk_token: self.required_small("unk_token", |node| node.string().map(str::to_owned))?,
+            vocab: self.required("vocab")?.vocab("model.vocab")?,
+        })
+    }
+
+    fn unigram(&self) -> Result<ModelDocument<'a>> {
+        Ok(ModelDocument::Unigram {
+            options: UnigramOptions {
+                unk_id: self.small("unk_id", |node| node.id())?,
+                byte_fallback: match self.get("byte_fallback") {
+                    Some(_) => self.required_small("byte_fallback", boolean)?,
+                    None => false,
+                },
+            },
+            entries: self.required("vocab")?.scores("model.vocab")?,
+        })
+    }
+
+    fn wordpiece(&self) -> Result<ModelDocument<'a>> {
         let string = |key| self.required_small(key, |node| node.string().map(str::to_owned));
         Ok(ModelDocument::WordPiece {
             unk_token: string("unk_token")?,
@@ -119,13 +158,4 @@ fn boolean(node: &Node<'_>) -> Result<bool> {
 
 fn size(node: &Node<'_>) -> Result<usize> {
     node.size()
-}
-
-/// Refuses an option of BPE that is in use.
-fn refuse(option: &str, in_use: bool) -> Result<()> {
-    if in_use {
-        let place = format!("model.{option}");
-        return Err(Error::unsupported(format!("model option `{option}`"), place));
-    }
-    Ok(())
 }

@@ -84,15 +84,6 @@ fn windows_step_away_from_the_kept_part() {
 }
 
 #[test]
-fn overflowing_results_come_in_the_references_order() {
-    let order: Vec<_> = overflowing(3, 2).unwrap().collect();
-    assert_eq!(order, [[1, 0], [1, 1], [2, 0], [2, 1], [0, 1]]);
-    assert_eq!(overflowing(1, 1).unwrap().count(), 0);
-    assert!(overflowing(1 << 20, 1 << 20).is_err());
-    assert!(overflowing(usize::MAX, 2).is_err());
-}
-
-#[test]
 fn padding_rounds_up_and_stays_in_bounds() {
     let longest = PaddingStrategy::BatchLongest;
     assert_eq!(padded_length(5, &padding(longest, None)).unwrap(), 5);

@@ -17,7 +17,7 @@ use super::{CHINESE, DECOMPOSES, LOWERS, MARK, PUNCTUATION, REMOVED, REORDERS, W
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/unicode/bert_tables.rs");
 const SWEEP: &str = include_str!("../../../tests/data/bert_code_points.json");
 /// Code points below this have their flags in blocks, those above in a few ranges.
-const BLOCKS_END: u32 = 0x30000;
+pub(in crate::unicode) const BLOCKS_END: u32 = 0x30000;
 
 const HEAD: &str = "\
 //! Character tables of the BERT road, written by the generator in `bert/generate.rs`; do not edit.
@@ -29,7 +29,7 @@ const HEAD: &str = "\
 #![allow(clippy::unreadable_literal, reason = \"a table is not read digit by digit\")]
 ";
 
-fn all() -> impl Iterator<Item = char> {
+pub(in crate::unicode) fn all() -> impl Iterator<Item = char> {
     '\0'..=char::MAX
 }
 
@@ -59,7 +59,7 @@ fn lower_case(sweep: &Value) -> HashMap<char, Vec<char>> {
     single.chain(longer).collect()
 }
 
-fn decomposition(c: char) -> Vec<char> {
+pub(in crate::unicode) fn decomposition(c: char) -> Vec<char> {
     let mut parts = Vec::new();
     decompose_canonical(c, |part| parts.push(part));
     parts
@@ -91,7 +91,10 @@ fn flags_of(c: char, white: bool, lowers: bool) -> u8 {
 }
 
 /// Cuts `values` into blocks of `size`, each distinct one once, in the order of first use.
-fn blocks<T: Clone + PartialEq>(values: &[T], size: usize) -> (Vec<usize>, Vec<Vec<T>>) {
+pub(in crate::unicode) fn blocks<T: Clone + PartialEq>(
+    values: &[T],
+    size: usize,
+) -> (Vec<usize>, Vec<Vec<T>>) {
     let mut distinct: Vec<Vec<T>> = Vec::new();
     let index = values.chunks(size).map(|chunk| {
         distinct.iter().position(|block| block == chunk).unwrap_or_else(|| {
@@ -103,7 +106,7 @@ fn blocks<T: Clone + PartialEq>(values: &[T], size: usize) -> (Vec<usize>, Vec<V
 }
 
 /// Equal neighbours among `(code point, value)` as inclusive ranges.
-fn runs(values: impl Iterator<Item = (u32, u8)>) -> Vec<(u32, u32, u8)> {
+pub(in crate::unicode) fn runs(values: impl Iterator<Item = (u32, u8)>) -> Vec<(u32, u32, u8)> {
     let mut runs: Vec<(u32, u32, u8)> = Vec::new();
     for (code, value) in values.filter(|&(_, value)| value != 0) {
         match runs.last_mut() {
@@ -115,7 +118,13 @@ fn runs(values: impl Iterator<Item = (u32, u8)>) -> Vec<(u32, u32, u8)> {
 }
 
 /// One static with its items, in lines of at most 100 bytes.
-fn item<T: Debug>(out: &mut String, name: &str, kind: &str, doc: &str, items: &[T]) {
+pub(in crate::unicode) fn item<T: Debug>(
+    out: &mut String,
+    name: &str,
+    kind: &str,
+    doc: &str,
+    items: &[T],
+) {
     let _ = write!(out, "\n/// {doc}\npub(super) static {name}: [{kind}; {}] = [", items.len());
     let mut room = 0;
     for item in items {
@@ -163,7 +172,7 @@ fn sequences(out: &mut String, name: &str, what: &str, of: impl Fn(char) -> Vec<
 }
 
 /// A character by its number, whatever it looks like.
-struct Escaped(char);
+pub(in crate::unicode) struct Escaped(pub(in crate::unicode) char);
 
 impl Debug for Escaped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

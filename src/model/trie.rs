@@ -54,6 +54,27 @@ impl Trie {
         self.nodes.len()
     }
 
+    /// Calls `token` with each token that `text` starts with, and its length, shortest first.
+    #[inline]
+    pub(super) fn prefixes(&self, text: &[u8], mut token: impl FnMut(TokenId, usize)) {
+        let mut base = self.root;
+        for (at, &byte) in text.iter().enumerate() {
+            let Some(node) = self.nodes.get((base ^ u32::from(byte)) as usize) else { break };
+            if node.link & 0xFF != u32::from(byte) {
+                break;
+            }
+            if node.token != NO_TOKEN {
+                token(node.token, at + 1);
+            }
+            base = node.link >> 8;
+        }
+    }
+
+    /// The memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        std::mem::size_of_val(&*self.nodes)
+    }
+
     /// The longest token that `text` starts with, and its length.
     #[inline]
     pub(super) fn longest(&self, text: &[u8]) -> Option<(TokenId, usize)> {
@@ -312,6 +333,12 @@ mod tests {
                 let longest = all.max_by_key(|(_, token)| token.len());
                 let expected = longest.map(|(id, token)| (id, token.len()));
                 prop_assert_eq!(trie.longest(rest.as_bytes()), expected);
+                let mut found = Vec::new();
+                trie.prefixes(rest.as_bytes(), |id, length| found.push((length, id)));
+                let all = (0..).zip(&tokens).filter(|(_, token)| rest.starts_with(token.as_str()));
+                let mut all: Vec<_> = all.map(|(id, token)| (token.len(), id)).collect();
+                all.sort_unstable();
+                prop_assert_eq!(found, all);
             }
         }
     }

@@ -1,0 +1,260 @@
+"""How long a tokenizer takes to load: subtok and the reference library, each in fresh processes.
+
+    python benches/compare/load_time.py [--data FOLDER] [--rounds 7] [--out results/load_time.json]
+
+Every figure is a process of its own: the library is imported, then the clock runs over loading and
+over encoding a first short text, since what is not built while loading is built then. The files are
+in the system's cache. Rounds of the libraries take turns; the table has medians.
+
+The vocabularies: 50 k (GPT-2), 128 k (Llama 3.2, a `tokenizer.json` assembled out of its
+vocabulary and merges), 200 k (o200k, a rank file).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+# By the name of a rank file: what subtok calls its pattern, and who describes it in tiktoken.
+RANKS = {
+    "r50k_base": "r50k_base",
+    "cl100k_base": "cl100k_base",
+    "o200k_base": "o200k_base",
+    "llama3": None,
+}
+LIBRARIES = ("subtok", "tokenizers", "tiktoken", "sentencepiece", "numpy")
+THREADS = {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "SUBTOK_NUM_THREADS": "1"}
+TEXT = "The first text takes what loading left to do: 1,234 words, été."
+
+
+def default_data() -> Path:
+    """The folder that `SUBTOK_DATA` names, or the one beside the repository."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    return Path(os.environ.get("SUBTOK_DATA", beside))
+
+
+def reference_of(path: Path) -> str:
+    """The library that a file is written for."""
+    return {".tiktoken": "tiktoken", ".model": "sentencepiece"}.get(path.suffix, "tokenizers")
+
+
+def load(library: str, path: Path) -> Any:
+    """A tokenizer of one of the libraries."""
+    if library == "subtok":
+        import subtok
+
+        if path.suffix == ".tiktoken":
+            return subtok.Tokenizer.from_tiktoken(path, RANKS[path.stem] or LLAMA3)
+        if path.suffix == ".model":
+            return subtok.Tokenizer.from_sentencepiece(path)
+        return subtok.Tokenizer.from_file(path)
+    if library == "tiktoken":
+        return load_tiktoken(path)
+    if library == "sentencepiece":
+        import sentencepiece
+
+        return sentencepiece.SentencePieceProcessor(model_file=os.fspath(path))
+    import tokenizers
+
+    made = tokenizers.Tokenizer.from_file(os.fspath(path))
+    # State of the file that a call of subtok does not apply either.
+    made.no_truncation()
+    made.no_padding()
+    return made
+
+
+def load_tiktoken(path: Path) -> Any:
+    """An encoding of a rank file, with the pattern that tiktoken has for it."""
+    import tiktoken
+    from tiktoken.load import load_tiktoken_bpe
+    from tiktoken_ext import openai_public
+
+    ranks = load_tiktoken_bpe(os.fspath(path))
+    if (name := RANKS[path.stem]) is None:
+        return tiktoken.Encoding(
+            path.stem, pat_str=LLAMA3, mergeable_ranks=ranks, special_tokens={}
+        )
+    # Its own constructors fetch the file from the network; the rest of them is what is wanted.
+    original, openai_public.load_tiktoken_bpe = openai_public.load_tiktoken_bpe, lambda *_, **__: ranks
+    try:
+        return tiktoken.Encoding(**getattr(openai_public, name)())
+    finally:
+        openai_public.load_tiktoken_bpe = original
+
+
+def import_library(library: str, path: Path) -> None:
+    """Everything that is imported, so that the clock does not see it."""
+    __import__(library)
+    if library == "tiktoken":
+        __import__("tiktoken.load")
+        __import__("tiktoken_ext.openai_public")
+    del path
+
+
+def resident() -> int:
+    """The memory of this process, in bytes; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+    except OSError:
+        return 0
+
+
+def child(library: str, path: Path) -> None:
+    """Measure, and print it; runs in a process of its own."""
+    import_library(library, path)
+    before = resident()
+    start = time.perf_counter()
+    try:
+        made = load(library, path)
+    except Exception as error:
+        print(json.dumps({"error": f"{type(error).__name__}: {error}"[:300]}))
+        return
+    loaded = time.perf_counter()
+    made.encode(TEXT)
+    done = time.perf_counter()
+    found = {"load": loaded - start, "first": done - start, "bytes": resident() - before}
+    print(json.dumps(found))
+
+
+def cold(library: str, path: Path) -> dict[str, Any]:
+    """Seconds to load a file in a fresh process, and to a first encoded text; or an error."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--child", library, os.fspath(path)],
+        capture_output=True,
+        env={**os.environ, **THREADS},
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        return {"error": done.stderr.strip()[-300:]}
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def cold_medians(libraries: tuple[str, ...], path: Path, rounds: int) -> dict[str, dict[str, Any]]:
+    """For each library the medians of interleaved rounds."""
+    found: dict[str, list[dict[str, Any]]] = {library: [] for library in libraries}
+    for _ in range(rounds):
+        for library in libraries:
+            found[library].append(cold(library, path))
+    result: dict[str, dict[str, Any]] = {}
+    for library, rows in found.items():
+        errors = [row for row in rows if "error" in row]
+        if errors:
+            result[library] = errors[0]
+            continue
+        result[library] = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+        result[library]["rounds"] = [row["load"] for row in rows]
+    return result
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    cpu = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        cpu = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    versions = {}
+    for library in LIBRARIES:
+        try:
+            versions[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            versions[library] = "from the source tree" if library == "subtok" else "not installed"
+    return {
+        "cpu": cpu,
+        "processors": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": versions,
+        "when": time.strftime("%Y-%m-%d %H:%M"),
+    }
+
+
+def write(path: Path, result: dict[str, Any]) -> None:
+    """Write results as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def assemble_llama(data: Path, folder: Path) -> Path:
+    """A `tokenizer.json` of the 128 k tokens of Llama 3.2, from its vocabulary and merges."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+
+    source = data / "tokenizers" / "llama3.2"
+    vocab = json.loads((source / "encoder.json").read_text("utf-8"))
+    lines = (source / "vocab.bpe").read_text("utf-8").split("\n")
+    merges = [tuple(x.split(" ")) for x in lines if x and not x.startswith("#version")]
+    made = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=True))
+    made.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(LLAMA3), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    made.decoder = decoders.ByteLevel()
+    path = folder / "llama3.2.json"
+    made.save(os.fspath(path))
+    return path
+
+
+def milliseconds(figures: dict[str, Any], key: str) -> str:
+    """A cell of the table."""
+    return f"{figures[key] * 1000:.0f} ms" if key in figures else "-"
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--data", type=Path, default=default_data())
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--out", type=Path, default=Path("results/load_time.json"))
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        child(given.child[0], Path(given.child[1]))
+        return
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        files = given.data / "tokenizers"
+        for size, make in (
+            ("50 k", lambda: files / "tokenizer_json" / "gpt2.json"),
+            ("128 k", lambda: assemble_llama(given.data, Path(folder))),
+            ("200 k", lambda: files / "tiktoken" / "o200k_base.tiktoken"),
+        ):
+            path = make()
+            reference = reference_of(path)
+            found = cold_medians(("subtok", reference), path, given.rounds)
+            rows.append({"size": size, "file": path.name, "reference": reference, **found})
+    write(given.out, {"machine": machine(), "rounds": given.rounds, "files": rows})
+    print("| vocabulary | file | subtok: load | to the first ids | memory | reference: load |", end="")
+    print(" to the first ids | memory | times faster |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for row in rows:
+        ours, theirs = row["subtok"], row[row["reference"]]
+        cells = [row["size"], f"{row['file']} ({row['reference']})"]
+        for figures in (ours, theirs):
+            cells += [milliseconds(figures, "load"), milliseconds(figures, "first")]
+            cells.append(f"{figures['bytes'] / 1e6:.0f} MB" if "bytes" in figures else "-")
+        both = "error" not in ours and "error" not in theirs
+        cells.append(f"{theirs['first'] / ours['first']:.1f}" if both else ours.get("error", "-"))
+        print("| " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()

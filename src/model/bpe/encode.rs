@@ -1,0 +1,262 @@
+//! From a piece to tokens: the whole piece, or its stretches, started and merged.
+
+use std::collections::HashSet;
+
+use super::merge::MergeScratch;
+use super::symbols::Symbols;
+use super::{Alphabet, Bpe, NO_BYTE, is_spelled};
+use crate::error::Result;
+use crate::ids::TokenId;
+use crate::model::ModelScratch;
+use crate::model::pieces::{Ids, Key, PieceTable};
+use crate::unicode::byte_level;
+
+/// Pieces of fewer bytes are merged as they are: looking for cuts would cost more than it saves.
+const LONG: usize = 32;
+
+impl Bpe {
+    /// Calls `emit` with each token of `piece`, and the bytes `start..end` of the piece that it covers
+    /// as the reference library counts them: the running sum of what its symbols covered. So after a
+    /// character that is dropped the places lag behind.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPiece`](crate::Error::UnknownPiece) for a character without a token when
+    /// `unk_token` is none either.
+    pub(crate) fn encode(
+        &self,
+        piece: &str,
+        scratch: &mut ModelScratch,
+        mut emit: impl FnMut(TokenId, usize, usize),
+    ) -> Result<()> {
+        let ModelScratch { merge, dropout, .. } = scratch;
+        if let Some(dropout) = dropout {
+            // Nothing whole is looked up then, as in the reference library.
+            self.start(piece, merge)?;
+            merge.queue(&self.pairs, || dropout.drops());
+            return self.finish(merge, 0, &mut emit);
+        }
+        if let Some(id) = self.whole_in(piece, merge) {
+            emit(id, 0, piece.len());
+            return Ok(());
+        }
+        let mut result = Ok(());
+        self.stretches(piece, |start, end| {
+            if result.is_ok() {
+                result = self.merge(&piece[start..end], merge);
+                if result.is_ok() {
+                    result = self.finish(merge, start, &mut emit);
+                }
+            }
+        });
+        result
+    }
+
+    /// Appends the ids of `piece`.
+    pub(crate) fn encode_ids(
+        &self,
+        piece: &str,
+        scratch: &mut ModelScratch,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        if !self.simple || scratch.dropout.is_some() {
+            return self.encode(piece, scratch, |id, _, _| out.push(id));
+        }
+        let merge = &mut scratch.merge;
+        if let Some(id) = self.whole_in(piece, merge) {
+            out.push(id);
+            return Ok(());
+        }
+        let mut result = Ok(());
+        let bytes = piece.as_bytes();
+        self.stretches(piece, |start, end| {
+            // A piece that is all there is was looked up by the caller.
+            let key = if end - start < bytes.len() { Key::new(bytes, start, end) } else { None };
+            if let Some(ids) = key.and_then(|key| self.table.get(key, key.hash())) {
+                ids.push_to(out);
+            } else if result.is_ok() {
+                result = self.merge_ids(&piece[start..end], merge);
+                out.extend_from_slice(&merge.symbols);
+            }
+        });
+        result
+    }
+
+    /// Calls `stretch` with stretches of a long piece whose results, joined, are the piece's; where
+    /// whole pieces are looked up first, that was in vain.
+    #[inline]
+    fn stretches(&self, piece: &str, mut stretch: impl FnMut(usize, usize)) {
+        match &self.cuts {
+            Some(cuts) if piece.len() >= LONG => {
+                cuts.for_each(piece, self.symbols.as_ref(), stretch);
+            }
+            _ if piece.is_empty() => {}
+            _ => stretch(0, piece.len()),
+        }
+    }
+
+    /// The same for a piece of any length that was not looked up.
+    #[inline]
+    pub(crate) fn cuts(&self, piece: &str, mut stretch: impl FnMut(usize, usize)) {
+        match &self.cuts {
+            Some(cuts) if self.whole(piece).is_none() => {
+                cuts.for_each(piece, self.symbols.as_ref(), stretch);
+            }
+            _ if piece.is_empty() => {}
+            _ => stretch(0, piece.len()),
+        }
+    }
+
+    /// The token that is the whole piece, where that goes before merging.
+    pub(crate) fn whole(&self, piece: &str) -> Option<TokenId> {
+        self.whole_in(piece, &mut MergeScratch::default())
+    }
+
+    fn whole_in(&self, piece: &str, scratch: &mut MergeScratch) -> Option<TokenId> {
+        if !self.options.ignore_merges || piece.is_empty() {
+            return None;
+        }
+        let id = match self.options.alphabet {
+            Alphabet::Chars => self.vocab.id(piece)?,
+            // No longer text is looked for in a vocabulary that has none as long.
+            Alphabet::Bytes if piece.len() > self.longest => return None,
+            Alphabet::Bytes => {
+                let spelled = &mut scratch.spelled;
+                spelled.clear();
+                spelled.extend(piece.bytes().map(|byte| byte_level::BYTE_TO_CHAR[byte as usize]));
+                self.vocab.id(spelled)?
+            }
+        };
+        self.special.binary_search(&id).is_err().then_some(id)
+    }
+
+    /// Merges a stretch; what each symbol covers is known.
+    fn merge(&self, stretch: &str, scratch: &mut MergeScratch) -> Result<()> {
+        self.start(stretch, scratch)?;
+        if self.to_the_letter {
+            scratch.queue(&self.pairs, || false);
+        } else {
+            scratch.run::<true>(&self.pairs);
+        }
+        Ok(())
+    }
+
+    /// Merges a stretch for its ids alone.
+    fn merge_ids(&self, stretch: &str, scratch: &mut MergeScratch) -> Result<()> {
+        match &self.symbols {
+            None => self.start_bytes(stretch.as_bytes(), scratch),
+            Some(symbols) => symbols.start(stretch, scratch)?,
+        }
+        scratch.run::<false>(&self.pairs);
+        Ok(())
+    }
+
+    pub(super) fn start_bytes(&self, stretch: &[u8], scratch: &mut MergeScratch) {
+        scratch.symbols.clear();
+        // A byte without a token is dropped, as in the reference library.
+        let symbols = stretch.iter().map(|&byte| self.byte_ids[byte as usize]);
+        scratch.symbols.extend(symbols.filter(|&id| id != NO_BYTE));
+    }
+
+    fn start(&self, stretch: &str, scratch: &mut MergeScratch) -> Result<()> {
+        if let Some(symbols) = &self.symbols {
+            return symbols.start(stretch, scratch);
+        }
+        self.start_bytes(stretch.as_bytes(), scratch);
+        scratch.lengths.clear();
+        scratch.lengths.resize(scratch.symbols.len(), 1);
+        Ok(())
+    }
+
+    /// Emits the merged symbols of a stretch that starts at `at`.
+    fn finish(
+        &self,
+        scratch: &MergeScratch,
+        mut at: usize,
+        emit: &mut impl FnMut(TokenId, usize, usize),
+    ) -> Result<()> {
+        let mut token = |id: TokenId, length: u32| {
+            let end = at + length as usize;
+            emit(id, at, end);
+            at = end;
+        };
+        match &self.symbols {
+            Some(symbols) if symbols.are_late() => symbols.resolve(scratch, token),
+            _ => {
+                let pairs = scratch.symbols.iter().zip(&scratch.lengths);
+                pairs.for_each(|(&id, &length)| token(id, length));
+                Ok(())
+            }
+        }
+    }
+
+    /// Leaves the ids of a piece of bytes in `scratch.symbols`.
+    pub(crate) fn encode_piece(&self, piece: &[u8], scratch: &mut MergeScratch) {
+        let whole = std::str::from_utf8(piece).ok().and_then(|text| self.whole_in(text, scratch));
+        if let Some(id) = whole {
+            scratch.symbols.clear();
+            scratch.symbols.push(id);
+            return;
+        }
+        self.start_bytes(piece, scratch);
+        scratch.run::<false>(&self.pairs);
+    }
+
+    /// Fills the table with the results of the model's own tokens, and finds the tokens that a look-up
+    /// of the whole piece gives and merging does not; `known` are those, ascending, where they were
+    /// found already.
+    pub(super) fn fill_table(&mut self, known: Option<&[TokenId]>) {
+        let (table, exceptions) = self.own_results(known);
+        self.table = table;
+        if let Some(cuts) = &mut self.cuts {
+            for token in exceptions {
+                cuts.except(token);
+            }
+        }
+    }
+
+    fn own_results(&self, known: Option<&[TokenId]>) -> (PieceTable, Vec<Box<str>>) {
+        let mut scratch = ModelScratch::default();
+        let (mut entries, mut exceptions) = (Vec::with_capacity(self.vocab.len()), Vec::new());
+        // Only with affixes two tokens may stand for the same text.
+        let affixes = self.symbols.as_ref().is_some_and(Symbols::have_affixes);
+        let mut seen = HashSet::new();
+        let mut ids = Vec::new();
+        for (id, token) in self.vocab.iter() {
+            let Some(text) = self.text(id, token).filter(|text| !text.is_empty()) else { continue };
+            if self.special.binary_search(&id).is_ok() || (affixes && !seen.insert(text)) {
+                continue;
+            }
+            let whole = self.options.ignore_merges && !affixes;
+            if whole && self.cuts.is_some() {
+                let unreached = known.map_or_else(
+                    || {
+                        self.merge(text, &mut scratch.merge).is_err()
+                            || scratch.merge.symbols != [id]
+                    },
+                    |known| known.binary_search(&id).is_ok(),
+                );
+                if unreached {
+                    exceptions.push(text.into());
+                }
+            }
+            let Some(key) = Key::new(text.as_bytes(), 0, text.len()) else { continue };
+            ids.clear();
+            if whole {
+                ids.push(id);
+            } else if self.encode_ids(text, &mut scratch, &mut ids).is_err() {
+                continue;
+            }
+            entries.extend(Ids::new(&ids).map(|ids| (key, ids)));
+        }
+        (PieceTable::build(entries.len(), entries.into_iter()), exceptions)
+    }
+
+    /// The text as which a token may be met, where that is one.
+    fn text<'a>(&'a self, id: TokenId, token: &'a str) -> Option<&'a str> {
+        match &self.symbols {
+            Some(symbols) => Some(symbols.without_affixes(token)),
+            None if is_spelled(token) => std::str::from_utf8(self.token_bytes(id)?).ok(),
+            None => None,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Decomposition, composition, marks and clusters of characters, as tokenizers 0.23.3 knows them.
+//!
+//! One byte of flags per code point says what a walk may step over; only what is flagged is looked up
+//! further. The four normal forms and the marks are those of Unicode 9.0, since the reference library
+//! takes them from a crate of that version; clusters are those of 17.0. Canonical decompositions,
+//! combining classes and lower case are shared with the BERT road: see [`super::bert`].
+//!
+//! The tables are frozen; the generator beside the tests proves that they are what those crates say.
+
+#[cfg(test)]
+mod generate;
+
+use super::bert::{
+    REORDERS, combining_class, decompose as decompose_canonical, flags as bert_flags,
+};
+use super::forms_tables::{
+    COMPATIBLE_BLOCKS, COMPATIBLE_CHARS, COMPATIBLE_INDEX, COMPATIBLE_STARTS, COMPOSITIONS,
+    FLAG_BLOCKS, FLAG_INDEX, HIGH_FLAGS,
+};
+
+/// NFC may change it, reorder it or join it with what stands before it.
+pub(crate) const NFC: u8 = 1;
+/// NFD may change or reorder it.
+pub(crate) const NFD: u8 = 1 << 1;
+/// As [`NFC`], for NFKC.
+pub(crate) const NFKC: u8 = 1 << 2;
+/// As [`NFD`], for NFKD.
+pub(crate) const NFKD: u8 = 1 << 3;
+/// A mark of any kind (the category M).
+pub(crate) const MARK: u8 = 1 << 4;
+/// It may share a grapheme cluster with a neighbour. Between two characters without this flag there
+/// is always a border.
+pub(crate) const CLUSTERS: u8 = 1 << 5;
+
+/// The flags of `c`.
+#[inline]
+pub(crate) fn flags(c: char) -> u8 {
+    let code = c as usize;
+    match FLAG_INDEX.get(code >> 7) {
+        Some(&block) => FLAG_BLOCKS[usize::from(block)][code & 127],
+        None => high_flags(c),
+    }
+}
+
+#[cold]
+fn high_flags(c: char) -> u8 {
+    let code = u32::from(c);
+    let range = HIGH_FLAGS.iter().find(|&&(first, last, _)| (first..=last).contains(&code));
+    range.map_or(0, |&(_, _, flags)| flags)
+}
+
+/// The canonical combining class of `c`.
+#[inline]
+pub(crate) fn class(c: char) -> u8 {
+    if bert_flags(c) & REORDERS == 0 { 0 } else { combining_class(c) }
+}
+
+/// Calls `part` with each character of the full decomposition of `c`, canonical or compatible, which
+/// is `c` alone when it has none.
+#[inline]
+pub(crate) fn decompose(c: char, compatible: bool, part: impl FnMut(char)) {
+    match compatible_sequence(c) {
+        [] => decompose_canonical(c, part),
+        _ if !compatible => decompose_canonical(c, part),
+        parts => parts.iter().copied().for_each(part),
+    }
+}
+
+/// The compatible decomposition of `c` where it is not the canonical one.
+#[inline]
+fn compatible_sequence(c: char) -> &'static [char] {
+    let code = c as usize;
+    let Some(&block) = COMPATIBLE_INDEX.get(code >> 6) else { return &[] };
+    let entry = usize::from(COMPATIBLE_BLOCKS[usize::from(block)][code & 63]);
+    match COMPATIBLE_STARTS.get(entry..entry + 2) {
+        Some(&[start, end]) if entry > 0 => {
+            COMPATIBLE_CHARS.get(usize::from(start)..usize::from(end)).unwrap_or(&[])
+        }
+        _ => &[],
+    }
+}
+
+/// The character that `first` and `second` compose, if there is one.
+#[inline]
+pub(crate) fn compose(first: char, second: char) -> Option<char> {
+    let (a, b) = (u32::from(first), u32::from(second));
+    // Hangul by arithmetic: a lead and a vowel, or both of them and a tail.
+    if (0x1161..0x1176).contains(&b) && (0x1100..0x1113).contains(&a) {
+        return char::from_u32(0xAC00 + ((a - 0x1100) * 21 + (b - 0x1161)) * 28);
+    }
+    if (0x11A8..0x11C3).contains(&b) && (0xAC00..0xD7A4).contains(&a) && (a - 0xAC00) % 28 == 0 {
+        return char::from_u32(a + (b - 0x11A7));
+    }
+    let found = COMPOSITIONS.binary_search_by_key(&(a, b), |&(first, second, _)| (first, second));
+    found.ok().and_then(|at| char::from_u32(COMPOSITIONS[at].2))
+}
