@@ -19,6 +19,7 @@
 
 mod bpe_files;
 mod component;
+mod convert;
 mod detect;
 mod document;
 mod json;
@@ -44,6 +45,7 @@ pub use component::{
     post_processor_from_json, post_processor_to_json, pre_tokenizer_from_json,
     pre_tokenizer_to_json,
 };
+pub use convert::to_tiktoken;
 use detect::{FileKind, detect};
 #[cfg(any(test, feature = "python"))]
 pub(crate) use portable::{canonical, from_canonical};

@@ -38,18 +38,22 @@ pub use embed::{
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{
     VocabTxtOptions, decoder_from_json, decoder_to_json, from_bpe_files, from_json,
-    from_sentencepiece, from_tekken, from_tiktoken, from_vocab_txt, load, normalizer_from_json, normalizer_to_json, post_processor_from_json,
-    post_processor_to_json, pre_tokenizer_from_json, pre_tokenizer_to_json, read_sentencepiece, read_tiktoken, save,
-    to_json,
+    from_sentencepiece, from_tekken, from_tiktoken, from_vocab_txt, load, normalizer_from_json,
+    normalizer_to_json, post_processor_from_json, post_processor_to_json, pre_tokenizer_from_json,
+    pre_tokenizer_to_json, read_sentencepiece, read_tiktoken, save, to_json, to_tiktoken,
 };
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Span, TokenId};
 pub use model::{
-    Alphabet, Bpe, BpeOptions, CacheStats, Model, Piece, PieceKind, SentencePiece, SentencePieceKind, SentencePieceOptions, Unigram, UnigramOptions, Vocab, WordLevel,
-    WordPiece, WordPieceOptions,
+    Alphabet, Bpe, BpeOptions, CacheStats, Model, Piece, PieceKind, SentencePiece,
+    SentencePieceKind, SentencePieceOptions, Unigram, UnigramOptions, Vocab, WordLevel, WordPiece,
+    WordPieceOptions,
 };
 #[cfg(feature = "reference")]
 pub use model::{bpe_reference, wordpiece_reference};
-pub use normalize::{Aligned, BertNormalizer, Normalizer, Precompiled, Replace, SentencePieceNormalizer, SentencePieceSpaces};
+pub use normalize::{
+    Aligned, BertNormalizer, Normalizer, Precompiled, Replace, SentencePieceNormalizer,
+    SentencePieceSpaces,
+};
 pub use postprocess::fit::{
     Direction, PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy,
 };

@@ -18,10 +18,8 @@ pub(crate) use bpe::Dropout;
 pub use bpe::reference as bpe_reference;
 pub use bpe::{Alphabet, Bpe, BpeOptions};
 pub use pieces::CacheStats;
-pub use sentencepiece::{
-    Piece, PieceKind, SentencePiece, SentencePieceKind, SentencePieceOptions,
-};
 use sentencepiece::SentencePieceScratch;
+pub use sentencepiece::{Piece, PieceKind, SentencePiece, SentencePieceKind, SentencePieceOptions};
 pub use unigram::{Unigram, UnigramOptions};
 pub use vocab::Vocab;
 pub use wordlevel::WordLevel;

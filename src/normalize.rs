@@ -20,8 +20,8 @@ mod precompiled;
 #[cfg(test)]
 mod reference;
 mod replace;
-mod sentencepiece;
 mod run;
+mod sentencepiece;
 mod simple;
 #[cfg(test)]
 mod tests;

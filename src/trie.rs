@@ -224,8 +224,9 @@ mod tests {
 
     #[test]
     fn many_keys_take_few_slots() {
-        let keys: Vec<Vec<u8>> =
-            (0..40_000u32).map(|at| at.wrapping_mul(2_654_435_761).to_string().into_bytes()).collect();
+        let keys: Vec<Vec<u8>> = (0..40_000u32)
+            .map(|at| at.wrapping_mul(2_654_435_761).to_string().into_bytes())
+            .collect();
         let trie = Trie::new((0..).zip(&keys).map(|(value, key)| (key.as_slice(), value)));
         for (value, key) in (0..).zip(&keys) {
             assert_eq!(trie.get(key), Some(value));

@@ -146,11 +146,9 @@ pub(super) fn alone(
             }
             if *cleanup { wordpiece::cleanup(piece, budget) } else { Ok(()) }
         }
-        Step::Join
-        | Step::ByteFallback
-        | Step::ByteLevel
-        | Step::Fuse
-        | Step::SentencePiece(_) => Ok(()),
+        Step::Join | Step::ByteFallback | Step::ByteLevel | Step::Fuse | Step::SentencePiece(_) => {
+            Ok(())
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Decoder, SentencePieceDecoder};
 use super::batch::{self, Form, Text};
 use super::strings::{Budget, Origins, Piece};
+use super::{Decoder, SentencePieceDecoder};
 use crate::error::{Error, Result};
 use crate::pretokenize::PrependScheme;
 use crate::regex::{Dialect, Pattern, Regex};

@@ -166,7 +166,8 @@ mod tests {
         assert_eq!(detect(b"{\"a\": \"0\"}").unwrap(), FileKind::VocabJson);
         assert_eq!(detect(b"{\"model\": {\"a\": 1}}").unwrap(), FileKind::TokenizerJson);
         assert_eq!(detect(b"{\n[UNK]\n").unwrap(), FileKind::VocabTxt);
-        let tekken = b"{\"config\": {\"default_num_special_tokens\": 1}, \"vocab\": [{\"token_bytes\": \"\"";
+        let tekken =
+            b"{\"config\": {\"default_num_special_tokens\": 1}, \"vocab\": [{\"token_bytes\": \"\"";
         assert_eq!(detect(tekken).unwrap(), FileKind::Tekken);
         assert_eq!(detect(b"IQ== 0\nIg== 1\n").unwrap(), FileKind::Tiktoken);
         assert_eq!(detect(b"IQ== 0\nbroken\n").unwrap(), FileKind::Tiktoken);

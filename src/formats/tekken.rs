@@ -84,15 +84,17 @@ pub(super) fn is_tekken(bytes: &[u8]) -> bool {
 /// [`Error::Format`] with the line and column of a syntax error, or the path of what does not belong
 /// there, such as `vocab[17].rank`.
 pub fn from_tekken(bytes: &[u8]) -> Result<TokenizerBuilder> {
-    let File { config, vocab, special_tokens } = serde_json::from_slice(bytes).map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        Error::format(FORMAT, place, error.to_string())
-    })?;
+    let File { config, vocab, special_tokens } =
+        serde_json::from_slice(bytes).map_err(|error| {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            Error::format(FORMAT, place, error.to_string())
+        })?;
     let count = config.default_num_special_tokens;
     let size = config.default_vocab_size;
     let wanted = size.checked_sub(count).filter(|&wanted| wanted <= vocab.len());
     let Some(wanted) = wanted else {
-        let problem = format!("{size} ids, of which {count} are special, but {} tokens", vocab.len());
+        let problem =
+            format!("{size} ids, of which {count} are special, but {} tokens", vocab.len());
         return Err(Error::format(FORMAT, "config.default_vocab_size", problem));
     };
     let special = specials(special_tokens, count)?;
@@ -144,19 +146,15 @@ fn specials(listed: Option<Vec<Special>>, count: usize) -> Result<Vec<(String, T
             None => return fail("rank", format!("{rank}, and there are {count} of them")),
         }
     }
-    let named = (0..).zip(names).map(|(id, name)| {
-        (name.unwrap_or_else(|| format!("<SPECIAL_{id}>")), id)
-    });
+    let named =
+        (0..).zip(names).map(|(id, name)| (name.unwrap_or_else(|| format!("<SPECIAL_{id}>")), id));
     Ok(named.collect())
 }
 
 /// The most special tokens that may have no name.
 const MAX_UNNAMED: usize = 100_000;
 
-fn ranks(
-    vocab: impl Iterator<Item = Entry>,
-    base: TokenId,
-) -> Result<Vec<(Vec<u8>, TokenId)>> {
+fn ranks(vocab: impl Iterator<Item = Entry>, base: TokenId) -> Result<Vec<(Vec<u8>, TokenId)>> {
     let mut ranks: Vec<(Vec<u8>, TokenId)> = Vec::new();
     let mut seen: HashSet<Vec<u8>> = HashSet::new();
     for (index, Entry { rank, token_bytes }) in (0..).zip(vocab) {
@@ -175,7 +173,9 @@ fn ranks(
             return fail("token_bytes", format!("{token_bytes:?} is there already"));
         }
         let id = base.checked_add(rank).filter(|&id| id <= MAX_ID);
-        let Some(id) = id else { return fail("rank", format!("{rank} gives an id above {MAX_ID}")) };
+        let Some(id) = id else {
+            return fail("rank", format!("{rank} gives an id above {MAX_ID}"));
+        };
         ranks.push((bytes, id));
     }
     Ok(ranks)

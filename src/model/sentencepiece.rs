@@ -175,7 +175,16 @@ impl SentencePiece {
         let unknown_score = unigram::unknown_score(&scores, &kinds);
         let has_unused = kinds.contains(&PieceKind::Unused);
         Ok(Self {
-            vocab, scores, kinds, options, unk_id, bytes, trie, symbols, unknown_score, has_unused,
+            vocab,
+            scores,
+            kinds,
+            options,
+            unk_id,
+            bytes,
+            trie,
+            symbols,
+            unknown_score,
+            has_unused,
             table: PieceTable::build(0, std::iter::empty()),
         })
     }

@@ -331,7 +331,6 @@ impl CharsMap {
         };
         let Some(unit) = child(at, byte) else { return false };
         let Some(node) = self.offset(at, unit) else { return false };
-        unit >> 8 & 1 == 1
-            || (0..128u8).any(|next| child(node ^ usize::from(next), next).is_some())
+        unit >> 8 & 1 == 1 || (0..128u8).any(|next| child(node ^ usize::from(next), next).is_some())
     }
 }

@@ -247,6 +247,10 @@ impl PyTokenizer {
         Ok(path.py().detach(save)?)
     }
 
+    fn to_tiktoken<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &py.detach(|| formats::to_tiktoken(&self.inner))?))
+    }
+
     #[pyo3(signature = (pretty = false))]
     fn to_str(&self, py: Python<'_>, pretty: bool) -> PyResult<String> {
         self.json(py, pretty)

@@ -22,11 +22,8 @@ fn tiny(more: &[u8]) -> Vec<u8> {
 fn ids(bytes: &[u8], text: &str) -> Vec<u32> {
     let tokenizer = Tokenizer::build(read_sentencepiece(bytes).unwrap()).unwrap();
     let mut ids = Vec::new();
-    tokenizer
-        .encode_ids(Input::Text(text), None, &EncodeOptions::default(), &mut ids)
-        .unwrap();
-    let encoding =
-        tokenizer.encode(Input::Text(text), None, &EncodeOptions::default()).unwrap();
+    tokenizer.encode_ids(Input::Text(text), None, &EncodeOptions::default(), &mut ids).unwrap();
+    let encoding = tokenizer.encode(Input::Text(text), None, &EncodeOptions::default()).unwrap();
     assert_eq!(encoding.ids, ids);
     ids
 }
@@ -79,7 +76,8 @@ fn a_map_for_decoded_text_is_refused_by_name() {
 
 #[test]
 fn a_broken_map_is_an_error() {
-    for map in [&b"abc"[..], b"\x04\0\0\0abcd", b"\xff\xff\xff\x7fabcd", &[0; 1028], &[0, 4, 0, 0]] {
+    for map in [&b"abc"[..], b"\x04\0\0\0abcd", b"\xff\xff\xff\x7fabcd", &[0; 1028], &[0, 4, 0, 0]]
+    {
         let length = map.len();
         let mut spec = vec![0x12, (length & 0x7F) as u8 | 0x80, (length >> 7) as u8];
         spec.extend_from_slice(map);
