@@ -334,3 +334,35 @@ impl CharsMap {
         unit >> 8 & 1 == 1 || (0..128u8).any(|next| child(node ^ usize::from(next), next).is_some())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normal(flags: [bool; 4], text: &str) -> String {
+        let [add_dummy_prefix, remove_extra, escape, as_suffix] = flags;
+        let spaces = SentencePieceSpaces { add_dummy_prefix, remove_extra, escape, as_suffix };
+        let symbols = vec!["<x y>".to_owned()];
+        let normalizer = SentencePieceNormalizer::new(&[], spaces, symbols).unwrap();
+        let (mut plain, mut aligned) = (String::new(), Aligned::default());
+        normalizer.normalize_into(text, &mut plain).unwrap();
+        normalizer.normalize_aligned(text, &mut aligned).unwrap();
+        assert_eq!(aligned.text, plain);
+        assert_eq!(aligned.origins.len(), plain.len());
+        plain
+    }
+
+    // What sentencepiece 0.2.3 gives.
+    #[test]
+    fn white_space_is_treated_as_asked_for() {
+        assert_eq!(normal([true, true, true, false], "  a  é "), "▁a▁é");
+        assert_eq!(normal([true, false, true, false], " a  b "), "▁▁a▁▁b▁");
+        assert_eq!(normal([true, true, true, true], " a  b "), "a▁b▁");
+        assert_eq!(normal([false, true, false, false], " a  b "), "a b");
+        assert_eq!(normal([true, true, true, false], "   "), "");
+        assert_eq!(normal([true, true, true, false], "a▁▁"), "▁a");
+        assert_eq!(normal([true, true, true, false], "▁"), "");
+        assert_eq!(normal([true, true, true, false], "<x y>  b"), "▁<x▁y>▁b");
+        assert_eq!(normal([true, true, true, false], ""), "");
+    }
+}

@@ -58,9 +58,6 @@ struct Added {
 
 /// Whether a JSON file is one of these.
 pub(in crate::formats) fn is_ours(bytes: &[u8]) -> bool {
-    if memchr::memmem::find(bytes, TYPE.as_bytes()).is_none() {
-        return false;
-    }
     #[derive(Deserialize)]
     struct Sketch {
         model: Kind,
@@ -70,7 +67,8 @@ pub(in crate::formats) fn is_ours(bytes: &[u8]) -> bool {
         #[serde(rename = "type")]
         kind: String,
     }
-    serde_json::from_slice::<Sketch>(bytes).is_ok_and(|sketch| sketch.model.kind == TYPE)
+    memchr::memmem::find(bytes, TYPE.as_bytes()).is_some()
+        && serde_json::from_slice::<Sketch>(bytes).is_ok_and(|sketch| sketch.model.kind == TYPE)
 }
 
 /// The declaration in such a file.
