@@ -41,6 +41,8 @@ pub(super) struct Parser<'a> {
     /// Whether a reference by number was met, and the largest of them.
     pub(super) numbered: Option<usize>,
     pub(super) looks: usize,
+    /// How many look-behinds are open.
+    pub(super) behinds: usize,
     /// Repetitions of repetitions, which nest without brackets.
     chained: usize,
 }
@@ -64,6 +66,7 @@ pub(super) fn parse(pattern: &str) -> Result<Parsed> {
         names: HashMap::new(),
         numbered: None,
         looks: 0,
+        behinds: 0,
         chained: 0,
     };
     let node = parser.alternatives()?;
@@ -328,8 +331,10 @@ impl Parser<'_> {
 
     fn look(&mut self, behind: bool, negative: bool) -> Result<Node> {
         self.looks += 1;
+        self.behinds += usize::from(behind);
         let body = Box::new(self.body()?);
         self.looks -= 1;
+        self.behinds -= usize::from(behind);
         Ok(Node::Look { behind, negative, body })
     }
 
