@@ -159,18 +159,17 @@ impl Builder {
             (base >= BLOCK || at < BLOCK) && families.iter().all(|&(byte, _)| free(byte))
         };
         let found = open.take(TRIES).find(|&at| fits(at));
-        let base = match found {
-            Some(at) => at ^ usize::from(smallest),
-            None => {
-                // What is left of the old blocks is not looked at again, so that building takes a
-                // time in proportion to the keys.
-                if families.len() == 1 {
-                    self.free = self.nodes.len();
-                }
-                let start = self.nodes.len();
-                self.nodes.resize(start + BLOCK, FREE);
-                start
+        let base = if let Some(at) = found {
+            at ^ usize::from(smallest)
+        } else {
+            // What is left of the old blocks is not looked at again by single children, so that
+            // building takes a time in proportion to the keys.
+            if families.len() == 1 {
+                self.free = self.nodes.len();
             }
+            let start = self.nodes.len();
+            self.nodes.resize(start + BLOCK, FREE);
+            start
         };
         for &(byte, _) in families {
             self.nodes[base ^ usize::from(byte)].parent = ROOT;

@@ -202,6 +202,8 @@ fn step(normalizer: &Normalizer, old: &Chars) -> Result<Chars, Dies> {
         Normalizer::Prepend(content) => prepend(old, content),
         Normalizer::Replace(with) => Ok(replace(old, with)),
         Normalizer::Strip { left, right } => strip(old, *left, *right),
+        // Another library's, which has no changes but a text.
+        Normalizer::SentencePiece(_) => Ok(old.clone()),
         Normalizer::StripAccents => filter(old, |c| !is_combining_mark(c)),
         Normalizer::Sequence(members) => {
             members.iter().try_fold(old.clone(), |old, member| step(member, &old))

@@ -25,7 +25,6 @@ pub(super) struct Trainer {
 
 /// How text is normalised.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "these are the fields of the format")]
 pub(super) struct NormalizerSpec {
     pub(super) precompiled_charsmap: Vec<u8>,
     pub(super) add_dummy_prefix: bool,
