@@ -8,12 +8,15 @@ import inspect
 import pickle
 import re
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import compat_programs as programs
 import pytest
 import tokenizers
 from compat_programs import everything, parts
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 import subtok.compat
 
@@ -251,7 +254,7 @@ def test_attributes_are_read_and_written():
             (x.pr.ByteLevel(), "trim_offsets", False),
             (x.tr.BpeTrainer(), "vocab_size", 5),
             (x.tr.BpeTrainer(), "special_tokens", ["a"]),
-            (x.tr.BpeTrainer(), "initial_alphabet", ["b", "a"]),
+            (x.tr.BpeTrainer(), "initial_alphabet", ["b"]),
             (x.tr.WordPieceTrainer(), "continuing_subword_prefix", "@@"),
             (x.tr.WordLevelTrainer(), "min_frequency", 7),
             (x.tr.UnigramTrainer(), "show_progress", False),

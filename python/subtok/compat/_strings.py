@@ -317,7 +317,7 @@ def _as_if_original(original: str, start: int, end: int) -> tuple[int, int]:
         return (start, end)
     if end < len(number):
         return (number[start], number[end])
-    return (number[start], (number[end - 1] if end <= len(number) else start + 1) + 1)
+    return (number[start], (number[end - 1] if end <= len(number) else number[start] + 1) + 1)
 
 
 def _in_characters(given: str, offsets: tuple[int, int]) -> tuple[int, int]:
