@@ -2,6 +2,7 @@
 #
 #   make demo [TEXT=path]   the whole road on our texts, or on a file or folder of yours
 #   make test               all tests: Rust, documentation, Python
+#   make integrations       the tests of what works with other libraries, such as transformers
 #   make lint               formatting, clippy, documentation, ruff, mypy, stubs, licences
 #   make examples           the programs in examples/
 #   make bench              the benchmarks
@@ -27,7 +28,7 @@ unexport CONDA_PREFIX PYTHONPATH PYTHONHOME
 # PyO3's build script asks this interpreter; one name for all keeps the builds shared.
 export PYO3_PYTHON := $(CURDIR)/$(PY)
 
-.PHONY: demo test test-rust test-doc test-python lint fmt clippy rustdoc ruff mypy stubtest licences \
+.PHONY: demo test test-rust test-doc test-python integrations lint fmt clippy rustdoc ruff mypy stubtest licences \
 	fuzz-check fuzz examples bench clean
 
 demo: $(VENV)/.extension
@@ -47,6 +48,11 @@ test-doc: $(VENV)/.tools
 
 test-python: $(VENV)/.extension
 	$(PY) -m pytest
+
+# The libraries are large and not needed for anything else, so they come only here.
+integrations: $(VENV)/.extension requirements-integrations.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-integrations.txt
+	HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error $(PY) -m pytest tests/python/test_transformers.py
 
 lint: fmt clippy rustdoc ruff mypy stubtest licences
 

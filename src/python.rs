@@ -30,7 +30,8 @@ mod _subtok {
     use super::batch::PyEncodingBatch;
     #[pymodule_export]
     use super::components::{
-        decode_tokens, encode_batch, from_ranks, learn, normalize, pre_tokenize, with_parts,
+        decode_tokens, encode_batch, from_ranks, learn, normalize, pre_tokenize, tokenize_piece,
+        with_parts,
     };
     #[pymodule_export]
     use super::counts::PyCounts;

@@ -18,6 +18,7 @@ use crate::decode;
 use crate::error::{Error, Result};
 use crate::formats;
 use crate::ids::{Span, check_text_length};
+use crate::model::ModelScratch;
 use crate::normalize::Aligned;
 use crate::postprocess::fit::{
     Direction, PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy,
@@ -185,6 +186,30 @@ fn pieces(component: &str, text: &str, at_start: bool) -> Result<Vec<Mapped>> {
         (piece.to_owned(), places.collect())
     };
     Ok(pieces.spans.iter().map(piece).collect())
+}
+
+/// A token of a piece: its id, its string, and the bytes of the piece that it covers.
+type PieceToken = (u32, String, (usize, usize));
+
+/// The tokens of one piece, straight from the model.
+#[pyfunction]
+#[pyo3(name = "_tokenize_piece")]
+pub(crate) fn tokenize_piece(
+    tokenizer: &Bound<'_, PyTokenizer>,
+    piece: &Bound<'_, PyAny>,
+) -> PyResult<Vec<PieceToken>> {
+    let held = string("piece", piece)?;
+    let piece = held.text();
+    check_text_length(piece)?;
+    let inner = &tokenizer.get().inner;
+    let model = &inner.declaration().model;
+    let mut tokens = Vec::new();
+    model.encode(piece, &mut ModelScratch::default(), |id, start, end| {
+        let token =
+            if model.shows_text(id) { piece.get(start..end) } else { model.vocab().token(id) };
+        tokens.push((id, token.unwrap_or_default().to_owned(), (start, end)));
+    })?;
+    Ok(tokens)
 }
 
 /// The text that a decoder makes of tokens.

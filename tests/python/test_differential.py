@@ -5,6 +5,7 @@
 
 import json
 import random
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,9 @@ def _attempt(call: Callable[[], Any]) -> Any:
     """The result; `"error"` for an exception; None for a panic, which nothing is compared with."""
     try:
         return call()
+    except subtok.ArgumentError as error:
+        # Lengths that cannot be obeyed are told at once and not by the first text that is too long.
+        return None if re.match("stride|max_length", str(error)) else "error"
     except Exception:
         return "error"
     except BaseException as error:
@@ -44,12 +48,25 @@ def _attempt(call: Callable[[], Any]) -> Any:
         return None
 
 
+def _is_chance(oracle: Tokenizer, content: str) -> bool:
+    """Two added tokens become the same text, so that chance decides in the library which of them is
+    found; or one becomes no text, and the library finds it in the middle of characters.
+    """
+    tokens = [token["content"] for token in json.loads(content)["added_tokens"] if token["normalized"]]
+    if oracle.normalizer is None:
+        return False
+    texts = _attempt(lambda: [oracle.normalizer.normalize_str(token) for token in tokens])
+    return not isinstance(texts, list) or len(set(texts) - {""}) < len(texts)
+
+
 def differences(seed: int) -> list[str]:
     """What is not equal for the tokenizer of a seed."""
     content = draw(seed)
     if content is None:
         return []
     oracle = Tokenizer.from_str(content)
+    if _is_chance(oracle, content):
+        return []
     tok = _attempt(lambda: subtok.Tokenizer.from_str(content))
     if isinstance(tok, str) or tok is None:
         return [f"seed {seed}: refused"]
@@ -67,12 +84,22 @@ def differences(seed: int) -> list[str]:
         got = _attempt(lambda: tok.encode(*given, add_special_tokens=special, **options))
         if wanted is None:
             return None
-        if isinstance(wanted, str) or isinstance(got, str) or got is None:
-            check(what, wanted if isinstance(wanted, str) else "works", got if isinstance(got, str) else "works")
+        if got is None:
+            return None
+        if isinstance(wanted, str) or isinstance(got, str):
+            check(
+                what,
+                wanted if isinstance(wanted, str) else "works",
+                got if isinstance(got, str) else "works",
+            )
             return None
         a, b = _plain(wanted), _attempt(lambda: _plain(got))
         for field in FIELDS:
-            check(f"{what} {field} of {given!r:.120}", a[field], b if b in ("error", None) else b[field])
+            check(
+                f"{what} {field} of {given!r:.120}",
+                a[field],
+                b if b in ("error", None) else b[field],
+            )
         return wanted
 
     rows = []
@@ -86,7 +113,12 @@ def differences(seed: int) -> list[str]:
     both("words", True, texts[2].split(), is_split_into_words=True)
     strategy, side = rng.choice(["longest_first", "only_first"]), rng.choice(["left", "right"])
     length, stride = rng.choice([(5, 1), (8, 2), (6, 0)])
-    options = {"max_length": length, "stride": stride, "truncation": strategy, "truncation_side": side}
+    options = {
+        "max_length": length,
+        "stride": stride,
+        "truncation": strategy,
+        "truncation_side": side,
+    }
     oracle.enable_truncation(length, stride=stride, strategy=strategy, direction=side)
     for text in texts[:3]:
         wanted = both(f"truncated {options}", True, text, **options)
@@ -105,7 +137,11 @@ def differences(seed: int) -> list[str]:
         if wanted in (None, "error"):
             continue
         stream = tok.stream(skip_special_tokens=False)
-        check(f"stream {row}", wanted, _attempt(lambda: "".join([*map(stream.step, row), stream.finish()])))
+        check(
+            f"stream {row}",
+            wanted,
+            _attempt(lambda: "".join([*map(stream.step, row), stream.finish()])),
+        )
     saved = _attempt(tok.to_str)
     check("saved", json.loads(content), saved if saved in ("error", None) else json.loads(saved))
     return found

@@ -19,7 +19,7 @@ _PAIRS = {"sep", "cls"}
 #: Keys whose values are lists of pairs.
 _PAIR_LISTS = {"merges"}
 #: `repr` leaves out what follows so many elements.
-_MANY = 100
+_MANY = 99
 
 
 def show(data: dict[str, Any], limit: int = _MANY) -> str:

@@ -280,9 +280,10 @@ class PreTokenizedString:
                     start = len(self._original[:start].encode())
                     end = start + len(normal.original.encode())
             else:
-                size = len(normal.normalized.encode() if unit == "byte" else normal.normalized)
-                start, end = done, done + size
+                start, end = done, done + len(normal.normalized.encode())
                 done = end
+                if unit == "char":
+                    start, end = _as_if_original(self._original, start, end)
             found.append((normal.normalized, (start, end), split.tokens))
         return found
 
@@ -304,6 +305,19 @@ class PreTokenizedString:
                 word = number if word_idx is None else word_idx
                 rows.push(token.id, token.value, offsets, word, type_id)
         return Encoding._from_rows(rows)
+
+
+def _as_if_original(original: str, start: int, end: int) -> tuple[int, int]:
+    """Bytes of the normalised text in characters, as `tokenizers` counts them.
+
+    It takes them for bytes of the original; what is beyond that stays as it is.
+    """
+    number = [at for at, char in enumerate(original) for _ in char.encode()]
+    if start >= len(number):
+        return (start, end)
+    if end < len(number):
+        return (number[start], number[end])
+    return (number[start], (number[end - 1] if end <= len(number) else number[start] + 1) + 1)
 
 
 def _in_characters(given: str, offsets: tuple[int, int]) -> tuple[int, int]:

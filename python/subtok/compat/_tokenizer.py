@@ -313,7 +313,7 @@ class Tokenizer:
         vars(self).update(vars(self.from_buffer(state)))
 
     def __repr__(self) -> str:
-        return self._shown(100)
+        return self._shown(99)
 
     def __str__(self) -> str:
         return self._shown(5)

@@ -70,11 +70,12 @@ class Model(Component):
 
     def tokenize(self, sequence: str) -> list[Token]:
         """The tokens of a piece, with their places in it in bytes."""
-        encoding = self._alone().encode(text(sequence, "sequence"), add_special_tokens=False)
-        rows = zip(
-            encoding.ids.tolist(), encoding.tokens, encoding.byte_offsets.tolist(), strict=True
-        )
-        return [Token(number, token, (start, end)) for number, token, (start, end) in rows]
+        return [
+            Token(number, token, place)
+            for number, token, place in _subtok._tokenize_piece(
+                self._alone(), text(sequence, "sequence")
+            )
+        ]
 
     def token_to_id(self, token: str) -> int | None:
         """The id of a token; none if it is not in the vocabulary."""
@@ -163,11 +164,6 @@ def _read_vocab(path: str) -> dict[str, int]:
     return vocab
 
 
-def _from_files(kind: str) -> None:
-    message = f"{kind}.__init__ will not create from files anymore, try `{kind}.from_file` instead"
-    warnings.warn(message, DeprecationWarning, stacklevel=3)
-
-
 def _share(value: float | None) -> float | None:
     if value is not None and not 0 <= value <= 1:
         raise ArgumentError("Error while initializing BPE: Dropout should be between 0 and 1")
@@ -210,9 +206,10 @@ class BPE(Model):
         options = {**self._OPTIONS, **{k: v for k, v in kwargs.items() if k in self._OPTIONS}}
         _share(options["dropout"])
         if isinstance(vocab, str) and isinstance(merges, str):
-            _from_files("BPE")
             vocab, merges = self.read_file(vocab, merges)
-        pairs = [_pair(pair) for pair in merges or ()]
+        # Of a merge that is listed twice the last place counts.
+        listed = [tuple(_pair(pair)) for pair in merges or ()]
+        pairs = [list(pair) for pair in reversed(dict.fromkeys(reversed(listed)))]
         self._data = {**options, "vocab": _in_order(vocab or {}), "merges": pairs}
         known = self._data["vocab"]
         for left, right in pairs:
@@ -284,7 +281,6 @@ class WordPiece(Model):
             if name not in self._OPTIONS:
                 ignored({name: 0})
         if isinstance(vocab, str):
-            _from_files("WordPiece")
             vocab = self.read_file(vocab)
         options = {**self._OPTIONS, **{k: v for k, v in kwargs.items() if k in self._OPTIONS}}
         self._data = {**options, "vocab": _in_order(vocab or {})}
@@ -322,7 +318,6 @@ class WordLevel(Model):
         self, vocab: dict[str, int] | str | None = None, unk_token: str | None = None
     ) -> None:
         if isinstance(vocab, str):
-            _from_files("WordLevel")
             vocab = self.read_file(vocab)
         unk = "<unk>" if unk_token is None else unk_token
         self._data = {"vocab": _in_order(vocab or {}), "unk_token": unk}

@@ -72,7 +72,7 @@ class Trainer(Component):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        return self._shown(100)
+        return self._shown(99)
 
     def __str__(self) -> str:
         return self._shown(5)
