@@ -12,8 +12,9 @@ use subtok::{
     Aligned, Bpe, BpeOptions, DecodeStream, Dialect, EncodeOptions, Encoding, Input, Model,
     PreTokenizer, Regex, Tokenizer, TokenizerBuilder, TruncationParams, UnknownIds,
     VocabTxtOptions, decode_tokens, decoder_from_json, decoder_to_json, from_bpe_bytes, from_json,
-    from_vocab_txt, normalizer_from_json, normalizer_to_json, post_processor_from_json,
-    post_processor_to_json, pre_tokenizer_from_json, pre_tokenizer_to_json, read_tiktoken, to_json,
+    from_tekken, from_vocab_txt, normalizer_from_json, normalizer_to_json,
+    post_processor_from_json, post_processor_to_json, pre_tokenizer_from_json,
+    pre_tokenizer_to_json, read_sentencepiece, read_tiktoken, to_json,
 };
 
 const SMALL_BPE: &str = include_str!("../tests/data/small_bpe.json");
@@ -98,6 +99,22 @@ pub(crate) fn load_bpe(data: &[u8]) -> bool {
     let split = PreTokenizer::by_name("gpt2").unwrap();
     let declared = from_bpe_bytes(vocab, merges, split, BpeOptions::default());
     let Ok(tokenizer) = declared.and_then(Tokenizer::build) else { return false };
+    use_it(&tokenizer, TEXT);
+    true
+}
+
+/// A sentencepiece `.model`: refused, or built and used.
+pub(crate) fn load_sentencepiece(data: &[u8]) -> bool {
+    let declared = read_sentencepiece(data);
+    let Ok(tokenizer) = declared.and_then(Tokenizer::build) else { return false };
+    use_it(&tokenizer, TEXT);
+    let _ = to_json(&tokenizer, false);
+    true
+}
+
+/// A `tekken.json`: refused, or built and used.
+pub(crate) fn load_tekken(data: &[u8]) -> bool {
+    let Ok(tokenizer) = from_tekken(data).and_then(Tokenizer::build) else { return false };
     use_it(&tokenizer, TEXT);
     true
 }

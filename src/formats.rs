@@ -194,7 +194,8 @@ fn placed(error: Error, format: &'static str, prefix: &str) -> Error {
     }
 }
 
-/// The declaration of a byte-level BPE in two files, `vocab.json` and `merges.txt`.
+/// The declaration of a BPE in two files, `vocab.json` and `merges.txt`: of bytes behind a byte-level
+/// pre-tokenizer, of characters behind another. What `options` say of the alphabet is not asked.
 ///
 /// # Errors
 /// [`Error::Format`] names the file and the token or line that is wrong.
@@ -226,11 +227,14 @@ pub fn from_bpe_bytes(
     options.alphabet = alphabet(&entries, Some(&pre_tokenizer), &options);
     let bpe = Bpe::of(entries, &read_merges_txt(merges)?, options)
         .map_err(|error| bpe_files::at_line(error, merges))?;
-    let decoder =
-        Decoder::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: true };
+    let decoder = pre_tokenizer.is_byte_level().then_some(Decoder::ByteLevel {
+        add_prefix_space: false,
+        trim_offsets: true,
+        use_regex: true,
+    });
     Ok(TokenizerBuilder {
         pre_tokenizer: Some(pre_tokenizer),
-        decoder: Some(decoder),
+        decoder,
         ..TokenizerBuilder::new(Model::Bpe(bpe))
     })
 }

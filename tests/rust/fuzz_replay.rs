@@ -77,3 +77,13 @@ fn post_processor() {
 fn decoder() {
     replay("decoder", targets::decoder);
 }
+
+#[test]
+fn load_sentencepiece() {
+    replay("load_sentencepiece", targets::load_sentencepiece);
+}
+
+#[test]
+fn load_tekken() {
+    replay("load_tekken", targets::load_tekken);
+}
