@@ -137,6 +137,9 @@ impl Tokenizer {
             }
             None => Splitter::whole(),
         };
+        if let Some(normalizer) = &declared.normalizer {
+            normalizer.check()?;
+        }
         check_combination(&declared, &splitter)?;
         let vocab = declared.model.vocab();
         let added =
