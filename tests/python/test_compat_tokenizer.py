@@ -304,7 +304,8 @@ def test_training_byte_level(tmp_path):
             {"vocab_size": 60},
             {"vocab_size": 300, "initial_alphabet": x.p.ByteLevel.alphabet()},
             {"vocab_size": 80, "min_frequency": 3, "max_token_length": 4},
-            {"vocab_size": 80, "limit_alphabet": 10, "special_tokens": ["<s>", "</s>"]},
+            # (Which of equally frequent characters stay below a limit is random there.)
+            {"vocab_size": 80, "limit_alphabet": 1000, "special_tokens": ["<s>", "</s>"]},
         ]:
             tok = t.Tokenizer(x.m.BPE())
             tok.pre_tokenizer = x.p.ByteLevel()
