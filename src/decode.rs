@@ -14,12 +14,14 @@
 
 mod batch;
 mod chain;
+mod sentencepiece;
 mod stream;
 mod strings;
 mod wordpiece;
 
 pub(crate) use batch::Form;
 pub(crate) use chain::{Chain, Middle, Shape, byte_token};
+pub use sentencepiece::SentencePieceDecoder;
 pub use stream::DecodeStream;
 
 use crate::error::Result;
@@ -89,6 +91,8 @@ pub enum Decoder {
         /// Whether to take out spaces before punctuation and English contractions.
         cleanup: bool,
     },
+    /// As sentencepiece decodes.
+    SentencePiece(SentencePieceDecoder),
     /// One after the other.
     Sequence(Vec<Decoder>),
 }
@@ -102,6 +106,7 @@ impl Decoder {
             Self::ByteLevel { .. } => "ByteLevel",
             Self::Ctc { .. } => "CTC",
             Self::Fuse => "Fuse",
+            Self::SentencePiece(_) => "SentencePiece",
             Self::Metaspace { .. } => "Metaspace",
             Self::Replace { .. } => "Replace",
             Self::Strip { .. } => "Strip",

@@ -6,6 +6,8 @@
 //! | `vocab.txt` | [`from_vocab_txt`] | |
 //! | `vocab.json` and `merges.txt` | [`from_bpe_files`] | |
 //! | rank files (`.tiktoken`) | [`read_tiktoken`] | |
+//! | sentencepiece's `.model` | [`from_sentencepiece`] | |
+//! | mistral's `tekken.json` | [`from_tekken`] | |
 //!
 //! [`load`] tells the kind of a file by its content. Every byte of a file is taken as hostile: what
 //! is wrong is an error with the place, whatever is not supported yet is refused by name, and nothing
@@ -17,6 +19,7 @@
 
 mod bpe_files;
 mod component;
+mod convert;
 mod detect;
 mod document;
 mod json;
@@ -25,6 +28,8 @@ mod json_write;
 mod node;
 mod portable;
 mod ranks;
+mod sentencepiece;
+mod tekken;
 mod tiktoken;
 mod vocab_txt;
 
@@ -40,12 +45,15 @@ pub use component::{
     post_processor_from_json, post_processor_to_json, pre_tokenizer_from_json,
     pre_tokenizer_to_json,
 };
+pub use convert::to_tiktoken;
 use detect::{FileKind, detect};
 #[cfg(any(test, feature = "python"))]
 pub(crate) use portable::{canonical, from_canonical};
 #[cfg(feature = "python")]
 pub(crate) use ranks::from_ranks;
 pub use ranks::from_tiktoken;
+pub use sentencepiece::{from_sentencepiece, read_sentencepiece};
+pub use tekken::from_tekken;
 pub use tiktoken::read_tiktoken;
 pub use vocab_txt::{VocabTxtOptions, from_vocab_txt};
 
@@ -68,6 +76,9 @@ use crate::unicode::byte_level;
 /// there, such as `model.merges[17]`; [`Error::Unsupported`] with the name and path of what is not
 /// supported yet.
 pub fn from_json(bytes: &[u8]) -> Result<TokenizerBuilder> {
+    if sentencepiece::is_ours(bytes) {
+        return sentencepiece::from_json(bytes);
+    }
     let Document {
         truncation,
         padding,
@@ -211,7 +222,7 @@ pub fn from_bpe_files(
 }
 
 /// The declaration in a file whose kind is told by its content: a `tokenizer.json`, a `vocab.txt`
-/// (as [`VocabTxtOptions::default`] reads it), or a `vocab.json` with its `merges.txt` or
+/// (as [`VocabTxtOptions::default`] reads it), a `.model`, a `tekken.json`, or a `vocab.json` with its `merges.txt` or
 /// `vocab.bpe` beside it (split as GPT-2 does).
 ///
 /// # Errors
@@ -222,6 +233,8 @@ pub fn load(path: &Path) -> Result<TokenizerBuilder> {
     let declaration = match detect(&bytes).map_err(|error| error.in_file(path))? {
         FileKind::TokenizerJson => from_json(&bytes),
         FileKind::VocabTxt => from_vocab_txt(&bytes, &VocabTxtOptions::default()),
+        FileKind::SentencePiece => read_sentencepiece(&bytes),
+        FileKind::Tekken => from_tekken(&bytes),
         FileKind::VocabJson => return load_bpe_files(path),
         FileKind::Tiktoken => {
             let wanted = "the name of a split pattern or a regular expression, for a rank file";
@@ -248,6 +261,9 @@ fn load_bpe_files(vocab: &Path) -> Result<TokenizerBuilder> {
 /// [`Error::Unsupported`] when the declaration has a split pattern that only rank files read as it
 /// is meant.
 pub fn to_json(tokenizer: &Tokenizer, pretty: bool) -> Result<String> {
+    if let Some(text) = sentencepiece::to_json(tokenizer, pretty) {
+        return text;
+    }
     let pre_tokenizer = portable::pre_tokenizer(tokenizer.declaration())?;
     written(|out| json_write::write(tokenizer, pre_tokenizer.as_ref(), pretty, out))
 }
@@ -267,6 +283,10 @@ fn written(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<S
 /// # Errors
 /// As [`to_json`], and [`Error::Io`] when the file cannot be written; what stood there stays then.
 pub fn save(tokenizer: &Tokenizer, pretty: bool, path: &Path) -> Result<()> {
+    if let Some(text) = sentencepiece::to_json(tokenizer, pretty) {
+        let text = text?;
+        return files::write_atomically(path, |out| out.write_all(text.as_bytes()));
+    }
     let pre_tokenizer = portable::pre_tokenizer(tokenizer.declaration())?;
     files::write_atomically(path, |out| {
         json_write::write(tokenizer, pre_tokenizer.as_ref(), pretty, out)

@@ -25,9 +25,10 @@ mod regex;
 mod threads;
 mod tokenizer;
 mod train;
+mod trie;
 mod unicode;
 
-pub use decode::{DecodeStream, Decoder, decode_tokens};
+pub use decode::{DecodeStream, Decoder, SentencePieceDecoder, decode_tokens};
 #[cfg(feature = "reference")]
 pub use embed::reference as embed_reference;
 pub use embed::{
@@ -36,19 +37,23 @@ pub use embed::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{
-    VocabTxtOptions, decoder_from_json, decoder_to_json, from_bpe_files, from_json, from_tiktoken,
-    from_vocab_txt, load, normalizer_from_json, normalizer_to_json, post_processor_from_json,
-    post_processor_to_json, pre_tokenizer_from_json, pre_tokenizer_to_json, read_tiktoken, save,
-    to_json,
+    VocabTxtOptions, decoder_from_json, decoder_to_json, from_bpe_files, from_json,
+    from_sentencepiece, from_tekken, from_tiktoken, from_vocab_txt, load, normalizer_from_json,
+    normalizer_to_json, post_processor_from_json, post_processor_to_json, pre_tokenizer_from_json,
+    pre_tokenizer_to_json, read_sentencepiece, read_tiktoken, save, to_json, to_tiktoken,
 };
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Span, TokenId};
 pub use model::{
-    Alphabet, Bpe, BpeOptions, CacheStats, Model, Unigram, UnigramOptions, Vocab, WordLevel,
-    WordPiece, WordPieceOptions,
+    Alphabet, Bpe, BpeOptions, CacheStats, Model, Piece, PieceKind, SentencePiece,
+    SentencePieceKind, SentencePieceOptions, Unigram, UnigramOptions, Vocab, WordLevel, WordPiece,
+    WordPieceOptions,
 };
 #[cfg(feature = "reference")]
 pub use model::{bpe_reference, wordpiece_reference};
-pub use normalize::{Aligned, BertNormalizer, Normalizer, Precompiled, Replace};
+pub use normalize::{
+    Aligned, BertNormalizer, Normalizer, Precompiled, Replace, SentencePieceNormalizer,
+    SentencePieceSpaces,
+};
 pub use postprocess::fit::{
     Direction, PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy,
 };

@@ -2,6 +2,7 @@
 
 pub(crate) mod bpe;
 pub(crate) mod pieces;
+pub(crate) mod sentencepiece;
 #[cfg(test)]
 mod tests;
 mod trie;
@@ -17,6 +18,8 @@ pub(crate) use bpe::Dropout;
 pub use bpe::reference as bpe_reference;
 pub use bpe::{Alphabet, Bpe, BpeOptions};
 pub use pieces::CacheStats;
+use sentencepiece::SentencePieceScratch;
+pub use sentencepiece::{Piece, PieceKind, SentencePiece, SentencePieceKind, SentencePieceOptions};
 pub use unigram::{Unigram, UnigramOptions};
 pub use vocab::Vocab;
 pub use wordlevel::WordLevel;
@@ -42,6 +45,8 @@ pub enum Model {
     WordLevel(WordLevel),
     /// The most likely segmentation.
     Unigram(Unigram),
+    /// A model of sentencepiece, with its library's arithmetic.
+    SentencePiece(SentencePiece),
 }
 
 /// The buffers that encoding a piece needs, to be reused.
@@ -49,6 +54,7 @@ pub enum Model {
 pub(crate) struct ModelScratch {
     pub(crate) merge: MergeScratch,
     lattice: Lattice,
+    sentencepiece: SentencePieceScratch,
     /// Where chance comes from, where merges are left out at random. Only BPE has merges.
     pub(crate) dropout: Option<Dropout>,
 }
@@ -63,6 +69,7 @@ impl ModelScratch {
     pub(crate) fn shrink(&mut self, bytes: usize) {
         self.merge.shrink(bytes);
         self.lattice.shrink(bytes);
+        self.sentencepiece.shrink(bytes);
     }
 }
 
@@ -91,6 +98,10 @@ impl Model {
                 Ok(())
             }
             Self::Unigram(model) => model.encode(piece, &mut scratch.lattice, emit),
+            Self::SentencePiece(model) => {
+                model.encode(piece, &mut scratch.sentencepiece, emit);
+                Ok(())
+            }
         }
     }
 
@@ -118,6 +129,7 @@ impl Model {
             Self::WordPiece(model) => model.table(),
             Self::WordLevel(model) => model.table(),
             Self::Unigram(model) => model.table(),
+            Self::SentencePiece(model) => model.table(),
         }
     }
 
@@ -157,6 +169,7 @@ impl Model {
             Self::WordPiece(model) => model.table_bytes(),
             Self::WordLevel(model) => model.table_bytes(),
             Self::Unigram(model) => model.table_bytes(),
+            Self::SentencePiece(model) => model.table_bytes(),
         }
     }
 
@@ -172,6 +185,7 @@ impl Model {
             Self::WordPiece(model) => model.vocab(),
             Self::WordLevel(model) => model.vocab(),
             Self::Unigram(model) => model.vocab(),
+            Self::SentencePiece(model) => model.vocab(),
         }
     }
 
@@ -182,6 +196,7 @@ impl Model {
             Self::WordPiece(_) => "WordPiece",
             Self::WordLevel(_) => "WordLevel",
             Self::Unigram(_) => "Unigram",
+            Self::SentencePiece(_) => "SentencePiece",
         }
     }
 }

@@ -21,6 +21,7 @@ mod precompiled;
 mod reference;
 mod replace;
 mod run;
+mod sentencepiece;
 mod simple;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use align::Aligned;
 pub use bert::BertNormalizer;
 pub use precompiled::Precompiled;
 pub use replace::Replace;
+pub use sentencepiece::{SentencePieceNormalizer, SentencePieceSpaces};
 
 use crate::error::Result;
 use forms::Form;
@@ -60,6 +62,8 @@ pub enum Normalizer {
     Prepend(String),
     /// A text for every match.
     Replace(Replace),
+    /// What a sentencepiece model does to its text.
+    SentencePiece(SentencePieceNormalizer),
     /// One after the other.
     Sequence(Vec<Normalizer>),
     /// White space at the ends dropped.
@@ -88,6 +92,7 @@ impl Normalizer {
             Self::Precompiled(_) => "Precompiled",
             Self::Prepend(_) => "Prepend",
             Self::Replace(_) => "Replace",
+            Self::SentencePiece(_) => "SentencePiece",
             Self::Strip { .. } => "Strip",
             Self::StripAccents => "StripAccents",
             Self::Sequence(members) => {
@@ -112,6 +117,7 @@ impl Normalizer {
                 bert.write(text, out);
                 Ok(())
             }
+            Self::SentencePiece(normalizer) => normalizer.normalize_into(text, out),
             _ => self.run_plain(text, out),
         }
     }
@@ -130,6 +136,7 @@ impl Normalizer {
                 bert.write(text, out);
                 Ok(())
             }
+            Self::SentencePiece(normalizer) => normalizer.normalize_aligned(text, out),
             _ => self.run_aligned(text, out),
         }
     }

@@ -62,10 +62,9 @@ impl PostProcessor {
     /// # Errors
     /// [`Error::Unsupported`] that names the first member out of place, or a row of thousands of pieces.
     pub fn check(&self) -> Result<()> {
-        for (pair, special) in [(false, false), (false, true), (true, false), (true, true)] {
-            self.layout(pair, special)?;
-        }
-        Ok(())
+        let layouts = [(true, false), (true, true), (false, false), (false, true)]
+            .map(|(pair, special)| self.layout(pair, special).map(drop));
+        if layouts.iter().any(Result::is_ok) { Ok(()) } else { layouts.into_iter().collect() }
     }
 
     /// The order of pieces for one text, or with `pair` for two; without `special_tokens` the

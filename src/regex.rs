@@ -6,11 +6,13 @@
 
 mod alphabet;
 mod class;
+mod escape;
 mod fold;
 mod node;
 mod parse;
 mod program;
 mod property;
+mod repetition;
 mod run;
 mod set;
 

@@ -35,8 +35,8 @@ use crate::error::{Error, Result};
 use crate::ids::{TokenId, check_text_length};
 use crate::model::pieces::PieceCache;
 use crate::model::{CacheStats, Model};
-use crate::postprocess::Layout;
 use crate::postprocess::fit::{self, Direction, PaddingParams, TruncationParams};
+use crate::postprocess::{Layout, PostProcessor};
 use crate::pretokenize::{ByteAlphabet, Place, PreTokenizer, Splitter};
 
 /// A text to encode.
@@ -101,8 +101,9 @@ struct Plan {
     declared: TokenizerBuilder,
     splitter: Splitter,
     added: AddedVocabulary,
-    /// By whether rows are pairs, and whether special tokens are added.
-    layouts: [[Layout; 2]; 2],
+    /// By whether rows are pairs, and whether special tokens are added; none where the post-processor
+    /// cannot go on.
+    layouts: [[Option<Layout>; 2]; 2],
     road: Road,
     decoder: Chain,
     decode: OnceLock<DecodeTable>,
@@ -140,14 +141,12 @@ impl Tokenizer {
         let vocab = declared.model.vocab();
         let added =
             AddedVocabulary::new(&declared.added_tokens, vocab, declared.normalizer.as_ref())?;
-        let layout = |pair, special| match &declared.post_processor {
-            Some(post_processor) => post_processor.layout(pair, special),
-            None => Ok(Layout::plain(pair)),
-        };
-        let layouts = [
-            [layout(false, false)?, layout(false, true)?],
-            [layout(true, false)?, layout(true, true)?],
-        ];
+        // One that cannot be, which is found out again when it is asked for, leaves the others.
+        let layout = |pair, special| layout(declared.post_processor.as_ref(), pair, special).ok();
+        let layouts = [false, true].map(|pair| [false, true].map(|special| layout(pair, special)));
+        if layouts.iter().flatten().all(Option::is_none) {
+            self::layout(declared.post_processor.as_ref(), false, true)?;
+        }
         let road = match &declared.model {
             Model::WordPiece(model)
                 if (added.no_normalized() || declared.normalizer.is_none())
@@ -233,7 +232,7 @@ impl Tokenizer {
     /// first long text.
     fn check(&self, options: &EncodeOptions) -> Result<()> {
         if let Some(truncation) = &options.truncation {
-            let layout = self.plan.layout(false, options.add_special_tokens);
+            let layout = self.plan.layout(false, options.add_special_tokens)?;
             fit::room(truncation, layout.added_tokens())?;
         }
         if let Some(padding) = &options.padding {
@@ -276,7 +275,7 @@ impl Tokenizer {
 
     /// The number of special tokens that are put around one text, or two.
     pub fn special_token_count(&self, pair: bool) -> usize {
-        self.plan.layout(pair, true).added_tokens()
+        self.plan.declared.post_processor.as_ref().map_or(0, |post| post.added_tokens(pair))
     }
 
     /// What fills up rows where a call does not say: the stored padding token, else the token that
@@ -328,6 +327,14 @@ impl Tokenizer {
     /// Forgets what the caches learned, and gives their memory back.
     pub fn cache_clear(&self) {
         self.plan.scratch.clear();
+    }
+}
+
+/// What a row is made of.
+fn layout(post_processor: Option<&PostProcessor>, pair: bool, special: bool) -> Result<Layout> {
+    match post_processor {
+        Some(post_processor) => post_processor.layout(pair, special),
+        None => Ok(Layout::plain(pair)),
     }
 }
 

@@ -1,6 +1,6 @@
 """Every tokenizer file against the library it was written for: one thread, ids verified first.
 
-    python benches/compare/general_road.py [--data FOLDER] [--only gpt2] [--out results/general_road.json]
+    python benches/compare/general_road.py [--data FOLDER] [--only gpt2] [--out FILE]
 
 For each `tokenizer.json` (against `tokenizers`), `.tiktoken` (against `tiktoken`) and `.model`
 (against `sentencepiece`) of the data folder, and for English, multilingual text, code and CJK:

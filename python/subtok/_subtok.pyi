@@ -88,6 +88,26 @@ class Tokenizer:
         """
 
     @staticmethod
+    def from_sentencepiece(path: _Path) -> Tokenizer:
+        """Load a sentencepiece `.model`; ids and decoded text are those of sentencepiece 0.2.3.
+
+        Text becomes what `encode` of that library gives without further options: no ids are put
+        around it, whatever `add_special_tokens` says.
+
+        Raises:
+            FormatError: The file contradicts itself; the message has the field and the byte.
+            UnsupportedError: The model changes decoded text by a map of its own.
+        """
+
+    @staticmethod
+    def from_tekken(path: _Path) -> Tokenizer:
+        """Load mistral's `tekken.json`: special tokens first, then the ranks.
+
+        Raises:
+            FormatError: The file contradicts itself; the message has the place.
+        """
+
+    @staticmethod
     def from_wordpiece(
         path: _Path,
         lowercase: bool = True,
@@ -113,6 +133,13 @@ class Tokenizer:
 
     def save(self, path: _Path, pretty: bool = False) -> None:
         """Write a `tokenizer.json`; an older file stays whole until the new one is."""
+
+    def to_tiktoken(self) -> bytes:
+        """The ranks as a rank file (`.tiktoken`), which has no pattern and no special tokens.
+
+        Raises:
+            UnsupportedError: A rank file cannot say all of it; the message names what.
+        """
 
     def to_str(self, pretty: bool = False) -> str:
         """The text of a `tokenizer.json`, which `tokenizers` 0.23.3 loads with equal behaviour."""

@@ -1,6 +1,7 @@
 //! Whole sequences: a list of strings goes through one step after the other.
 
 use super::chain::{Step, byte_token};
+use super::sentencepiece::{SentencePieceDecoder, SentencePieceState};
 use super::strings::{Budget, Origins, Piece};
 use super::{token_to_bytes, wordpiece};
 use crate::error::Result;
@@ -35,6 +36,9 @@ pub(super) fn run(
             Step::ByteFallback => pieces = byte_fallback(pieces, form, budget)?,
             Step::ByteLevel => pieces = vec![byte_level(&pieces, form, budget)?],
             Step::Fuse => pieces = vec![fuse(&pieces, budget)?],
+            Step::SentencePiece(decoder) => {
+                pieces = vec![sentencepiece(decoder, &pieces, budget)?];
+            }
             Step::Ctc { .. } => {
                 pieces.dedup_by(|next, kept| next.bytes == kept.bytes);
                 for piece in &mut pieces {
@@ -142,7 +146,9 @@ pub(super) fn alone(
             }
             if *cleanup { wordpiece::cleanup(piece, budget) } else { Ok(()) }
         }
-        Step::Join | Step::ByteFallback | Step::ByteLevel | Step::Fuse => Ok(()),
+        Step::Join | Step::ByteFallback | Step::ByteLevel | Step::Fuse | Step::SentencePiece(_) => {
+            Ok(())
+        }
     }
 }
 
@@ -158,6 +164,30 @@ fn fuse(pieces: &[Piece], budget: &mut Budget) -> Result<Piece> {
         fused.copy(piece, 0, piece.bytes.len());
     }
     Ok(fused)
+}
+
+/// All tokens with the decoder of a sentencepiece model; a character of several bytes comes from the
+/// last of them.
+fn sentencepiece(
+    decoder: &SentencePieceDecoder,
+    pieces: &[Piece],
+    budget: &mut Budget,
+) -> Result<Piece> {
+    let mut whole = empty(pieces);
+    let mut state = SentencePieceState::default();
+    let mut text = Vec::new();
+    for piece in pieces {
+        let token = std::str::from_utf8(&piece.bytes).unwrap_or_default();
+        state.push(decoder, token, &mut text);
+        budget.take(text.len())?;
+        whole.insert(piece, 0, &text);
+        text.clear();
+    }
+    state.finish(&mut text);
+    if let Some(last) = pieces.last() {
+        whole.insert(last, 0, &text);
+    }
+    Ok(whole)
 }
 
 fn byte_level(pieces: &[Piece], form: Form, budget: &mut Budget) -> Result<Piece> {
@@ -199,12 +229,11 @@ fn byte_fallback(pieces: Vec<Piece>, form: Form, budget: &mut Budget) -> Result<
     let mut out: Vec<Piece> = Vec::with_capacity(pieces.len());
     let mut group: Vec<(u8, Piece)> = Vec::new();
     for piece in pieces {
-        match byte_token(&piece.bytes) {
-            Some(byte) => group.push((byte, piece)),
-            None => {
-                end_group(&mut group, form, &mut out, budget)?;
-                out.push(piece);
-            }
+        if let Some(byte) = byte_token(&piece.bytes) {
+            group.push((byte, piece));
+        } else {
+            end_group(&mut group, form, &mut out, budget)?;
+            out.push(piece);
         }
     }
     end_group(&mut group, form, &mut out, budget)?;

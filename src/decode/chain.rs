@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Decoder;
 use super::batch::{self, Form, Text};
 use super::strings::{Budget, Origins, Piece};
+use super::{Decoder, SentencePieceDecoder};
 use crate::error::{Error, Result};
 use crate::pretokenize::PrependScheme;
 use crate::regex::{Dialect, Pattern, Regex};
@@ -40,6 +40,8 @@ pub(crate) enum Step {
         regex: Regex,
         content: String,
     },
+    /// Whole sequences at once, with a state of its own.
+    SentencePiece(SentencePieceDecoder),
     Strip {
         content: char,
         start: usize,
@@ -246,6 +248,7 @@ fn add(decoder: &Decoder, steps: &mut Vec<Step>) -> Result<()> {
             cleanup: *cleanup,
         },
         Decoder::Fuse => Step::Fuse,
+        Decoder::SentencePiece(decoder) => Step::SentencePiece(decoder.clone()),
         Decoder::Metaspace { replacement, prepend, .. } => Step::Metaspace {
             replacement: *replacement,
             drop_first: *prepend != PrependScheme::Never,

@@ -11,6 +11,7 @@
 
 use super::batch;
 use super::chain::{Chain, Step, byte_token};
+use super::sentencepiece::SentencePieceState;
 use super::strings::{Budget, Origins, Piece};
 use super::{Decoder, token_to_bytes};
 use crate::error::Result;
@@ -53,6 +54,8 @@ struct Machine {
     /// For `Bpe`, whether `held` is a string that has ended; for `ByteFallback`, whether the group is
     /// known to be no text.
     pending: bool,
+    /// For the decoder of a sentencepiece model.
+    sentencepiece: SentencePieceState,
 }
 
 impl DecodeStream {
@@ -114,18 +117,16 @@ fn feed(
     budget: &mut Budget,
     out: &mut String,
 ) -> Result<()> {
-    match (steps.split_first(), machines.split_first_mut()) {
-        (Some((step, steps)), Some((machine, machines))) => {
-            machine.push(step, chunk, end, budget, &mut |chunk, end, budget| {
-                feed(steps, machines, chunk, end, budget, out)
-            })
-        }
-        _ => {
-            budget.take(chunk.len())?;
-            out.push_str(chunk);
-            Ok(())
-        }
-    }
+    let (Some((step, steps)), Some((machine, machines))) =
+        (steps.split_first(), machines.split_first_mut())
+    else {
+        budget.take(chunk.len())?;
+        out.push_str(chunk);
+        return Ok(());
+    };
+    machine.push(step, chunk, end, budget, &mut |chunk, end, budget| {
+        feed(steps, machines, chunk, end, budget, out)
+    })
 }
 
 /// Where a machine's chunks go; the flag says that a string ends.
@@ -160,6 +161,12 @@ impl Machine {
         }
         let begins = !std::mem::replace(&mut self.inside, !end);
         match step {
+            Step::SentencePiece(decoder) => {
+                // Chunks are whole tokens here: nothing that holds strings stands before it.
+                let mut certain = Vec::new();
+                self.sentencepiece.push(decoder, chunk, &mut certain);
+                next(text(&certain), false, budget)?;
+            }
             Step::Join | Step::Fuse => next(chunk, end, budget)?,
             Step::Literal { pattern, content } => {
                 self.literal(pattern, content, chunk, (begins, end), budget, next)?;
@@ -202,6 +209,11 @@ impl Machine {
                 next(&text, true, budget)
             }
             Step::ByteFallback => self.end_group(budget, next),
+            Step::SentencePiece(_) => {
+                let mut rest = Vec::new();
+                self.sentencepiece.finish(&mut rest);
+                next(text(&rest), true, budget)
+            }
             _ => Ok(()),
         }
     }

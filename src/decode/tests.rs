@@ -162,6 +162,134 @@ fn every_road_gives_what_the_reference_gives() {
     }
 }
 
+fn replace(pattern: &str, content: &str) -> Decoder {
+    Decoder::Replace { pattern: Pattern::String(pattern.to_owned()), content: content.to_owned() }
+}
+
+fn strip(content: char, start: usize, stop: usize) -> Decoder {
+    Decoder::Strip { content, start, stop }
+}
+
+/// The decoder of Llama 2.
+fn llama() -> Decoder {
+    Decoder::Sequence(vec![
+        replace("▁", " "),
+        Decoder::ByteFallback,
+        Decoder::Fuse,
+        strip(' ', 1, 0),
+    ])
+}
+
+/// What each step of a stream gives, and the end.
+fn steps(decoder: &Decoder, tokens: &[&str]) -> Vec<String> {
+    let mut stream = DecodeStream::new(Some(decoder)).unwrap();
+    let mut given = vec![String::new(); tokens.len() + 1];
+    for (token, out) in tokens.iter().zip(&mut given) {
+        stream.step(token, out).unwrap();
+    }
+    stream.finish(&mut given[tokens.len()]).unwrap();
+    given
+}
+
+#[test]
+fn strip_gives_nothing_where_its_ends_meet() {
+    // The reference library panics for each of these.
+    for (tokens, start, stop) in
+        [(["a"], 1, 1), (["a"], 0, 2), ([""], 0, 1), (["aa"], 9, 9), (["aaa"], 2, usize::MAX)]
+    {
+        let decoder = strip('a', start, stop);
+        assert_eq!(decode_tokens(Some(&decoder), tokens), "");
+        assert_eq!(streamed(Some(&decoder), &tokens), "");
+    }
+    let decoder = strip('a', usize::MAX, usize::MAX);
+    assert_eq!(decode_tokens(Some(&decoder), ["aabaa", "aa"]), "b");
+    let fused = Decoder::Sequence(vec![Decoder::Fuse, strip('▁', 1, 2)]);
+    assert_eq!(steps(&fused, &["▁▁a", "▁▁▁", "b▁"]), ["▁a", "▁", "▁▁b", ""]);
+}
+
+#[test]
+fn texts_that_grow_without_end_are_an_error_on_every_road() {
+    let doubling = Decoder::Sequence(vec![replace("a", "aa"); 60]);
+    let error = super::decode_tokens(Some(&doubling), ["a"]).unwrap_err();
+    assert!(error.to_string().starts_with("decoder is one that makes texts endlessly longer"));
+    for decoder in [doubling.clone(), Decoder::Sequence(vec![Decoder::Fuse, doubling])] {
+        let mut stream = DecodeStream::new(Some(&decoder)).unwrap();
+        assert!(stream.step("a", &mut String::new()).is_err());
+    }
+}
+
+#[test]
+fn a_chain_of_any_depth_has_a_bound() {
+    let deep = (0..300)
+        .fold(Decoder::Fuse, |inner, _| Decoder::Sequence(vec![Decoder::ByteFallback, inner]));
+    assert!(deep.check().is_err());
+    assert!(Decoder::Sequence(vec![Decoder::Fuse; 256]).check().is_ok());
+    assert!(matches!(
+        Decoder::Replace { pattern: Pattern::Regex("(".to_owned()), content: String::new() }
+            .check(),
+        Err(crate::Error::Argument { .. })
+    ));
+}
+
+#[test]
+fn a_stream_gives_what_is_certain() {
+    let tokens =
+        ["▁Hi", "▁", "▁you", "<0xE2>", "<0x96>", "<0x81>", "x", "<0xE2>", "<0x41>", "<0x42>"];
+    let given = steps(&llama(), &tokens);
+    // A group of bytes waits until it ends, and once it is no text its bytes do not.
+    let wanted = ["Hi", " ", " you", "", "", "", "▁x", "", "\u{FFFD}\u{FFFD}", "\u{FFFD}", ""];
+    assert_eq!(given, wanted);
+    let bpe = Decoder::Bpe { suffix: "</w>".to_owned() };
+    assert_eq!(steps(&bpe, &["he", "llo</w>", "x</w>"]), ["he", "llo", " x", ""]);
+    // Behind `Fuse` a regular expression waits for the end, and a literal for no more than itself.
+    let pattern = Pattern::Regex("a+".to_owned());
+    let regex = Decoder::Replace { pattern, content: "-".to_owned() };
+    let fused = Decoder::Sequence(vec![Decoder::Fuse, regex]);
+    assert_eq!(steps(&fused, &["xa", "ay"]), ["", "", "x-y"]);
+    let fused = Decoder::Sequence(vec![Decoder::Fuse, replace("aab", "-")]);
+    assert_eq!(steps(&fused, &["xa", "a", "a", "b", "a"]), ["x", "", "a", "-", "", "a"]);
+}
+
+#[test]
+fn a_copy_of_a_stream_goes_its_own_way() {
+    let mut stream = DecodeStream::new(Some(&byte_level())).unwrap();
+    let mut out = String::new();
+    stream.step("aÃ", &mut out).unwrap();
+    let mut copy = stream.clone();
+    let (mut one, mut other) = (String::new(), String::new());
+    stream.step("©", &mut one).unwrap();
+    copy.step("x", &mut other).unwrap();
+    assert_eq!((out.as_str(), one.as_str(), other.as_str()), ("a", "é", "\u{FFFD}x"));
+}
+
+#[test]
+fn tokens_start_where_their_text_does() {
+    let starts = |decoder: Option<&Decoder>, tokens: &[&str]| {
+        Chain::compile(decoder).unwrap().text_and_starts(tokens).unwrap()
+    };
+    let (text, at) = starts(Some(&llama()), &["▁Hi", "▁", "<0xC3>", "<0xA9>", "!", ""]);
+    assert_eq!((text.as_str(), at), ("Hi é!", vec![0, 2, 3, 3, 4, 5]));
+    let (text, at) = starts(Some(&wordpiece(true)), &["a", "##b", "c", "."]);
+    assert_eq!((text.as_str(), at), ("ab c.", vec![0, 1, 2, 4]));
+    let (text, at) = starts(None, &["a", "b"]);
+    assert_eq!((text.as_str(), at), ("a b", vec![0, 1]));
+    let (text, at) = starts(Some(&byte_level()), &["Ã", "©", "ÿ", "x"]);
+    assert_eq!((text.as_str(), at), ("é\u{FFFD}x", vec![0, 0, 1, 2]));
+}
+
+#[test]
+fn bytes_come_as_they_are() {
+    let bytes = |decoder: &Decoder, tokens: &[&str]| {
+        Chain::compile(Some(decoder)).unwrap().bytes(tokens.iter().copied()).unwrap()
+    };
+    assert_eq!(bytes(&llama(), &["▁a", "<0xFF>", "<0xC3>", "▁b"]), b"a\xFF\xC3 b");
+    assert_eq!(bytes(&byte_level(), &["ÿ", "a"]), b"\xFFa");
+    let pattern = Pattern::Regex("a".to_owned());
+    let regex = Decoder::Replace { pattern, content: "-".to_owned() };
+    let chain = Decoder::Sequence(vec![byte_level(), regex]);
+    assert_eq!(bytes(&chain, &["aÿa"]), b"-\xFF-");
+}
+
 proptest! {
     #[test]
     fn streams_give_what_whole_sequences_give(

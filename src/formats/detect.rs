@@ -5,6 +5,7 @@
 // that is none is called what it looks like, because that is what helps.
 
 use super::json::KEYS;
+use super::tekken::is_tekken;
 use super::tiktoken::is_rank_line;
 use crate::error::{Error, Result};
 
@@ -22,14 +23,17 @@ pub(super) enum FileKind {
     Tiktoken,
     /// Lines of tokens.
     VocabTxt,
+    /// A sentencepiece model.
+    SentencePiece,
+    /// A JSON object of ranks, special tokens and a split pattern.
+    Tekken,
 }
 
 /// Tells the kind of a file. What is wrong inside is for the reader of the kind to say.
 ///
 /// # Errors
 /// [`Error::Format`] when it is none, and says what it looks like: empty, binary, compressed, another
-/// encoding, merges without their vocabulary, a text that is none of the kinds;
-/// [`Error::Unsupported`] for a sentencepiece model.
+/// encoding, merges without their vocabulary, a text that is none of the kinds.
 pub(super) fn detect(bytes: &[u8]) -> Result<FileKind> {
     let fail = |problem: &str| Err(Error::format(FORMAT, "", problem));
     let Some(first) = bytes.iter().position(|byte| !byte.is_ascii_whitespace()) else {
@@ -47,7 +51,7 @@ pub(super) fn detect(bytes: &[u8]) -> Result<FileKind> {
         return fail(known);
     }
     if is_sentencepiece(bytes) {
-        return Err(Error::unsupported("a sentencepiece .model file", ""));
+        return Ok(FileKind::SentencePiece);
     }
     let mut lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     let start: Vec<&[u8]> = lines.by_ref().take(8).collect();
@@ -91,6 +95,7 @@ fn json_kind(bytes: &[u8]) -> FileKind {
     let known = KEYS.iter().any(|known| key == format!("\"{known}\"").as_bytes());
     let value = bytes.get(colon + 1..).unwrap_or_default().trim_ascii_start();
     match value.first() {
+        _ if !known && is_tekken(bytes) => FileKind::Tekken,
         Some(b'0'..=b'9' | b'-') => FileKind::VocabJson,
         Some(b'"') if !known => FileKind::VocabJson,
         _ => FileKind::TokenizerJson,
@@ -161,6 +166,9 @@ mod tests {
         assert_eq!(detect(b"{\"a\": \"0\"}").unwrap(), FileKind::VocabJson);
         assert_eq!(detect(b"{\"model\": {\"a\": 1}}").unwrap(), FileKind::TokenizerJson);
         assert_eq!(detect(b"{\n[UNK]\n").unwrap(), FileKind::VocabTxt);
+        let tekken =
+            b"{\"config\": {\"default_num_special_tokens\": 1}, \"vocab\": [{\"token_bytes\": \"\"";
+        assert_eq!(detect(tekken).unwrap(), FileKind::Tekken);
         assert_eq!(detect(b"IQ== 0\nIg== 1\n").unwrap(), FileKind::Tiktoken);
         assert_eq!(detect(b"IQ== 0\nbroken\n").unwrap(), FileKind::Tiktoken);
         assert_eq!(detect(b"[PAD]\r\n[UNK]\r\na\r\n").unwrap(), FileKind::VocabTxt);
@@ -192,9 +200,11 @@ mod tests {
     }
 
     #[test]
-    fn a_sentencepiece_model_is_refused_by_name() {
+    fn a_sentencepiece_model_is_known_by_its_first_piece() {
         let model =
             b"\x0a\x0e\x0a\x05<unk>\x15\0\0\0\0\x18\x02\x0a\x0c\x0a\x03<s>\x15\0\0\0\0\x18\x03";
-        assert_eq!(problem(model), "a sentencepiece .model file is not supported yet");
+        assert_eq!(detect(model).unwrap(), FileKind::SentencePiece);
+        // An empty text could be a model of nothing, and other text begins with a newline too.
+        assert!(problem(b"\n\n\n\nsome text\n").contains("[UNK]"));
     }
 }

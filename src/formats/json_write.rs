@@ -184,6 +184,8 @@ enum ModelOut<'a> {
         vocab: ScoresOut<'a>,
         byte_fallback: bool,
     },
+    /// Never read: it is written by `sentencepiece/json.rs`.
+    SentencePiece,
 }
 
 impl<'a> ModelOut<'a> {
@@ -221,6 +223,7 @@ impl<'a> ModelOut<'a> {
                 vocab: ScoresOut(unigram),
                 byte_fallback: unigram.options().byte_fallback,
             },
+            Model::SentencePiece(_) => Self::SentencePiece,
         }
     }
 }

@@ -10,6 +10,7 @@
 
 use super::changes::Changes;
 use crate::error::Result;
+use crate::unicode::bert::hangul;
 use crate::unicode::forms::{NFC, NFD, NFKC, NFKD, class, compose, decompose, flags};
 
 /// One of the four normal forms.
@@ -64,19 +65,35 @@ impl Form {
     }
 
     fn stretch(self, text: &str, parts: &mut Vec<Part>, sink: &mut impl Changes) {
-        parts.clear();
         for c in text.chars() {
+            // Syllables are taken apart by arithmetic, and nothing in them has a class.
+            if !self.composed
+                && let Some(([lead, vowel], tail)) = hangul(c)
+            {
+                self.release(parts, sink);
+                sink.put(lead, 0);
+                sink.put(vowel, 1);
+                if let Some(tail) = tail {
+                    sink.put(tail, 1);
+                }
+                continue;
+            }
             let mut change = 0;
             decompose(c, self.compatible, |c| {
                 parts.push(Part { c, class: class(c), change });
                 change = 1;
             });
         }
+        self.release(parts, sink);
+    }
+
+    /// Puts the parts in order, together, and away.
+    fn release(self, parts: &mut Vec<Part>, sink: &mut impl Changes) {
         sort(parts);
         if self.composed {
             join(parts);
         }
-        for part in &*parts {
+        for part in parts.drain(..) {
             sink.put(part.c, part.change);
         }
     }

@@ -143,6 +143,9 @@ impl<S: Changes> Work<'_, S> {
 
     fn clusters(&mut self, start: usize, end: usize) -> Result<()> {
         let text = self.text;
+        if self.quiet(start, end) {
+            return Ok(());
+        }
         for (at, cluster) in text[start..end].grapheme_indices(true) {
             let at = start + at;
             if cluster.len() < LONG && self.look_up(at, at + cluster.len())? {
@@ -153,6 +156,17 @@ impl<S: Changes> Work<'_, S> {
             }
         }
         Ok(())
+    }
+
+    /// Whether nothing in the map begins at any character of the stretch: where clusters end does not
+    /// matter then.
+    fn quiet(&self, start: usize, end: usize) -> bool {
+        let bytes = self.text.as_bytes();
+        self.text[start..end].char_indices().all(|(at, _)| {
+            let from = start + at;
+            let key = &bytes[from..end.min(from + LONG - 1)];
+            matches!(self.map.trie.find(key), Ok(None))
+        })
     }
 
     /// Replaces a text if the map has it, or the beginning of it.

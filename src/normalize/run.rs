@@ -5,7 +5,7 @@ use super::changes::{Changes, Moves, Plain, limit, too_long};
 use super::forms::Form;
 use super::replace::Replaced;
 use super::{BertNormalizer, Normalizer, simple, unplaced};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::Span;
 
 /// What a step did to its input.
@@ -56,6 +56,10 @@ impl Normalizer {
             },
             Self::Strip { left, right } => simple::strip(text, *left, *right, sink).into(),
             Self::StripAccents => simple::strip_accents(text, sink).into(),
+            Self::SentencePiece(_) => {
+                let what = "the normalizer of a sentencepiece model beside another one";
+                return Err(Error::unsupported(what, "normalizer"));
+            }
             Self::Bert(_) | Self::Sequence(_) => Outcome::Same,
         })
     }

@@ -80,18 +80,21 @@ pub(super) fn filter<S: Changes>(
 
 /// The bytes of each character, spelled in the byte alphabet.
 pub(super) fn byte_level(text: &str, sink: &mut impl Changes) -> bool {
-    let plain = |byte: u8| byte.is_ascii_graphic();
-    rewrite(
-        text,
-        plain,
-        sink,
-        |c| !c.is_ascii_graphic(),
-        |c, sink| {
-            for (at, &byte) in c.encode_utf8(&mut [0; 4]).as_bytes().iter().enumerate() {
-                sink.put(BYTE_TO_CHAR[usize::from(byte)], isize::from(at > 0));
-            }
-        },
-    )
+    let kept = super::run_length(text.as_bytes(), |byte| byte.is_ascii_graphic());
+    if kept == text.len() {
+        return false;
+    }
+    sink.keep(&text[..kept]);
+    for c in text[kept..].chars() {
+        if c.is_ascii_graphic() {
+            sink.put(c, 0);
+            continue;
+        }
+        for (at, &byte) in c.encode_utf8(&mut [0; 4]).as_bytes().iter().enumerate() {
+            sink.put(BYTE_TO_CHAR[usize::from(byte)], isize::from(at > 0));
+        }
+    }
+    true
 }
 
 /// `content` in front of a text that is not empty. The first character takes the place of the text's

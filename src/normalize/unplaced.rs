@@ -56,7 +56,10 @@ pub(super) fn step(step: &Normalizer, state: &mut State<'_>) -> Result<()> {
             changed(state, &|text, sink| Ok(simple::strip(text, *left, *right, sink)))
         }
         Normalizer::Bert(bert) => self::bert(bert, state),
-        Normalizer::Prepend(_) | Normalizer::Replace(_) | Normalizer::Sequence(_) => Ok(()),
+        Normalizer::Prepend(_)
+        | Normalizer::Replace(_)
+        | Normalizer::SentencePiece(_)
+        | Normalizer::Sequence(_) => Ok(()),
     }
 }
 

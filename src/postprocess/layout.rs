@@ -296,7 +296,9 @@ impl Layout {
 /// One processor of the chain.
 fn apply(processor: &PostProcessor, parts: &mut Vec<Part>, special_tokens: bool) -> Result<()> {
     if let Some(how) = processor.own_trim() {
-        parts.iter_mut().for_each(|part| part.trim(how));
+        for part in parts.iter_mut() {
+            part.trim(how);
+        }
     }
     match processor {
         PostProcessor::ByteLevel { .. } => {
@@ -308,7 +310,6 @@ fn apply(processor: &PostProcessor, parts: &mut Vec<Part>, special_tokens: bool)
                 part.wrap(before, special(sep, u32::from(at > 0)), at.min(1));
             }
         }
-        PostProcessor::Bert { .. } => {}
         PostProcessor::Roberta { sep, cls, .. } => {
             for (at, part) in parts.iter_mut().enumerate() {
                 part.set_type_ids(0);
@@ -358,7 +359,7 @@ fn apply(processor: &PostProcessor, parts: &mut Vec<Part>, special_tokens: bool)
             }
             *parts = made;
         }
-        PostProcessor::Sequence(_) => {}
+        PostProcessor::Bert { .. } | PostProcessor::Sequence(_) => {}
     }
     Ok(())
 }

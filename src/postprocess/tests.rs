@@ -210,7 +210,7 @@ fn a_template_that_multiplies_is_refused() {
     let new = |pieces: usize, tokens: usize, length: usize| {
         let tokens = vec!["x".repeat(length); tokens];
         let ids = (0..).take(tokens.len()).collect();
-        let special = TemplateSpecial { name: "x".to_owned(), ids, tokens };
+        let special = TemplateSpecial { name: "x".to_owned(), id: "x".to_owned(), ids, tokens };
         TemplateProcessing::new(vec![token("x", 0); pieces], vec![], vec![special])
     };
     assert!(new(256, 256, 1).is_ok());

@@ -26,7 +26,7 @@ pub(super) enum Cut {
         invert: bool,
     },
     Literal {
-        literal: memchr::memmem::Finder<'static>,
+        literal: Box<memchr::memmem::Finder<'static>>,
         behavior: SplitBehavior,
         invert: bool,
     },
@@ -99,7 +99,7 @@ impl Cut {
             }
             Pattern::String(literal) => {
                 let literal = memchr::memmem::Finder::new(literal.as_bytes()).into_owned();
-                return Ok(Self::Literal { literal, behavior, invert });
+                return Ok(Self::Literal { literal: Box::new(literal), behavior, invert });
             }
             Pattern::Regex(regex) => regex,
         };

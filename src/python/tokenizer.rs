@@ -169,6 +169,21 @@ impl PyTokenizer {
     }
 
     #[staticmethod]
+    fn from_sentencepiece(path: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let file = self::path("path", path)?;
+        Self::load(path.py(), || formats::from_sentencepiece(&file))
+    }
+
+    #[staticmethod]
+    fn from_tekken(path: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let file = self::path("path", path)?;
+        Self::load(path.py(), || {
+            let bytes = crate::files::read(&file)?;
+            formats::from_tekken(&bytes).map_err(|error| error.in_file(&file))
+        })
+    }
+
+    #[staticmethod]
     #[pyo3(signature = (
         path, lowercase = true, strip_accents = None, handle_chinese_chars = true, clean_text = true, *,
         unk_token = "[UNK]", continuing_subword_prefix = "##", max_input_chars_per_word = 100
@@ -230,6 +245,10 @@ impl PyTokenizer {
         let file = self::path("path", path)?;
         let save = || formats::save(&self.inner, pretty, &file);
         Ok(path.py().detach(save)?)
+    }
+
+    fn to_tiktoken<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &py.detach(|| formats::to_tiktoken(&self.inner))?))
     }
 
     #[pyo3(signature = (pretty = false))]

@@ -52,17 +52,16 @@ impl Alphabet {
                 inside[index / 64] ^= 1 << (index % 64);
                 rest = tail;
             }
-            let class = match known.get(&inside) {
-                Some(&class) => class,
-                None => {
-                    let class = u16::try_from(kinds.len()).ok()?;
-                    if kinds.len() >= MAX_SETS {
-                        return None;
-                    }
-                    known.insert(inside.clone(), class);
-                    kinds.push(inside.clone());
-                    class
+            let class = if let Some(&class) = known.get(&inside) {
+                class
+            } else {
+                if kinds.len() >= MAX_SETS {
+                    return None;
                 }
+                let class = u16::try_from(kinds.len()).ok()?;
+                known.insert(inside.clone(), class);
+                kinds.push(inside.clone());
+                class
             };
             segments.push((start, class));
             start = rest.first().map_or(u32::MAX, |&(code, _)| code);

@@ -1,6 +1,7 @@
 //! Bracket expressions: nested, with `&&`, POSIX classes and Oniguruma's rules for `-`.
 
-use super::parse::{Escape, Parser};
+use super::escape::Escape;
+use super::parse::Parser;
 use super::property::posix;
 use super::set::CharSet;
 use crate::error::Result;

@@ -295,6 +295,7 @@ impl<'p, 't> Matcher<'p, 't> {
     }
 
     /// A match that starts exactly at `start`.
+    #[expect(clippy::too_many_lines, reason = "one arm for each instruction")]
     fn attempt(&mut self, start: usize, from: usize) -> Result<Option<(usize, usize)>, GaveUp> {
         let program = self.program;
         let mut text = self.text;

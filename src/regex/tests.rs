@@ -51,6 +51,7 @@ fn what_is_not_supported_is_named() {
         (r"\p{In_Greek}", r"\p{In_Greek}"),
         (r"(?i)(a)\1", "a reference with case ignored"),
         (r"(?<=a\Kb)", r"\K inside a look-around"),
+        (r"(?<!\R)a", r"\R inside a look-behind"),
     ] {
         let error = Regex::new(pattern, Dialect::TokenizerJson).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{pattern}");

@@ -50,6 +50,9 @@ pub(crate) struct AddedVocabulary {
     /// The ids above, ascending, for whoever lists them.
     order: Vec<TokenId>,
     special: HashSet<String>,
+    /// The model's tokens whose ids were given to added ones as well: the reference library counts
+    /// entries, and takes no notice of holes.
+    hidden: HashMap<TokenId, String>,
     /// What the tokens are in decoded text where it is not their content: the normalised content.
     decoded: HashMap<TokenId, String>,
     raw: Option<Matcher>,
@@ -106,6 +109,9 @@ impl AddedVocabulary {
                 return Err(Error::format("tokenizer.json", "added_tokens", problem));
             }
             largest = largest.max(Some(id));
+            if let Some(other) = vocab.token(id).filter(|&other| other != token.content) {
+                added.hidden.insert(id, other.to_owned());
+            }
             added.ids.insert(token.content.clone(), id);
             added.tokens.insert(id, token.clone());
             if !added.special.contains(&token.content) {
@@ -217,6 +223,14 @@ impl AddedVocabulary {
 
     pub(crate) fn token(&self, id: TokenId) -> Option<&AddedToken> {
         self.tokens.get(&id)
+    }
+
+    /// The model's token of an id that an added token has taken.
+    pub(crate) fn hidden(&self, id: TokenId) -> Option<&str> {
+        if self.hidden.is_empty() {
+            return None;
+        }
+        self.hidden.get(&id).map(String::as_str)
     }
 
     /// The text that an added token is decoded as. The reference library takes the normalised

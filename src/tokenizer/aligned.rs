@@ -184,9 +184,8 @@ impl Plan {
         let model = &self.declared.model;
         let text = &text[piece.start..piece.end];
         model.encode(text, state, |id, from, to| {
-            if model.shows_text(id)
-                && let Some(surface) = text.get(from..to)
-            {
+            let surface = if model.shows_text(id) { text.get(from..to) } else { None };
+            if let Some(surface) = surface.or_else(|| self.added.hidden(id)) {
                 sink.tokens.surfaces.push((sink.tokens.ids.len(), surface.to_owned()));
             }
             sink.push(id, piece.place(from, to, sink.positions));

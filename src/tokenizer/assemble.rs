@@ -15,8 +15,17 @@ use crate::postprocess::{Layout, LayoutPiece, Trim};
 
 impl Plan {
     /// The layout of a row.
-    pub(super) fn layout(&self, pair: bool, special: bool) -> &Layout {
-        &self.layouts[usize::from(pair)][usize::from(special)]
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the post-processor cannot go on.
+    pub(super) fn layout(&self, pair: bool, special: bool) -> Result<&Layout> {
+        match &self.layouts[usize::from(pair)][usize::from(special)] {
+            Some(layout) => Ok(layout),
+            None => {
+                super::layout(self.declared.post_processor.as_ref(), pair, special)?;
+                Err(Error::unsupported("this post_processor", "post_processor"))
+            }
+        }
     }
 
     /// Sets chance up for a row: what falls out depends on the seed and the row's number alone.
@@ -37,7 +46,7 @@ impl Plan {
         scratch: &mut Scratch,
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
-        let layout = self.layout(pair.is_some(), options.add_special_tokens);
+        let layout = self.layout(pair.is_some(), options.add_special_tokens)?;
         let Some(truncation) = &options.truncation else {
             for piece in &layout.pieces {
                 match piece {
@@ -104,7 +113,7 @@ impl Plan {
         padded: Option<usize>,
         scratch: &mut Scratch,
     ) -> Result<Encoding> {
-        let layout = self.layout(pair.is_some(), options.add_special_tokens);
+        let layout = self.layout(pair.is_some(), options.add_special_tokens)?;
         let first = Text::new(self, input, options, scratch)?;
         let second = pair.map(|pair| Text::new(self, pair, options, scratch)).transpose()?;
         let mut texts = vec![first];

@@ -13,6 +13,7 @@ mod generate;
 use super::bert::{
     REORDERS, combining_class, decompose as decompose_canonical, flags as bert_flags,
 };
+use super::bert_tables::CLASSES;
 use super::forms_tables::{
     COMPATIBLE_BLOCKS, COMPATIBLE_CHARS, COMPATIBLE_INDEX, COMPATIBLE_STARTS, COMPOSITIONS,
     FLAG_BLOCKS, FLAG_INDEX, HIGH_FLAGS,
@@ -49,16 +50,47 @@ fn high_flags(c: char) -> u8 {
     range.map_or(0, |&(_, _, flags)| flags)
 }
 
+/// The first of the combining marks that most text has, U+0300 to U+036F.
+const MARKS: u32 = 0x300;
+
+static MARK_CLASSES: [u8; 0x70] = {
+    let mut classes = [0; 0x70];
+    let mut at = 0;
+    while at < CLASSES.len() {
+        let (first, last, class) = CLASSES[at];
+        let mut code = first;
+        while code <= last {
+            if code >= MARKS && code < MARKS + 0x70 {
+                classes[(code - MARKS) as usize] = class;
+            }
+            code += 1;
+        }
+        at += 1;
+    }
+    classes
+};
+
 /// The canonical combining class of `c`.
 #[inline]
 pub(crate) fn class(c: char) -> u8 {
-    if bert_flags(c) & REORDERS == 0 { 0 } else { combining_class(c) }
+    let code = u32::from(c);
+    if code < MARKS {
+        return 0;
+    }
+    match MARK_CLASSES.get((code - MARKS) as usize) {
+        Some(&class) => class,
+        None if bert_flags(c) & REORDERS == 0 => 0,
+        None => combining_class(c),
+    }
 }
 
 /// Calls `part` with each character of the full decomposition of `c`, canonical or compatible, which
 /// is `c` alone when it has none.
 #[inline]
 pub(crate) fn decompose(c: char, compatible: bool, part: impl FnMut(char)) {
+    if c.is_ascii() {
+        return std::iter::once(c).for_each(part);
+    }
     match compatible_sequence(c) {
         [] => decompose_canonical(c, part),
         _ if !compatible => decompose_canonical(c, part),
@@ -91,6 +123,34 @@ pub(crate) fn compose(first: char, second: char) -> Option<char> {
     if (0x11A8..0x11C3).contains(&b) && (0xAC00..0xD7A4).contains(&a) && (a - 0xAC00) % 28 == 0 {
         return char::from_u32(a + (b - 0x11A7));
     }
-    let found = COMPOSITIONS.binary_search_by_key(&(a, b), |&(first, second, _)| (first, second));
-    found.ok().and_then(|at| char::from_u32(COMPOSITIONS[at].2))
+    let range = match LATIN_STARTS.get(a as usize..a as usize + 2) {
+        Some(&[start, end]) => usize::from(start)..usize::from(end),
+        _ => usize::from(LATIN_STARTS[LATIN])..COMPOSITIONS.len(),
+    };
+    let pairs = COMPOSITIONS.get(range).unwrap_or(&[]);
+    let found = pairs.binary_search_by_key(&(a, b), |&(first, second, _)| (first, second));
+    found.ok().and_then(|at| char::from_u32(pairs[at].2))
 }
+
+/// The end of the Latin letters, which compose most.
+const LATIN: usize = 0x250;
+
+/// Where the pairs of each Latin letter start; the next one's start is their end.
+static LATIN_STARTS: [u16; LATIN + 1] = {
+    let mut starts = [0; LATIN + 1];
+    let (mut at, mut letter) = (0, 0);
+    while letter <= LATIN {
+        while at < COMPOSITIONS.len() && (COMPOSITIONS[at].0 as usize) < letter {
+            at += 1;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "there are fewer than a thousand pairs"
+        )]
+        {
+            starts[letter] = at as u16;
+        }
+        letter += 1;
+    }
+    starts
+};

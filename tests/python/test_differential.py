@@ -87,11 +87,19 @@ def differences(seed: int) -> list[str]:
         if got is None:
             return None
         if isinstance(wanted, str) or isinstance(got, str):
-            check(what, wanted if isinstance(wanted, str) else "works", got if isinstance(got, str) else "works")
+            check(
+                what,
+                wanted if isinstance(wanted, str) else "works",
+                got if isinstance(got, str) else "works",
+            )
             return None
         a, b = _plain(wanted), _attempt(lambda: _plain(got))
         for field in FIELDS:
-            check(f"{what} {field} of {given!r:.120}", a[field], b if b in ("error", None) else b[field])
+            check(
+                f"{what} {field} of {given!r:.120}",
+                a[field],
+                b if b in ("error", None) else b[field],
+            )
         return wanted
 
     rows = []
@@ -105,7 +113,12 @@ def differences(seed: int) -> list[str]:
     both("words", True, texts[2].split(), is_split_into_words=True)
     strategy, side = rng.choice(["longest_first", "only_first"]), rng.choice(["left", "right"])
     length, stride = rng.choice([(5, 1), (8, 2), (6, 0)])
-    options = {"max_length": length, "stride": stride, "truncation": strategy, "truncation_side": side}
+    options = {
+        "max_length": length,
+        "stride": stride,
+        "truncation": strategy,
+        "truncation_side": side,
+    }
     oracle.enable_truncation(length, stride=stride, strategy=strategy, direction=side)
     for text in texts[:3]:
         wanted = both(f"truncated {options}", True, text, **options)
@@ -124,7 +137,11 @@ def differences(seed: int) -> list[str]:
         if wanted in (None, "error"):
             continue
         stream = tok.stream(skip_special_tokens=False)
-        check(f"stream {row}", wanted, _attempt(lambda: "".join([*map(stream.step, row), stream.finish()])))
+        check(
+            f"stream {row}",
+            wanted,
+            _attempt(lambda: "".join([*map(stream.step, row), stream.finish()])),
+        )
     saved = _attempt(tok.to_str)
     check("saved", json.loads(content), saved if saved in ("error", None) else json.loads(saved))
     return found

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What the data flows through, from the ground up.
 const LAYERS: [&[&str]; 5] = [
-    &["error", "files", "ids", "regex", "threads", "unicode"],
+    &["error", "files", "ids", "regex", "threads", "trie", "unicode"],
     &["normalize", "pretokenize", "model", "postprocess", "embed"],
     &["decode", "tokenizer"],
     &["train", "formats"],
@@ -18,12 +18,13 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// Edges inside a layer; there is none in layer 1.
-const SIBLINGS: [(&str, &str); 6] = [
+const SIBLINGS: [(&str, &str); 7] = [
     ("files", "error"),
     ("ids", "error"),
     ("regex", "error"),
     ("regex", "unicode"),
     ("threads", "error"),
+    ("trie", "ids"),
     ("tokenizer", "decode"),
 ];
 

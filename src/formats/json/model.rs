@@ -5,6 +5,7 @@ use crate::formats::document::ModelDocument;
 use crate::formats::json::{FORMAT, MAX_COMPONENT_BYTES};
 use crate::formats::json_read::Part;
 use crate::formats::node::{Node, shown};
+use crate::ids::TokenId;
 use crate::model::{Alphabet, BpeOptions, UnigramOptions};
 
 /// The fields of the model, each where it can be asked for.
@@ -131,7 +132,7 @@ impl<'a> Model<'a> {
     fn unigram(&self) -> Result<ModelDocument<'a>> {
         Ok(ModelDocument::Unigram {
             options: UnigramOptions {
-                unk_id: self.small("unk_id", |node| node.id())?,
+                unk_id: self.small("unk_id", id)?,
                 byte_fallback: match self.get("byte_fallback") {
                     Some(_) => self.required_small("byte_fallback", boolean)?,
                     None => false,
@@ -154,6 +155,10 @@ impl<'a> Model<'a> {
 
 fn boolean(node: &Node<'_>) -> Result<bool> {
     node.boolean()
+}
+
+fn id(node: &Node<'_>) -> Result<TokenId> {
+    node.id()
 }
 
 fn size(node: &Node<'_>) -> Result<usize> {

@@ -140,7 +140,9 @@ pub(super) fn decoder(mut value: Value) -> Value {
         }
     }
     if let Some(members) = value.get_mut("decoders").and_then(Value::as_array_mut) {
-        members.iter_mut().for_each(|member| *member = decoder(member.take()));
+        for member in members {
+            *member = decoder(member.take());
+        }
     }
     value
 }

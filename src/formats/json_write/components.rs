@@ -15,6 +15,8 @@ use crate::regex::Pattern;
 #[derive(serde::Serialize)]
 #[serde(tag = "type")]
 pub(in crate::formats) enum NormalizerOut<'a> {
+    /// As the decoder of that name.
+    SentencePiece,
     BertNormalizer {
         clean_text: bool,
         handle_chinese_chars: bool,
@@ -82,6 +84,7 @@ impl<'a> NormalizerOut<'a> {
             Normalizer::Strip { left, right } => {
                 Self::Strip { strip_left: *left, strip_right: *right }
             }
+            Normalizer::SentencePiece(_) => Self::SentencePiece,
             Normalizer::StripAccents => Self::StripAccents,
         }
     }
@@ -265,6 +268,8 @@ impl<'a> PostProcessorOut<'a> {
 #[derive(serde::Serialize)]
 #[serde(tag = "type")]
 pub(in crate::formats) enum DecoderOut<'a> {
+    /// Never read: with the model that it belongs to it is written by `sentencepiece/json.rs`.
+    SentencePiece,
     #[serde(rename = "BPEDecoder")]
     Bpe {
         suffix: &'a str,
@@ -319,6 +324,7 @@ impl<'a> DecoderOut<'a> {
                 Self::Ctc { pad_token, word_delimiter_token, cleanup: *cleanup }
             }
             Decoder::Fuse => Self::Fuse,
+            Decoder::SentencePiece(_) => Self::SentencePiece,
             Decoder::Metaspace { replacement, prepend, split } => Self::Metaspace {
                 replacement: *replacement,
                 prepend_scheme: prepend_scheme(*prepend),

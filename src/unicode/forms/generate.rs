@@ -153,6 +153,7 @@ fn compatible_decompositions_and_compositions_are_those_of_the_crate() {
         let mut parts = Vec::new();
         super::decompose(c, true, |part| parts.push(part));
         assert_eq!(parts, compatible(c), "decomposition of {c:?}");
+        assert_eq!(super::class(c), library::canonical_combining_class(c), "class of {c:?}");
         // What a character is first with: its neighbours in a decomposition, and Hangul letters.
         let canonical = decomposition(c);
         for pair in canonical.windows(2) {
