@@ -197,6 +197,7 @@ pub enum ByteAlphabet {
 
 /// A compiled pre-tokenizer.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what is asked on the way of every piece")]
 pub struct Splitter {
     steps: Vec<Step>,
     /// Put a space before a text that does not start with one. Set where that is all that is rewritten.

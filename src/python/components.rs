@@ -94,6 +94,7 @@ pub(crate) fn encode_batch(
 /// A tokenizer of tiktoken's ranks in memory.
 #[pyfunction]
 #[pyo3(name = "_from_ranks")]
+#[expect(clippy::needless_pass_by_value, reason = "what extraction gives")]
 pub(crate) fn from_ranks(
     py: Python<'_>,
     ranks: Vec<(Vec<u8>, u32)>,
@@ -215,6 +216,7 @@ pub(crate) fn tokenize_piece(
 /// The text that a decoder makes of tokens.
 #[pyfunction]
 #[pyo3(name = "_decode_tokens")]
+#[expect(clippy::needless_pass_by_value, reason = "what extraction gives")]
 pub(crate) fn decode_tokens(
     py: Python<'_>,
     component: &Bound<'_, PyAny>,
@@ -227,6 +229,9 @@ pub(crate) fn decode_tokens(
     };
     Ok(py.detach(run)?)
 }
+
+/// Tokens by id, and merges as pairs of ids.
+type LearnedParts = (Vec<String>, Vec<(u32, u32)>);
 
 /// What training on counts learns, without a tokenizer around it: tokens by id, and merges as pairs
 /// of ids.
@@ -244,7 +249,7 @@ pub(crate) fn learn(
     initial_alphabet: Vec<char>,
     continuing_subword_prefix: Option<String>,
     end_of_word_suffix: Option<String>,
-) -> PyResult<(Vec<String>, Vec<(u32, u32)>)> {
+) -> PyResult<LearnedParts> {
     let config = BpeTrainConfig {
         vocab_size,
         special_tokens,

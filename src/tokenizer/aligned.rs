@@ -266,16 +266,13 @@ struct Piece<'a> {
 impl Piece<'_> {
     /// The bytes of the text that some bytes of the piece came from.
     fn source(&self, from: usize, to: usize) -> Span {
-        let (first, last) = match self.origins {
-            Some(origins) => {
-                let first = origins.get(from).copied().unwrap_or_default();
-                let last = origins.get(to.saturating_sub(1)).copied().unwrap_or_default();
-                (first.start as usize, last.end as usize)
-            }
-            None => {
-                let back = |at: usize| at.saturating_sub(self.prefix);
-                (back(from), back(to).max(back(from) + 1))
-            }
+        let (first, last) = if let Some(origins) = self.origins {
+            let first = origins.get(from).copied().unwrap_or_default();
+            let last = origins.get(to.saturating_sub(1)).copied().unwrap_or_default();
+            (first.start as usize, last.end as usize)
+        } else {
+            let back = |at: usize| at.saturating_sub(self.prefix);
+            (back(from), back(to).max(back(from) + 1))
         };
         self.stretch.source(self.base + first, self.base + last)
     }
