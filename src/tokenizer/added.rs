@@ -140,13 +140,13 @@ impl AddedVocabulary {
         for content in contents {
             let Some(id) = self.ids.get(content) else { continue };
             let Some(token) = self.tokens.get(id) else { continue };
-            let fits = |text: &str| match text.len() <= MAX_CONTENT {
-                true => Ok(()),
-                false => {
-                    let what = format!("an added token of more than {MAX_CONTENT} bytes");
-                    let start: String = text.chars().take(20).collect();
-                    Err(Error::unsupported(what, format!("added_tokens, `{start}...`")))
+            let fits = |text: &str| {
+                if text.len() <= MAX_CONTENT {
+                    return Ok(());
                 }
+                let what = format!("an added token of more than {MAX_CONTENT} bytes");
+                let start: String = text.chars().take(20).collect();
+                Err(Error::unsupported(what, format!("added_tokens, `{start}...`")))
             };
             fits(content)?;
             if !token.normalized {
