@@ -5,7 +5,6 @@ pub(crate) mod pieces;
 pub(crate) mod sentencepiece;
 #[cfg(test)]
 mod tests;
-mod trie;
 mod unigram;
 mod vocab;
 mod wordlevel;
