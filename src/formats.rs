@@ -53,7 +53,9 @@ pub(crate) use portable::{canonical, from_canonical};
 #[cfg(feature = "python")]
 pub(crate) use ranks::from_ranks;
 pub use ranks::from_tiktoken;
-pub use sentencepiece::{from_sentencepiece, read_sentencepiece};
+pub use sentencepiece::{
+    Accepted, from_sentencepiece, read_sentencepiece, sentencepiece_components,
+};
 pub use tekken::from_tekken;
 pub use tiktoken::read_tiktoken;
 pub use vocab_txt::{VocabTxtOptions, from_vocab_txt};
@@ -195,7 +197,8 @@ fn placed(error: Error, format: &'static str, prefix: &str) -> Error {
     }
 }
 
-/// The declaration of a byte-level BPE in two files, `vocab.json` and `merges.txt`.
+/// The declaration of a BPE in two files, `vocab.json` and `merges.txt`. What the model merges follows
+/// from the pre-tokenizer, whatever the options say, and so does the decoder: the files know neither.
 ///
 /// # Errors
 /// [`Error::Format`] names the file and the token or line that is wrong.
@@ -205,21 +208,50 @@ pub fn from_bpe_files(
     pre_tokenizer: PreTokenizer,
     options: BpeOptions,
 ) -> Result<TokenizerBuilder> {
-    let bytes = files::read(vocab)?;
-    let entries = read_vocab_json(&bytes).map_err(|error| error.in_file(vocab))?;
-    let text = files::read(merges)?;
-    let lines = read_merges_txt(&text).map_err(|error| error.in_file(merges))?;
-    let entries = Vocab::of(entries)
-        .map_err(|error| placed(error, bpe_files::VOCAB_FORMAT, "").in_file(vocab))?;
-    let bpe = Bpe::of(entries, &lines, options)
-        .map_err(|error| bpe_files::at_line(error, &text).in_file(merges))?;
-    let decoder =
-        Decoder::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: true };
+    let (entries, lines) = (files::read(vocab)?, files::read(merges)?);
+    from_bpe_bytes(&entries, &lines, pre_tokenizer, options).map_err(|error| match error {
+        Error::Format { format: bpe_files::VOCAB_FORMAT, .. } => error.in_file(vocab),
+        error => error.in_file(merges),
+    })
+}
+
+/// The same from what the two files hold.
+///
+/// # Errors
+/// [`Error::Format`] names the kind of file and the token or line that is wrong.
+pub fn from_bpe_bytes(
+    vocab: &[u8],
+    merges: &[u8],
+    pre_tokenizer: PreTokenizer,
+    mut options: BpeOptions,
+) -> Result<TokenizerBuilder> {
+    let entries = Vocab::of(read_vocab_json(vocab)?)
+        .map_err(|error| placed(error, bpe_files::VOCAB_FORMAT, ""))?;
+    options.alphabet = alphabet(&entries, Some(&pre_tokenizer), &options);
+    let decoder = decoder_of(&pre_tokenizer, &options);
+    let bpe = Bpe::of(entries, &read_merges_txt(merges)?, options)
+        .map_err(|error| bpe_files::at_line(error, merges))?;
     Ok(TokenizerBuilder {
         pre_tokenizer: Some(pre_tokenizer),
-        decoder: Some(decoder),
+        decoder,
         ..TokenizerBuilder::new(Model::Bpe(bpe))
     })
+}
+
+/// What turns tokens back into the text that such a pre-tokenizer cut.
+fn decoder_of(pre_tokenizer: &PreTokenizer, options: &BpeOptions) -> Option<Decoder> {
+    let suffix = options.end_of_word_suffix.as_ref().filter(|suffix| !suffix.is_empty());
+    match pre_tokenizer {
+        _ if pre_tokenizer.is_byte_level() => Some(Decoder::ByteLevel {
+            add_prefix_space: false,
+            trim_offsets: true,
+            use_regex: true,
+        }),
+        PreTokenizer::Metaspace { replacement, prepend, split } => {
+            Some(Decoder::Metaspace { replacement: *replacement, prepend: *prepend, split: *split })
+        }
+        _ => suffix.map(|suffix| Decoder::Bpe { suffix: suffix.clone() }),
+    }
 }
 
 /// The declaration in a file whose kind is told by its content: a `tokenizer.json`, a `vocab.txt`

@@ -5,7 +5,6 @@ pub(crate) mod pieces;
 pub(crate) mod sentencepiece;
 #[cfg(test)]
 mod tests;
-mod trie;
 mod unigram;
 mod vocab;
 mod wordlevel;
@@ -149,11 +148,6 @@ impl Model {
             Self::Bpe(model) => model.cuts(piece, stretch),
             _ => stretch(0, piece.len()),
         }
-    }
-
-    /// Whether [`Model::cuts`] may ever give more than the whole piece.
-    pub(crate) fn may_cut(&self) -> bool {
-        matches!(self, Self::Bpe(model) if model.may_cut())
     }
 
     /// Whether a token's text is the text that it covers, and not that of its id: so the reference

@@ -127,9 +127,32 @@ class Tokenizer:
         merges: _Path,
         pretokenizer: str | None = None,
         *,
+        dropout: float | None = None,
+        unk_token: str | None = None,
+        continuing_subword_prefix: str | None = None,
+        end_of_word_suffix: str | None = None,
+        fuse_unk: bool = False,
+        byte_fallback: bool = False,
         ignore_merges: bool = False,
     ) -> Tokenizer:
-        """Load byte-level BPE from a `vocab.json` and a `merges.txt`."""
+        """Load BPE from a `vocab.json` and a `merges.txt` (also `encoder.json`, `vocab.bpe`).
+
+        The files hold tokens and merges; all else is said here, in the words of a `tokenizer.json`.
+
+        Args:
+            vocab: Tokens and ids, a JSON object.
+            merges: A merge a line, two tokens with a space between them.
+            pretokenizer: `"gpt2"` (the default), `"cl100k_base"`, `"llama3"`, `"qwen2"`,
+                `"o200k_base"`, `"bert"`, `"whitespace"`, `"metaspace"`, `"none"`, or the split
+                pattern of a byte-level model. The decoder goes with it.
+            dropout: The share of merges that are left out at random.
+            unk_token: The token of characters that have none.
+            continuing_subword_prefix: What marks a token that continues a word.
+            end_of_word_suffix: What marks a token that ends a word.
+            fuse_unk: Neighbouring unknown characters become one token.
+            byte_fallback: A character without a token becomes tokens of its bytes.
+            ignore_merges: A piece that is a token becomes that token, whatever the merges say.
+        """
 
     def save(self, path: _Path, pretty: bool = False) -> None:
         """Write a `tokenizer.json`; an older file stays whole until the new one is."""
@@ -139,6 +162,20 @@ class Tokenizer:
 
         Raises:
             UnsupportedError: A rank file cannot say all of it; the message names what.
+        """
+
+    def to_components(self, accept: list[str] = []) -> Tokenizer:
+        """A sentencepiece model as the components of a `tokenizer.json` that are equal to it.
+
+        Args:
+            accept: Differences that do not matter to the caller. `"controls"`: texts that contain
+                the text of a control or unknown piece, such as `<s>`, which is a token there and
+                letters here (with `split_special_tokens=True` they are equal, too). `"decoding"`:
+                the decoded text of ids that no text is encoded to.
+
+        Raises:
+            UnsupportedError: No components are equal to it; the message names the difference, or
+                what would have to be accepted.
         """
 
     def to_str(self, pretty: bool = False) -> str:

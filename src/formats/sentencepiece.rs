@@ -1,12 +1,14 @@
 //! Models of sentencepiece (`.model`): what their library 0.2.3 makes of a text, without the ids that
 //! it can be told to put around it.
 
+mod components;
 mod json;
 mod proto;
 mod read;
 
 use std::path::Path;
 
+pub use self::components::{Accepted, sentencepiece_components};
 pub(super) use self::json::{from_json, is_ours, to_json};
 use self::read::ModelFile;
 use crate::decode::{Decoder, SentencePieceDecoder};

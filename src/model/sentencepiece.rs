@@ -18,7 +18,7 @@ use super::pieces::PieceTable;
 use super::vocab::Vocab;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
-use crate::trie::Trie;
+use crate::trie::{MAX_NODES, Trie};
 
 /// The name of the format in errors.
 const FORMAT: &str = "sentencepiece model";
@@ -165,12 +165,16 @@ impl SentencePiece {
         let found = vocab.iter().filter(|&(id, text)| {
             (!unigram || !kind_of(id).is_reserved()) && (text != "\0" || !options.byte_fallback)
         });
-        let trie = Trie::new(found.map(|(id, text)| (text.as_bytes(), id)));
+        let too_large = || {
+            let what = format!("a sentencepiece trie of more than {MAX_NODES} nodes");
+            Error::unsupported(what, "pieces")
+        };
+        let trie = Trie::new(found).ok_or_else(too_large)?;
         if unigram && trie.is_empty() {
             return Err(Error::format(FORMAT, "pieces", "no piece that text may become"));
         }
         let of_user = vocab.iter().filter(|&(id, _)| kind_of(id) == PieceKind::UserDefined);
-        let symbols = Trie::new(of_user.map(|(id, text)| (text.as_bytes(), id)));
+        let symbols = Trie::new(of_user).ok_or_else(too_large)?;
         let bytes = if options.byte_fallback { byte_ids(&vocab) } else { Vec::new() };
         let unknown_score = unigram::unknown_score(&scores, &kinds);
         let has_unused = kinds.contains(&PieceKind::Unused);
@@ -292,7 +296,7 @@ impl SentencePiece {
     #[inline]
     fn symbol(&self, text: &str, start: usize) -> (usize, bool) {
         let rest = text.as_bytes().get(start..).unwrap_or_default();
-        match self.symbols.longest(rest, MAX_SYMBOLS) {
+        match self.symbols.longest_of(rest, MAX_SYMBOLS) {
             Some(length) => (length, true),
             None => (char_len(rest), false),
         }

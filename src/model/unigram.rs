@@ -16,10 +16,10 @@ mod tests;
 use std::sync::OnceLock;
 
 use super::pieces::PieceTable;
-use super::trie::{self, Trie};
 use super::vocab::Vocab;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
+use crate::trie::{self, Trie};
 
 /// How a model treats what it has no token for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -14,9 +14,9 @@ use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
+use crate::trie::{self, Trie};
 
 use super::pieces::PieceTable;
-use super::trie::{self, Trie};
 use super::vocab::Vocab;
 
 /// Tokens of one word that wait on the stack; a word of more is walked twice.

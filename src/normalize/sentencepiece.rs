@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::align::Aligned;
 use crate::error::{Error, Result};
 use crate::ids::Span;
-use crate::trie::Trie;
+use crate::trie::{MAX_NODES, Trie};
 
 /// What stands for a space.
 const SPACE: char = '\u{2581}';
@@ -76,8 +76,14 @@ impl SentencePieceNormalizer {
         mut symbols: Vec<String>,
     ) -> Result<Self> {
         let map = (!charsmap.is_empty()).then(|| CharsMap::new(charsmap)).transpose()?;
+        symbols.retain(|symbol| !symbol.is_empty());
         symbols.sort_unstable();
-        let matcher = Trie::new(symbols.iter().map(|symbol| (symbol.as_bytes(), 0)));
+        symbols.dedup();
+        let matcher = Trie::new(symbols.iter().map(|symbol| (0, symbol.as_str())));
+        let matcher = matcher.ok_or_else(|| {
+            let what = format!("symbols of the user's in more than {MAX_NODES} nodes");
+            Error::unsupported(what, "pieces")
+        })?;
         let mut plain = [false; 128];
         for (byte, plain) in (0u8..).zip(&mut plain) {
             let text = [byte];
@@ -240,7 +246,7 @@ impl Inner {
     /// What the beginning of `text` becomes, and how long it is; nothing of nothing.
     #[inline]
     fn prefix<'a>(&'a self, text: &'a str) -> (&'a str, usize) {
-        if let Some(length) = self.matcher.longest(text.as_bytes(), MAX_SYMBOLS)
+        if let Some(length) = self.matcher.longest_of(text.as_bytes(), MAX_SYMBOLS)
             && let Some(symbol) = text.get(..length)
         {
             return (symbol, length);

@@ -220,24 +220,56 @@ impl PyTokenizer {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (vocab, merges, pretokenizer = None, *, ignore_merges = false))]
+    #[pyo3(signature = (
+        vocab, merges, pretokenizer = None, *, dropout = None, unk_token = None,
+        continuing_subword_prefix = None, end_of_word_suffix = None, fuse_unk = false,
+        byte_fallback = false, ignore_merges = false
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "the options of a model")]
     fn from_bpe(
         vocab: &Bound<'_, PyAny>,
         merges: &Bound<'_, PyAny>,
         pretokenizer: Option<&Bound<'_, PyAny>>,
+        dropout: Option<f32>,
+        unk_token: Option<String>,
+        continuing_subword_prefix: Option<String>,
+        end_of_word_suffix: Option<String>,
+        fuse_unk: bool,
+        byte_fallback: bool,
         ignore_merges: bool,
     ) -> PyResult<Self> {
         let files = (self::path("vocab", vocab)?, self::path("merges", merges)?);
         let name = pretokenizer.map(|name| string("pretokenizer", name)).transpose()?;
         let pre_tokenizer = PreTokenizer::by_name(name.as_ref().map_or("gpt2", Held::text))?;
+        let options = BpeOptions {
+            dropout,
+            unk_token,
+            continuing_subword_prefix,
+            end_of_word_suffix,
+            fuse_unk,
+            byte_fallback,
+            ignore_merges,
+            ..BpeOptions::default()
+        };
         Self::load(vocab.py(), || {
-            formats::from_bpe_files(
-                &files.0,
-                &files.1,
-                pre_tokenizer,
-                BpeOptions { ignore_merges, ..BpeOptions::default() },
-            )
+            formats::from_bpe_files(&files.0, &files.1, pre_tokenizer, options)
         })
+    }
+
+    #[pyo3(signature = (accept = Vec::new()))]
+    fn to_components(&self, py: Python<'_>, accept: Vec<String>) -> PyResult<Self> {
+        let mut accepted = formats::Accepted::default();
+        for name in accept {
+            match name.as_str() {
+                "controls" => accepted.controls = true,
+                "decoding" => accepted.decoding = true,
+                _ => {
+                    let wanted = "a list of \"controls\" and \"decoding\"";
+                    return Err(Error::argument("accept", format!("{name:?}"), wanted).into());
+                }
+            }
+        }
+        Self::load(py, || formats::sentencepiece_components(&self.inner, accepted))
     }
 
     #[pyo3(signature = (path, pretty = false))]

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 
 use hashbrown::HashMap;
 
-use super::{PieceKind, SentencePiece};
+use super::{PieceKind, SentencePiece, SentencePieceScratch};
 use crate::ids::TokenId;
 
 /// How deep a piece is taken apart.
@@ -76,13 +76,43 @@ impl BpeScratch {
 }
 
 impl SentencePiece {
-    #[expect(clippy::cast_possible_truncation, reason = "texts are shorter than 2^32 bytes")]
     pub(super) fn encode_bpe(
         &self,
         text: &str,
         scratch: &mut BpeScratch,
         mut found: impl FnMut(TokenId, usize, usize),
     ) {
+        self.merge(text, scratch, |_, _| {});
+        let BpeScratch { symbols, halves, .. } = scratch;
+        let mut at = if symbols.is_empty() { NOTHING } else { 0 };
+        while at != NOTHING {
+            let Symbol { start, end, next, .. } = symbols[at as usize];
+            self.take_apart(text, halves, (start, end), 0, &mut found);
+            at = next;
+        }
+    }
+
+    /// Where the last merge parts a text that merging makes one symbol; none when it does not, or when
+    /// there is nothing to merge.
+    pub(crate) fn last_split(
+        &self,
+        text: &str,
+        scratch: &mut SentencePieceScratch,
+    ) -> Option<usize> {
+        let scratch = &mut scratch.bpe;
+        let mut last = None;
+        self.merge(text, scratch, |left, right| {
+            if left.start == 0 && right.end as usize == text.len() {
+                last = Some(right.start as usize);
+            }
+        });
+        last
+    }
+
+    /// Merges the characters of a text until nothing merges; calls `merged` with the two of each merge.
+    #[expect(clippy::cast_possible_truncation, reason = "texts are shorter than 2^32 bytes")]
+    #[inline]
+    fn merge(&self, text: &str, scratch: &mut BpeScratch, mut merged: impl FnMut(Symbol, Symbol)) {
         let BpeScratch { symbols, agenda, halves } = scratch;
         symbols.clear();
         agenda.clear();
@@ -110,6 +140,7 @@ impl SentencePiece {
             if a.start == a.end || b.start == b.end || b.end - a.start != length {
                 continue;
             }
+            merged(a, b);
             symbols[left as usize].end = b.end;
             symbols[left as usize].next = b.next;
             symbols[right as usize].end = b.start;
@@ -122,12 +153,6 @@ impl SentencePiece {
             if b.next != NOTHING {
                 self.add(text, symbols, agenda, halves, left, b.next);
             }
-        }
-        let mut at = 0;
-        while at != NOTHING {
-            let Symbol { start, end, next, .. } = symbols[at as usize];
-            self.take_apart(text, halves, (start, end), 0, &mut found);
-            at = next;
         }
     }
 

@@ -6,7 +6,6 @@
 
 use super::{PieceKind, SentencePiece, char_len};
 use crate::ids::TokenId;
-use crate::trie::ROOT;
 
 /// How much worse than the worst piece an unknown character is.
 const UNKNOWN_PENALTY: f32 = 10.0;
@@ -75,28 +74,24 @@ impl SentencePiece {
             }
             let length = char_len(&bytes[start..]);
             let mut single = false;
-            let mut node = ROOT;
-            for (at, &byte) in bytes.iter().enumerate().skip(start) {
-                let Some(child) = self.trie.step(node, byte) else { break };
-                node = child;
-                let Some(id) = self.trie.value(node) else { continue };
+            self.trie.prefixes(&bytes[start..], |id, size| {
                 let kind = self.kind(id);
                 if kind == PieceKind::Unused {
-                    continue;
+                    return;
                 }
                 let score = if kind == PieceKind::UserDefined {
-                    SYMBOL_BONUS * (at - start) as f32
+                    SYMBOL_BONUS * (size - 1) as f32
                 } else {
                     self.score(id)
                 };
-                frontier = frontier.max(at + 1);
-                let target = &mut best[at + 1];
+                frontier = frontier.max(start + size);
+                let target = &mut best[start + size];
                 let candidate = score + before;
                 if target.start == NOWHERE || candidate > target.score {
                     *target = Best { score: candidate, start: start as u32, id };
                 }
-                single |= at + 1 - start == length;
-            }
+                single |= size == length;
+            });
             if !single {
                 frontier = frontier.max(start + length);
                 let target = &mut best[start + length];
