@@ -23,6 +23,7 @@ mod convert;
 mod detect;
 mod document;
 mod json;
+mod json_ahead;
 mod json_read;
 mod json_write;
 mod node;

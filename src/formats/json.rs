@@ -38,7 +38,7 @@ pub(crate) const FORMAT: &str = "tokenizer.json";
 /// [`Error::Format`] with the line and column of a syntax error, or the path of what does not belong
 /// there; [`Error::Unsupported`] with the name and path of what is not supported yet.
 pub(crate) fn read_document(bytes: &[u8]) -> Result<Document<'_>> {
-    let fields = Source::new(FORMAT, bytes)?.object()?;
+    let (fields, ahead) = Source::new(FORMAT, bytes)?.document()?;
     // Keys first: a file of another kind is better told by its keys than by their content.
     let known = |key: &str| KEYS.contains(&key) || key == ROLES;
     if let Some((key, _)) = fields.iter().find(|(key, _)| !known(key)) {
@@ -81,7 +81,7 @@ pub(crate) fn read_document(bytes: &[u8]) -> Result<Document<'_>> {
         post_processor = component(&post, "post_processor", outputs::post_processor)?;
     }
     let decoder = component(&decoder, "decoder", outputs::decoder)?;
-    let model = model::read(model_part)?;
+    let model = model::read(model_part, ahead)?;
     if version == Version::Two {
         v2::check_ids(&added_tokens, &model)?;
         let tokens = v2::Tokens { model: &model, added: &added_tokens };

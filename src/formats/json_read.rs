@@ -16,9 +16,20 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::bpe_files::split_merge;
+use super::json_ahead::{self, Ahead, ModelAhead};
 use super::node::{shown, shown_key};
 use crate::error::{Error, Result};
 use crate::ids::{MAX_ID, TokenId};
+
+/// The fields of a file, and its model.
+type Document<'a> = (Vec<(String, Part<'a>)>, Option<ModelParts<'a>>);
+
+/// A model whose large parts were read ahead, where they are as usual.
+pub(super) struct ModelParts<'a> {
+    pub(super) fields: Vec<(String, Part<'a>)>,
+    pub(super) vocab: Option<json_ahead::Entries<'a>>,
+    pub(super) merges: Option<Vec<MergeText<'a>>>,
+}
 
 /// A whole text, from which errors take line and column.
 #[derive(Clone, Copy)]
@@ -32,7 +43,7 @@ pub(super) struct Source<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Part<'a> {
     source: Source<'a>,
-    raw: &'a RawValue,
+    raw: &'a str,
 }
 
 impl<'a> Source<'a> {
@@ -54,11 +65,26 @@ impl<'a> Source<'a> {
 
     /// The fields of the object that the text is.
     pub(super) fn object(self) -> Result<Vec<(String, Part<'a>)>> {
-        self.read(self.text, Fields, "")
-            .map(|fields| fields.into_iter().map(|(key, raw)| (key, self.part(raw))).collect())
+        self.read(self.text, Fields, "").map(|fields| self.parts(fields))
     }
 
-    fn part(self, raw: &'a RawValue) -> Part<'a> {
+    /// The fields of a file, and its model where that was read with them.
+    pub(super) fn document(self) -> Result<Document<'a>> {
+        let Some(Ahead { fields, model }) = json_ahead::document(self.text) else {
+            return Ok((self.object()?, None));
+        };
+        let model = model.map(|ModelAhead { fields, vocab, merges }| {
+            let fields = fields.into_iter().map(|(key, raw)| (key, self.part(raw))).collect();
+            ModelParts { fields, vocab, merges }
+        });
+        Ok((fields.into_iter().map(|(key, raw)| (key, self.part(raw))).collect(), model))
+    }
+
+    fn parts(self, fields: Vec<(String, &'a RawValue)>) -> Vec<(String, Part<'a>)> {
+        fields.into_iter().map(|(key, raw)| (key, self.part(raw.get()))).collect()
+    }
+
+    fn part(self, raw: &'a str) -> Part<'a> {
         Part { source: self, raw }
     }
 
@@ -98,44 +124,44 @@ impl<'a> Source<'a> {
 
 impl<'a> Part<'a> {
     pub(super) fn is_null(self) -> bool {
-        self.raw.get() == "null"
+        self.raw == "null"
     }
 
     /// Whether it is a list.
     pub(super) fn is_list(self) -> bool {
-        self.raw.get().starts_with('[')
+        self.raw.starts_with('[')
     }
 
     /// The fields of the object that it is.
     pub(super) fn object(self, path: &str) -> Result<Vec<(String, Part<'a>)>> {
-        let fields = self.source.read(self.raw.get(), Fields, path)?;
-        Ok(fields.into_iter().map(|(key, raw)| (key, self.source.part(raw))).collect())
+        let fields = self.source.read(self.raw, Fields, path)?;
+        Ok(self.source.parts(fields))
     }
 
     /// A tree of values, for parts that are small: a tree takes up to forty times the memory of its
     /// text, so there is a bound of `limit` bytes.
     pub(super) fn value(self, path: &str, limit: usize) -> Result<Value> {
-        let length = self.raw.get().len();
+        let length = self.raw.len();
         if length > limit {
             let problem = format!("it is {length} bytes long, and {limit} is the limit");
             return Err(Error::format(self.source.format, path, problem));
         }
-        self.source.read(self.raw.get(), Tree, path)
+        self.source.read(self.raw, Tree, path)
     }
 
     /// An object of tokens and ids, in the order of the text.
     pub(super) fn vocab(self, path: &str) -> Result<Vec<(Cow<'a, str>, TokenId)>> {
-        self.source.read(self.raw.get(), Vocabulary, path)
+        self.source.read(self.raw, Vocabulary, path)
     }
 
     /// A list of tokens and scores.
     pub(super) fn scores(self, path: &str) -> Result<Vec<(Cow<'a, str>, f64)>> {
-        self.source.read(self.raw.get(), Scores, path)
+        self.source.read(self.raw, Scores, path)
     }
 
     /// A list of merges.
     pub(super) fn merges(self, path: &str) -> Result<Vec<MergeText<'a>>> {
-        self.source.read(self.raw.get(), Merges, path)
+        self.source.read(self.raw, Merges, path)
     }
 }
 
@@ -151,7 +177,10 @@ pub(super) fn read_vocab<'a>(
     bytes: &'a [u8],
 ) -> Result<Vec<(Cow<'a, str>, TokenId)>> {
     let source = Source::new(format, bytes)?;
-    source.read(source.text, Vocabulary, "")
+    match json_ahead::vocab(source.text) {
+        Some(entries) => Ok(entries),
+        None => source.read(source.text, Vocabulary, ""),
+    }
 }
 
 /// Something that can be read from JSON, and that says where it failed.
@@ -206,7 +235,7 @@ impl<'de> Visitor<'de> for FieldsVisitor<'_> {
 }
 
 /// No object that is read field by field has more than a few.
-const MAX_FIELDS: usize = 100;
+pub(super) const MAX_FIELDS: usize = 100;
 
 struct Vocabulary;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::tiktoken::read_tiktoken;
+use super::tiktoken::{read_tiktoken, read_usual};
 use crate::decode::Decoder;
 use crate::error::{Error, Result};
 use crate::files;
@@ -27,21 +27,27 @@ pub fn from_tiktoken(
         let wanted = "the name of a split pattern or a regular expression: a rank file has none";
         return Err(Error::argument("pattern", "not given", wanted));
     };
-    let ranks = read_tiktoken(&files::read(path)?).map_err(|error| error.in_file(path))?;
-    from_ranks(&ranks, pattern, special).map_err(|error| error.in_file(path))
+    let bytes = files::read(path)?;
+    let built = match read_usual(&bytes) {
+        // What was not looked at is told first, with its line.
+        Some(ranks) => from_ranks(&ranks.entries(), pattern, special)
+            .or_else(|error| read_tiktoken(&bytes).and(Err(error))),
+        None => read_tiktoken(&bytes).and_then(|ranks| from_ranks(&ranks, pattern, special)),
+    };
+    built.map_err(|error| error.in_file(path))
 }
 
 /// The declaration of ranks in memory; the rest as for [`from_tiktoken`].
 ///
 /// # Errors
 /// As [`from_tiktoken`], without a file.
-pub(crate) fn from_ranks(
-    ranks: &[(Vec<u8>, TokenId)],
+pub(crate) fn from_ranks<B: AsRef<[u8]>>(
+    ranks: &[(B, TokenId)],
     pattern: &str,
     special: &[(String, TokenId)],
 ) -> Result<TokenizerBuilder> {
     let regex = rank_file_pattern(pattern)?;
-    let model = Bpe::from_ranks(ranks, special)?;
+    let model = Bpe::of_ranks(ranks, special)?;
     let decoder =
         Decoder::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: false };
     Ok(TokenizerBuilder {

@@ -15,6 +15,8 @@ mod dropout;
 mod encode;
 pub(crate) mod merge;
 mod pairs;
+mod ranks;
+mod reach;
 #[cfg(any(test, feature = "reference"))]
 pub mod reference;
 mod scores;
@@ -23,8 +25,8 @@ mod symbols;
 pub(crate) use self::dropout::Dropout;
 
 use self::cuts::Cuts;
-use self::merge::MergeScratch;
 use self::pairs::{Merge, PairTable};
+use self::reach::Reach;
 use self::symbols::Symbols;
 use super::pieces::PieceTable;
 use super::vocab::Vocab;
@@ -87,6 +89,8 @@ pub struct Bpe {
     /// where tokens are spelled in the byte alphabet.
     bytes: Vec<u8>,
     starts: Vec<u32>,
+    /// The tokens that are not written in the byte alphabet, ascending. They stand for their text.
+    unspelled: Vec<TokenId>,
     /// The length of the longest of them.
     longest: usize,
     byte_ids: [TokenId; 256],
@@ -138,6 +142,8 @@ impl Bpe {
         let mut joined = String::new();
         model.pairs = PairTable::with_room(merges.len());
         model.merges.reserve_exact(merges.len());
+        let mut wholes: Vec<TokenId> = Vec::with_capacity(merges.len());
+        let repeated = model.vocab.has_repeats();
         let mut repeats = false;
         let mut made_up = false;
         for (rank, (left, right)) in (0u32..).zip(merges) {
@@ -151,10 +157,27 @@ impl Bpe {
             let Some(rest) = right.get(prefix..) else {
                 return Err(fail(format!("`{right}` is shorter than the prefix of its model")));
             };
-            joined.clear();
-            joined.push_str(left);
-            joined.push_str(rest);
-            let whole = id(&joined)?;
+            // Merges mostly come in the order of what they make: a guess that a comparison checks
+            // is cheaper than a search.
+            let last = wholes.last().copied().unwrap_or(0);
+            let is_whole = |&id: &TokenId| {
+                let token = model.vocab.token(id);
+                token.and_then(|token| token.strip_prefix(left)).is_some_and(|end| end == rest)
+            };
+            let guessed = if repeated {
+                None
+            } else {
+                [last.saturating_add(1), last].into_iter().find(is_whole)
+            };
+            let whole = if let Some(id) = guessed {
+                id
+            } else {
+                joined.clear();
+                joined.push_str(left);
+                joined.push_str(rest);
+                id(&joined)?
+            };
+            wholes.push(whole);
             model.merges.push((left_id, right_id));
             model.to_the_letter |= rest.is_empty();
             made_up |= model
@@ -164,6 +187,7 @@ impl Bpe {
             let merge = Merge { rank, id: whole };
             repeats |= model.pairs.insert(Pair::new(left_id, right_id), merge).is_some();
         }
+        let reach = if repeats { Reach::new(0) } else { model.reach(&wholes) };
         if repeats {
             let mut ranks = 0..;
             model.merges.retain(|&(left, right)| {
@@ -172,49 +196,25 @@ impl Bpe {
             });
         }
         model.find_cuts(!made_up);
-        model.fill_table(None);
+        model.fill_table(|id| reach.has(id).then_some(true));
         Ok(model)
     }
 
-    /// A model out of a rank file: the bytes of each token, and its rank, which is its id; and the
-    /// special tokens, which have ids of their own and are never produced from text.
-    ///
-    /// # Errors
-    /// [`Error::Format`] when a byte has no token, or as [`Vocab::new`].
-    pub fn from_ranks(ranks: &[(Vec<u8>, TokenId)], special: &[(String, TokenId)]) -> Result<Self> {
-        let spelled = ranks.iter().map(|(bytes, rank)| (byte_level::spell(bytes), *rank));
-        let entries = spelled.chain(special.iter().cloned()).collect();
-        let options = BpeOptions { ignore_merges: true, ..BpeOptions::default() };
-        let mut model = Self::without_merges(Vocab::new(entries)?, options, false)?;
-        model.special = special.iter().map(|&(_, id)| id).collect();
-        model.special.sort_unstable();
-        if let Some(byte) = (0..=255).find(|&byte| model.byte_id(byte).is_none()) {
-            let problem = format!("no token for the single byte 0x{byte:02X}");
-            return Err(Error::format("rank file", "", problem));
+    /// What is known to be reached; `wholes` are the results of all merges.
+    fn reach(&self, wholes: &[TokenId]) -> Reach {
+        let affixes = self.symbols.as_ref().is_some_and(Symbols::have_affixes);
+        if self.to_the_letter || affixes {
+            return Reach::new(0);
         }
-        let mut order: Vec<&(Vec<u8>, TokenId)> =
-            ranks.iter().filter(|(bytes, _)| bytes.len() > 1).collect();
-        order.sort_unstable_by_key(|(bytes, rank)| (bytes.len(), *rank));
-        model.pairs = PairTable::with_room(order.len());
-        let mut scratch = MergeScratch::default();
-        let mut found = Vec::with_capacity(order.len());
-        let mut unreached = Vec::new();
-        for (bytes, rank) in order {
-            model.start_bytes(bytes, &mut scratch);
-            scratch.run::<false>(&model.pairs);
-            if let [left, right] = scratch.symbols[..] {
-                model.pairs.insert(Pair::new(left, right), Merge { rank: *rank, id: *rank });
-                found.push((*rank, left, right));
-            } else {
-                unreached.push(*rank);
-            }
+        let mut reach = Reach::new(self.vocab.id_limit());
+        match &self.symbols {
+            None => self.byte_ids.iter().for_each(|&id| reach.add_base(id)),
+            Some(symbols) => symbols.chars().for_each(|id| reach.add_base(id)),
         }
-        unreached.sort_unstable();
-        found.sort_unstable();
-        model.merges = found.into_iter().map(|(_, left, right)| (left, right)).collect();
-        model.find_cuts(true);
-        model.fill_table(Some(&unreached));
-        Ok(model)
+        for (rank, (&(left, right), &id)) in (0..).zip(self.merges.iter().zip(wholes)) {
+            reach.add(Pair::new(left, right), Merge { rank, id }, &self.pairs);
+        }
+        reach
     }
 
     fn without_merges(vocab: Vocab, options: BpeOptions, late: bool) -> Result<Self> {
@@ -232,6 +232,7 @@ impl Bpe {
             merges: Vec::new(),
             bytes: Vec::new(),
             starts: Vec::new(),
+            unspelled: Vec::new(),
             longest: 0,
             byte_ids: [NO_BYTE; 256],
             symbols: (!bytes).then(|| Symbols::new(&vocab, &options, late)),
@@ -253,20 +254,15 @@ impl Bpe {
 
     /// Lays out the bytes of all tokens.
     fn spell_tokens(&mut self) -> Result<()> {
-        let Self { vocab, bytes, starts, longest, .. } = self;
+        let Self { vocab, bytes, starts, unspelled, longest, .. } = self;
         starts.reserve_exact(vocab.id_limit() + 1);
         for (id, token) in vocab.iter() {
             starts.resize(id as usize + 1, Self::position(bytes.len())?);
             let start = bytes.len();
-            for c in token.chars() {
-                if let Some(byte) = byte_level::char_to_byte(c) {
-                    bytes.push(byte);
-                } else {
-                    // A token outside the byte alphabet stands for its own text.
-                    bytes.truncate(start);
-                    bytes.extend_from_slice(token.as_bytes());
-                    break;
-                }
+            if !byte_level::unspell_into(token, bytes) {
+                // A token outside the byte alphabet stands for its own text.
+                bytes.extend_from_slice(token.as_bytes());
+                unspelled.push(id);
             }
             *longest = (*longest).max(bytes.len() - start);
         }
@@ -288,9 +284,9 @@ impl Bpe {
         }
         let mut cuts = Cuts::new(self.vocab.len(), self.symbols.as_ref());
         for (id, token) in self.vocab.iter() {
-            if let Some(bytes) = self.token_bytes(id)
-                && (self.symbols.is_some() || is_spelled(token))
-            {
+            if self.symbols.is_some() {
+                cuts.add(token.as_bytes());
+            } else if let Some(bytes) = self.token_bytes(id).filter(|_| self.is_spelled(id)) {
                 cuts.add(bytes);
             }
         }
@@ -305,6 +301,11 @@ impl Bpe {
                 format!("its tokens have {bytes} bytes together, more than 2^32"),
             )
         })
+    }
+
+    /// Whether a token is written in the byte alphabet, where tokens are.
+    fn is_spelled(&self, id: TokenId) -> bool {
+        self.unspelled.is_empty() || self.unspelled.binary_search(&id).is_err()
     }
 
     /// The token of a single byte.
@@ -351,11 +352,6 @@ impl Bpe {
         let cuts = self.cuts.as_ref().map_or(0, Cuts::memory);
         self.pairs.bytes() + self.table.bytes() + symbols + cuts
     }
-}
-
-/// Whether a token is written in the byte alphabet.
-fn is_spelled(token: &str) -> bool {
-    token.chars().all(|c| byte_level::char_to_byte(c).is_some())
 }
 
 const _: () = assert!(MAX_ID < NO_BYTE);

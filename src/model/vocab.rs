@@ -151,6 +151,11 @@ impl Vocab {
         self.entries == 0
     }
 
+    /// Whether some token has more than one id.
+    pub(crate) fn has_repeats(&self) -> bool {
+        self.index.len() < self.entries
+    }
+
     /// The largest id plus one; larger than [`Vocab::len`] when ids are missing.
     pub fn id_limit(&self) -> usize {
         self.ends.len()

@@ -54,6 +54,19 @@ pub(crate) fn spell(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| BYTE_TO_CHAR[byte as usize]).collect()
 }
 
+/// Appends the bytes that `token` spells; nothing when a character of it stands for no byte.
+pub(crate) fn unspell_into(token: &str, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    for c in token.chars() {
+        let Some(byte) = char_to_byte(c) else {
+            out.truncate(start);
+            return false;
+        };
+        out.push(byte);
+    }
+    true
+}
+
 /// The bytes that `token` spells; none when a character of it stands for no byte.
 pub(crate) fn unspell(token: &str) -> Option<Vec<u8>> {
     token.chars().map(char_to_byte).collect()

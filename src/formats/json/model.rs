@@ -1,9 +1,11 @@
 //! The `model` of a `tokenizer.json`.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result};
 use crate::formats::document::ModelDocument;
 use crate::formats::json::{FORMAT, MAX_COMPONENT_BYTES};
-use crate::formats::json_read::Part;
+use crate::formats::json_read::{MergeText, ModelParts, Part};
 use crate::formats::node::{Node, shown};
 use crate::ids::TokenId;
 use crate::model::{Alphabet, BpeOptions, UnigramOptions};
@@ -11,10 +13,17 @@ use crate::model::{Alphabet, BpeOptions, UnigramOptions};
 /// The fields of the model, each where it can be asked for.
 struct Model<'a> {
     fields: Vec<(String, Part<'a>)>,
+    /// What was read ahead of its fields.
+    vocab: Option<Vec<(Cow<'a, str>, TokenId)>>,
+    merges: Option<Vec<MergeText<'a>>>,
 }
 
-pub(super) fn read(part: Part<'_>) -> Result<ModelDocument<'_>> {
-    let model = Model { fields: part.object("model")? };
+/// Reads the model; `ahead` is what of it was read before.
+pub(super) fn read<'a>(part: Part<'a>, ahead: Option<ModelParts<'a>>) -> Result<ModelDocument<'a>> {
+    let model = match ahead {
+        Some(ModelParts { fields, vocab, merges }) => Model { fields, vocab, merges },
+        None => Model { fields: part.object("model")?, vocab: None, merges: None },
+    };
     match model.kind()? {
         Kind::Bpe => model.bpe(),
         Kind::WordPiece => model.wordpiece(),
@@ -25,7 +34,7 @@ pub(super) fn read(part: Part<'_>) -> Result<ModelDocument<'_>> {
 
 /// Whether a model of version 2.0 merges bytes.
 pub(super) fn byte_level(part: Part<'_>) -> Result<bool> {
-    let model = Model { fields: part.object("model")? };
+    let model = Model { fields: part.object("model")?, vocab: None, merges: None };
     Ok(model.small("byte_level", boolean)?.unwrap_or(false))
 }
 
@@ -95,7 +104,23 @@ impl<'a> Model<'a> {
         }
     }
 
-    fn bpe(&self) -> Result<ModelDocument<'a>> {
+    /// The tokens and ids; to be asked for once.
+    fn vocab(&mut self) -> Result<Vec<(Cow<'a, str>, TokenId)>> {
+        match self.vocab.take() {
+            Some(entries) => Ok(entries),
+            None => self.required("vocab")?.vocab("model.vocab"),
+        }
+    }
+
+    /// The merges; to be asked for once.
+    fn merges(&mut self) -> Result<Vec<MergeText<'a>>> {
+        match self.merges.take() {
+            Some(merges) => Ok(merges),
+            None => self.required("merges")?.merges("model.merges"),
+        }
+    }
+
+    fn bpe(mut self) -> Result<ModelDocument<'a>> {
         let dropout = self.small("dropout", |node| match node.number()? {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -117,15 +142,15 @@ impl<'a> Model<'a> {
                 byte_fallback: flag("byte_fallback")?,
                 ignore_merges: flag("ignore_merges")?,
             },
-            vocab: self.required("vocab")?.vocab("model.vocab")?,
-            merges: self.required("merges")?.merges("model.merges")?,
+            vocab: self.vocab()?,
+            merges: self.merges()?,
         })
     }
 
-    fn wordlevel(&self) -> Result<ModelDocument<'a>> {
+    fn wordlevel(mut self) -> Result<ModelDocument<'a>> {
         Ok(ModelDocument::WordLevel {
             unk_token: self.required_small("unk_token", |node| node.string().map(str::to_owned))?,
-            vocab: self.required("vocab")?.vocab("model.vocab")?,
+            vocab: self.vocab()?,
         })
     }
 
@@ -142,13 +167,13 @@ impl<'a> Model<'a> {
         })
     }
 
-    fn wordpiece(&self) -> Result<ModelDocument<'a>> {
+    fn wordpiece(mut self) -> Result<ModelDocument<'a>> {
         let string = |key| self.required_small(key, |node| node.string().map(str::to_owned));
         Ok(ModelDocument::WordPiece {
             unk_token: string("unk_token")?,
             continuing_subword_prefix: string("continuing_subword_prefix")?,
             max_input_chars_per_word: self.required_small("max_input_chars_per_word", size)?,
-            vocab: self.required("vocab")?.vocab("model.vocab")?,
+            vocab: self.vocab()?,
         })
     }
 }

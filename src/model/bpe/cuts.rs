@@ -172,6 +172,12 @@ impl Joins {
     }
 
     fn add_token(&mut self, token: &[u8]) {
+        if token.is_ascii() {
+            for pair in token.windows(2) {
+                self.ascii[usize::from(pair[0] & 0x7F)] |= 1 << (pair[1] & 0x7F);
+            }
+            return;
+        }
         let head = token.iter().take_while(|&&byte| byte & 0xC0 == 0x80).count();
         let rest = &token[head..];
         let (text, tail) = match std::str::from_utf8(rest) {

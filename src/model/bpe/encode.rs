@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use super::merge::MergeScratch;
 use super::symbols::Symbols;
-use super::{Alphabet, Bpe, NO_BYTE, is_spelled};
+use super::{Alphabet, Bpe, NO_BYTE};
 use crate::error::Result;
 use crate::ids::TokenId;
 use crate::model::ModelScratch;
-use crate::model::pieces::{Ids, Key, PieceTable};
+use crate::model::pieces::{Ids, Key, MAX_KEY, PieceTable};
 use crate::unicode::byte_level;
 
 /// Pieces of fewer bytes are merged as they are: looking for cuts would cost more than it saves.
@@ -190,10 +190,10 @@ impl Bpe {
     }
 
     /// Fills the table with the results of the model's own tokens, and finds the tokens that a look-up
-    /// of the whole piece gives and merging does not; `known` are those, ascending, where they were
-    /// found already.
-    pub(super) fn fill_table(&mut self, known: Option<&[TokenId]>) {
-        let (table, exceptions) = self.own_results(known);
+    /// of the whole piece gives and merging does not. `reached` says whether merging the token's text
+    /// gives the token, where that is known; where it is not, the text is merged.
+    pub(super) fn fill_table(&mut self, reached: impl Fn(TokenId) -> Option<bool>) {
+        let (table, exceptions) = self.own_results(reached);
         self.table = table;
         if let Some(cuts) = &mut self.cuts {
             for token in exceptions {
@@ -202,49 +202,70 @@ impl Bpe {
         }
     }
 
-    fn own_results(&self, known: Option<&[TokenId]>) -> (PieceTable, Vec<Box<str>>) {
+    fn own_results(
+        &self,
+        reached: impl Fn(TokenId) -> Option<bool>,
+    ) -> (PieceTable, Vec<Box<str>>) {
         let mut scratch = ModelScratch::default();
-        let (mut entries, mut exceptions) = (Vec::with_capacity(self.vocab.len()), Vec::new());
+        let mut exceptions = Vec::new();
         // Only with affixes two tokens may stand for the same text.
         let affixes = self.symbols.as_ref().is_some_and(Symbols::have_affixes);
+        let whole = self.options.ignore_merges && !affixes;
         let mut seen = HashSet::new();
         let mut ids = Vec::new();
-        for (id, token) in self.vocab.iter() {
-            let Some(text) = self.text(id, token).filter(|text| !text.is_empty()) else { continue };
-            if self.special.binary_search(&id).is_ok() || (affixes && !seen.insert(text)) {
-                continue;
+        let entries = self.vocab.iter().filter_map(|(id, token)| {
+            let (text, start, end) = self.window(id, token);
+            let length = end - start;
+            if length == 0 || self.special.binary_search(&id).is_ok() {
+                return None;
             }
-            let whole = self.options.ignore_merges && !affixes;
+            let reached = reached(id);
+            let key = Key::new(text, start, end);
+            if reached == Some(true) && key.is_none() {
+                return None;
+            }
+            let text = std::str::from_utf8(&text[start..end]).ok()?;
+            if affixes && !seen.insert(text) {
+                return None;
+            }
             if whole && self.cuts.is_some() {
-                let unreached = known.map_or_else(
-                    || {
-                        self.merge(text, &mut scratch.merge).is_err()
-                            || scratch.merge.symbols != [id]
-                    },
-                    |known| known.binary_search(&id).is_ok(),
-                );
-                if unreached {
+                let merged = || {
+                    self.merge(text, &mut scratch.merge).is_ok() && scratch.merge.symbols == [id]
+                };
+                if !reached.unwrap_or_else(merged) {
                     exceptions.push(text.into());
                 }
             }
-            let Some(key) = Key::new(text.as_bytes(), 0, text.len()) else { continue };
+            let key = key?;
             ids.clear();
-            if whole {
+            if whole || reached == Some(true) {
                 ids.push(id);
-            } else if self.encode_ids(text, &mut scratch, &mut ids).is_err() {
-                continue;
+            } else {
+                self.encode_ids(text, &mut scratch, &mut ids).ok()?;
             }
-            entries.extend(Ids::new(&ids).map(|ids| (key, ids)));
-        }
-        (PieceTable::build(entries.len(), entries.into_iter()), exceptions)
+            Some((key, Ids::new(&ids)?))
+        });
+        let short = self.vocab.iter().filter(|&(id, token)| {
+            let (_, start, end) = self.window(id, token);
+            (1..=MAX_KEY).contains(&(end - start))
+        });
+        let table = PieceTable::build(short.count(), entries);
+        (table, exceptions)
     }
 
-    /// The text as which a token may be met, where that is one.
-    fn text<'a>(&'a self, id: TokenId, token: &'a str) -> Option<&'a str> {
+    /// The bytes as which a token may be met, within a longer text where there is one; none of them
+    /// for a token that is not met at all.
+    fn window<'a>(&'a self, id: TokenId, token: &'a str) -> (&'a [u8], usize, usize) {
         match &self.symbols {
-            Some(symbols) => Some(symbols.without_affixes(token)),
-            None if is_spelled(token) => std::str::from_utf8(self.token_bytes(id)?).ok(),
-            None => None,
+            Some(symbols) => {
+                let text = symbols.without_affixes(token).as_bytes();
+                (text, 0, text.len())
+            }
+            None if self.is_spelled(id) => {
+                let at = |id: usize| self.starts.get(id).map_or(0, |&start| start as usize);
+                (&self.bytes, at(id as usize), at(id as usize + 1))
+            }
+            None => (&[], 0, 0),
         }
     }
 }

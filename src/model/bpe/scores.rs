@@ -66,7 +66,7 @@ impl Bpe {
         }
         model.pairs = pairs;
         model.find_cuts(true);
-        model.fill_table(None);
+        model.fill_table(|_| None);
         Ok(model)
     }
 

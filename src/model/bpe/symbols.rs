@@ -116,6 +116,11 @@ impl Symbols {
         Self { tables, kinds, prefix, suffix, bytes, any_bytes, unk_token, unk, fuse_unk, late }
     }
 
+    /// The tokens of single characters, where there are no affixes.
+    pub(super) fn chars(&self) -> impl Iterator<Item = TokenId> {
+        self.tables[0].ids.iter().copied().filter(|&id| id != NONE)
+    }
+
     /// Whether the place of a character in its piece matters.
     pub(super) fn have_affixes(&self) -> bool {
         self.kinds != 0

@@ -1,5 +1,6 @@
 //! Merging against its twin, tokens that merging does not reach, rank files, broken merges.
 
+use super::merge::MergeScratch;
 use super::*;
 use crate::model::pieces::Key;
 use crate::model::{Model, ModelScratch};
