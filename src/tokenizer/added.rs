@@ -184,6 +184,8 @@ impl AddedVocabulary {
         mut part: impl FnMut(Part),
     ) {
         let mut done = 0;
+        // White space that is known, from somewhere to its end.
+        let mut white = 0..0;
         let matches = matcher.into_iter().flat_map(|matcher| {
             let found = matcher.automaton.find_iter(text);
             found.map(|found| {
@@ -200,11 +202,22 @@ impl AddedVocabulary {
             {
                 continue;
             }
+            // What an earlier token took along is not looked at again, so that a text of white space,
+            // with a token that is white space itself, takes no quadratic time.
             if token.lstrip {
-                start = text[..start].trim_end().len().max(done);
+                let free = text.get(done..start).map_or(0, |free| free.trim_end().len());
+                start = done + free;
             }
             if token.rstrip {
-                end = text.len() - text[end..].trim_start().len();
+                if !white.contains(&end) {
+                    white = end..text.len() - text[end..].trim_start().len();
+                }
+                end = white.end.max(end);
+            }
+            // All of it was taken along before. The reference library drops what is empty and
+            // panics at what would be less.
+            if start >= end {
+                continue;
             }
             if done < start {
                 part(Part { start: done, end: start, id: None });
@@ -338,6 +351,36 @@ mod tests {
         );
         assert_eq!(parts(&added, "x<a>", true), [some("x<a>", None)]);
         assert_eq!(parts(&added, "", false), []);
+    }
+
+    #[test]
+    fn white_space_that_is_taken_already_is_no_token() {
+        let mut space = AddedToken::new(" ", true);
+        (space.lstrip, space.rstrip) = (true, true);
+        let mut mask = AddedToken::new("<m>", true);
+        mask.rstrip = true;
+        let mut before = AddedToken::new("\t", true);
+        before.lstrip = true;
+        let added = AddedVocabulary::new(&[space, mask, before], &vocab(&[]), None).unwrap();
+        assert_eq!(
+            parts(&added, "a   b", false),
+            [some("a", None), some("   ", Some(0)), some("b", None)]
+        );
+        // The library panics here.
+        assert_eq!(parts(&added, "<m> \t b", false), [some("<m> \t ", Some(1)), some("b", None)]);
+    }
+
+    #[test]
+    fn a_token_of_white_space_takes_no_quadratic_time() {
+        let text = " ".repeat(1 << 20);
+        for lstrip in [true, false] {
+            let mut space = AddedToken::new(" ", true);
+            (space.lstrip, space.rstrip) = (lstrip, true);
+            let added = AddedVocabulary::new(&[space], &vocab(&[]), None).unwrap();
+            let mut count = 0;
+            added.split_raw(&text, false, |_| count += 1);
+            assert_eq!(count, if lstrip { 1 } else { text.len() });
+        }
     }
 
     #[test]
