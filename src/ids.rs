@@ -99,6 +99,24 @@ pub(crate) fn check_text_length(text: &str) -> Result<()> {
     Err(Error::argument("text", format!("{} bytes long", text.len()), wanted))
 }
 
+/// What a file's steps may make of a short text ...
+const SMALL: usize = 16 << 20;
+/// ... and of a long one, as a multiple of it. No real step comes near either.
+const TIMES: usize = 256;
+
+/// The longest text that steps may make of one of `length` bytes. A file may hold steps that each
+/// double a text, and what a step puts in front may be as long as the file.
+pub(crate) fn growth_limit(length: usize) -> usize {
+    length.saturating_mul(TIMES).saturating_add(SMALL).min(MAX_TEXT_BYTES)
+}
+
+/// The error of what grew beyond `limit`.
+#[cold]
+pub(crate) fn grown_too_long(what: &'static str, limit: usize) -> Error {
+    let wanted = format!("at most {limit} bytes long for this text");
+    Error::argument(what, format!("more than {limit} bytes long"), wanted)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

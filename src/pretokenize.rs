@@ -195,6 +195,9 @@ pub enum ByteAlphabet {
     Spelled,
 }
 
+/// The most steps: each calls the next, and a file must not say how deep that goes.
+const MAX_STEPS: usize = 256;
+
 /// A compiled pre-tokenizer.
 #[derive(Clone, Debug)]
 pub struct Splitter {
@@ -243,7 +246,7 @@ impl Splitter {
     ///
     /// # Errors
     /// [`Error::Unsupported`] names what a pattern holds that is not supported; [`Error::Argument`]
-    /// a pattern that is no regular expression, or a `FixedLength` of none.
+    /// a pattern that is no regular expression, a `FixedLength` of none, or a sequence of too many steps.
     pub fn compile(declared: &PreTokenizer, dialect: Dialect, bytes: ByteAlphabet) -> Result<Self> {
         let mut splitter = Self::whole();
         splitter.add(declared, dialect)?;
@@ -261,6 +264,10 @@ impl Splitter {
     }
 
     fn add(&mut self, declared: &PreTokenizer, dialect: Dialect) -> Result<()> {
+        if self.steps.len() >= MAX_STEPS {
+            let wanted = format!("a sequence of at most {MAX_STEPS}");
+            return Err(Error::argument("pre_tokenizer", "a sequence of more steps", wanted));
+        }
         let step = match declared {
             PreTokenizer::ByteLevel { add_prefix_space, use_regex, .. } => {
                 if *add_prefix_space {

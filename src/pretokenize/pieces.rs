@@ -6,7 +6,7 @@
 
 use super::{Splitter, Step};
 use crate::error::Result;
-use crate::ids::Span;
+use crate::ids::{Span, grown_too_long, growth_limit};
 use crate::pretokenize::PrependScheme;
 use crate::unicode::byte_level::BYTE_TO_CHAR;
 
@@ -64,8 +64,14 @@ impl Pieces {
         }
     }
 
-    /// Writes each piece anew: `write` gets a piece, its place in the old text, and the new text.
-    fn rewrite(&mut self, mut write: impl FnMut(&str, usize, &[Span], &mut Writer<'_>)) {
+    /// Writes each piece anew: `write` gets a piece, its place in the old text, and the new text. Cuts
+    /// and characters in front of every piece may each grow a text by half, again and again, so what
+    /// becomes of it has a limit.
+    fn rewrite(
+        &mut self,
+        limit: usize,
+        mut write: impl FnMut(&str, usize, &[Span], &mut Writer<'_>),
+    ) -> Result<()> {
         self.next_text.clear();
         self.next_spans.clear();
         self.next_origins.clear();
@@ -76,6 +82,9 @@ impl Pieces {
                 Writer { text: &mut self.next_text, origins: &mut self.next_origins, track };
             let range = span.range();
             write(&self.text[range.clone()], range.start, &self.origins, &mut writer);
+            if self.next_text.len() > limit {
+                return Err(grown_too_long("the pre-tokenized text", limit));
+            }
             if start < self.next_text.len() {
                 self.next_spans.push(Span::new(start, self.next_text.len()));
             }
@@ -83,6 +92,7 @@ impl Pieces {
         std::mem::swap(&mut self.text, &mut self.next_text);
         std::mem::swap(&mut self.spans, &mut self.next_spans);
         std::mem::swap(&mut self.origins, &mut self.next_origins);
+        Ok(())
     }
 
     /// Cuts each piece.
@@ -136,7 +146,8 @@ impl Splitter {
     /// Pre-tokenizes a text, whatever the steps are. `aligned` asks for the way back.
     ///
     /// # Errors
-    /// [`crate::Error::Pattern`] when a regular expression exceeds its bound.
+    /// [`crate::Error::Pattern`] when a regular expression exceeds its bound;
+    /// [`crate::Error::Argument`] when the text grows out of all proportion.
     pub fn split(
         &self,
         text: &str,
@@ -145,24 +156,25 @@ impl Splitter {
         out: &mut Pieces,
     ) -> Result<()> {
         out.begin(text, aligned || self.looks_back);
+        let limit = growth_limit(text.len());
         for step in &self.steps {
             match step {
                 Step::Cut(cut) => {
                     out.cut(|text, piece| cut.for_each(text, piece))?;
                 }
-                Step::PrefixSpace => out.rewrite(|piece, at, origins, writer| {
+                Step::PrefixSpace => out.rewrite(limit, |piece, at, origins, writer| {
                     if !piece.starts_with(' ') {
                         writer.push(' ', at, origins);
                     }
                     writer.copy(piece, at, origins);
-                }),
-                Step::Spell => out.rewrite(|piece, at, origins, writer| {
+                })?,
+                Step::Spell => out.rewrite(limit, |piece, at, origins, writer| {
                     for (index, &byte) in piece.as_bytes().iter().enumerate() {
                         writer.push(BYTE_TO_CHAR[usize::from(byte)], at + index, origins);
                     }
-                }),
+                })?,
                 &Step::Metaspace { replacement, prepend, split } => {
-                    out.rewrite(|piece, at, origins, writer| {
+                    out.rewrite(limit, |piece, at, origins, writer| {
                         let wanted = match prepend {
                             PrependScheme::Always => true,
                             PrependScheme::Never => false,
@@ -181,7 +193,7 @@ impl Splitter {
                             done = space + 1;
                         }
                         writer.copy(&piece[done..], at + done, origins);
-                    });
+                    })?;
                     if split {
                         out.cut(|text, piece| {
                             let mut start = 0;

@@ -206,3 +206,34 @@ fn metaspace_first_asks_where_the_text_stands() {
     let place = Place { start: 0, sources: Some(&sources) };
     assert_eq!(texts(&cut, place), "▁a|b");
 }
+
+#[test]
+fn steps_that_grow_a_text_again_and_again_are_an_error() {
+    let spell =
+        PreTokenizer::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: false };
+    let metaspace = |replacement| PreTokenizer::Metaspace {
+        replacement,
+        prepend: PrependScheme::Always,
+        split: false,
+    };
+    let one = PreTokenizer::FixedLength(1);
+    let round = [one.clone(), metaspace('x'), one, metaspace('y')];
+    for (steps, text) in [(vec![spell; 40], "é"), (vec![round; 40].concat(), "a")] {
+        let splitter = compile(&PreTokenizer::Sequence(steps), Dialect::TokenizerJson);
+        let place = Place { start: 0, sources: None };
+        let error = splitter.split(text, place, true, &mut Pieces::default()).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Argument);
+        assert!(error.to_string().contains("pre-tokenized text"), "{error}");
+    }
+}
+
+#[test]
+fn more_steps_than_the_stack_is_deep_are_an_error() {
+    let steps = |count| PreTokenizer::Sequence(vec![PreTokenizer::WhitespaceSplit; count]);
+    let splitter = compile(&steps(256), Dialect::TokenizerJson);
+    let mut count = 0;
+    splitter.for_each("a b", |_, _| count += 1).unwrap();
+    assert_eq!(count, 2);
+    let error = Splitter::compile(&steps(257), Dialect::TokenizerJson, ByteAlphabet::Raw);
+    assert_eq!(error.unwrap_err().kind(), crate::ErrorKind::Argument);
+}
