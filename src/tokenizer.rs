@@ -150,7 +150,8 @@ impl Tokenizer {
         }
         let road = match &declared.model {
             Model::WordPiece(model)
-                if (added.no_normalized() || declared.normalizer.is_none())
+                if bert::keeps_borders(declared.normalizer.as_ref())
+                    && (added.no_normalized() || declared.normalizer.is_none())
                     && matches!(declared.pre_tokenizer, Some(PreTokenizer::Bert)) =>
             {
                 Road::Bert(BertRoad::new(model, declared.normalizer.as_ref(), &splitter))

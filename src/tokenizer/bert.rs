@@ -13,6 +13,12 @@ use crate::model::pieces::{Ids, Key, PieceTable};
 use crate::normalize::Normalizer;
 use crate::pretokenize::Splitter;
 
+/// Whether a normaliser leaves white space where it stands and looks at nothing across it. Others may
+/// write it, spell it, or put something in front of the text.
+pub(super) fn keeps_borders(normalizer: Option<&Normalizer>) -> bool {
+    matches!(normalizer, None | Some(Normalizer::Bert(_)))
+}
+
 /// WordPiece behind BERT's normaliser and pre-tokenizer.
 #[derive(Clone, Debug)]
 pub(super) struct BertRoad {

@@ -364,3 +364,29 @@ proptest! {
         prop_assert_eq!(TOKENIZERS[0].decode(&ids, false, UnknownIds::Error).unwrap(), text);
     }
 }
+
+/// White space is a border only where no normaliser writes, spells or looks across it.
+#[test]
+fn wordpiece_behind_any_normalizer_takes_both_roads_alike() {
+    let plain = wordpiece();
+    for normalizer in [
+        Normalizer::ByteLevel,
+        Normalizer::Prepend("ab".to_owned()),
+        Normalizer::Lowercase,
+        Normalizer::Strip { left: true, right: true },
+        Normalizer::Nmt,
+    ] {
+        let mut declared = plain.declaration().clone();
+        declared.normalizer = Some(normalizer.clone());
+        declared.added_tokens.clear();
+        declared.post_processor = None;
+        let tokenizer = Tokenizer::build(declared).unwrap();
+        for text in documents().into_iter().take(20) {
+            let options = EncodeOptions::default();
+            let mut ids = Vec::new();
+            tokenizer.encode_ids(Input::Text(text), None, &options, &mut ids).unwrap();
+            let encoding = tokenizer.encode(Input::Text(text), None, &options).unwrap();
+            assert_eq!(ids, encoding.ids, "{normalizer:?}");
+        }
+    }
+}
