@@ -128,16 +128,14 @@ impl TrimOffsets {
     /// The trimmed offsets, in characters, of a token.
     ///
     /// `position` is the token's index in its text, or in its window of the text after truncation.
+    #[cfg(test)]
     pub(crate) fn apply(
         self,
         token: &str,
         position: usize,
         offsets: (usize, usize),
     ) -> (usize, usize) {
-        // `Ġ` is the byte-level sign of a space.
-        let blank = |c: &char| *c == 'Ġ' || c.is_whitespace();
-        let leading = token.chars().take_while(blank).count();
-        let trailing = token.chars().rev().take_while(blank).count();
+        let (leading, trailing) = blanks_of(token);
         self.apply_counts(leading, trailing, position, offsets)
     }
 
@@ -159,6 +157,13 @@ impl TrimOffsets {
         }
         (start, end)
     }
+}
+
+/// The number of characters of white space at each end of a token.
+pub(crate) fn blanks_of(token: &str) -> (usize, usize) {
+    // `Ġ` is the byte-level sign of a space.
+    let blank = |c: &char| *c == 'Ġ' || c.is_whitespace();
+    (token.chars().take_while(blank).count(), token.chars().rev().take_while(blank).count())
 }
 
 #[cfg(test)]

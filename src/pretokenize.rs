@@ -8,6 +8,7 @@ mod behavior;
 mod bert;
 mod cut;
 mod gpt;
+mod o200k;
 mod pattern;
 mod pieces;
 #[cfg(any(test, feature = "reference"))]

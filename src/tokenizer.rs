@@ -16,6 +16,7 @@ mod chars;
 mod decoding;
 mod encoding;
 mod fast;
+mod places;
 mod scratch;
 
 use std::sync::{Arc, OnceLock};
@@ -36,7 +37,7 @@ use crate::ids::{TokenId, check_text_length};
 use crate::model::pieces::PieceCache;
 use crate::model::{CacheStats, Model};
 use crate::postprocess::fit::{self, Direction, PaddingParams, TruncationParams};
-use crate::postprocess::{Layout, PostProcessor};
+use crate::postprocess::{self, Layout, PostProcessor};
 use crate::pretokenize::{ByteAlphabet, Place, PreTokenizer, Splitter};
 
 /// A text to encode.
@@ -107,6 +108,8 @@ struct Plan {
     road: Road,
     decoder: Chain,
     decode: OnceLock<DecodeTable>,
+    /// By id, the characters of white space at each end of its token, up to 255.
+    blanks: OnceLock<Vec<[u8; 2]>>,
     scratch: ScratchPool,
 }
 
@@ -161,8 +164,10 @@ impl Tokenizer {
             _ => Road::Pieces,
         };
         let decoder = Chain::compile(declared.decoder.as_ref())?;
-        let (decode, scratch) = (OnceLock::new(), ScratchPool::default());
-        let plan = Plan { declared, splitter, added, layouts, road, decoder, decode, scratch };
+        let (decode, blanks) = (OnceLock::new(), OnceLock::new());
+        let scratch = ScratchPool::default();
+        let plan =
+            Plan { declared, splitter, added, layouts, road, decoder, decode, blanks, scratch };
         Ok(Self { plan: Arc::new(plan) })
     }
 
@@ -197,10 +202,40 @@ impl Tokenizer {
         row: usize,
         longest: usize,
     ) -> Result<Encoding> {
+        let mut encoding = self.encode_places(input, pair, options, row, longest)?;
+        let tokens = |encoding: &Encoding| self.tokens_of(encoding).map(str::to_owned).collect();
+        encoding.tokens = tokens(&encoding);
+        for part in &mut encoding.overflowing {
+            part.tokens = tokens(part);
+        }
+        Ok(encoding)
+    }
+
+    /// The same without [`Encoding::tokens`], which stay empty; [`Tokenizer::tokens_of`] gives them.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_places(
+        &self,
+        input: Input<'_>,
+        pair: Option<Input<'_>>,
+        options: &EncodeOptions,
+        row: usize,
+        longest: usize,
+    ) -> Result<Encoding> {
         self.check(options)?;
         self.plan.scratch.with(|scratch| {
             self.plan.begin_row(options, row, scratch);
             self.plan.row(input, pair, options, Some(longest), scratch)
+        })
+    }
+
+    /// The strings of an encoding's tokens.
+    pub fn tokens_of<'a>(&'a self, encoding: &'a Encoding) -> impl Iterator<Item = &'a str> {
+        let mut named = encoding.named.iter().peekable();
+        encoding.ids.iter().enumerate().map(move |(index, &id)| {
+            let own = || self.plan.token(id).unwrap_or_default();
+            named.next_if(|(at, _)| *at == index).map_or_else(own, |(_, token)| token)
         })
     }
 
@@ -462,6 +497,21 @@ impl Plan {
     fn id_limit(&self) -> usize {
         let added = self.added.iter().last().map_or(0, |(id, _)| id as usize + 1);
         self.declared.model.vocab().id_limit().max(added)
+    }
+
+    /// By id, the white space at each end of its token.
+    fn blanks(&self) -> &[[u8; 2]] {
+        // Not `get_or_init`, as in `decode_table`.
+        if let Some(blanks) = self.blanks.get() {
+            return blanks;
+        }
+        let mut blanks = vec![[0; 2]; self.declared.model.vocab().id_limit()];
+        for (id, blanks) in (0..).zip(&mut blanks) {
+            let (leading, trailing) = postprocess::blanks_of(self.token(id).unwrap_or_default());
+            *blanks = [leading, trailing].map(|count| u8::try_from(count).unwrap_or(u8::MAX));
+        }
+        let _kept = self.blanks.set(blanks);
+        self.blanks.get_or_init(Vec::new)
     }
 
     fn decode_table(&self) -> &DecodeTable {

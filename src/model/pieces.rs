@@ -51,6 +51,13 @@ impl Key {
         Some(Self(bytes | (length as u128) << 120))
     }
 
+    /// The key in two halves.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "halves of the key")]
+    pub(crate) fn words(self) -> [u64; 2] {
+        [self.0 as u64, (self.0 >> 64) as u64]
+    }
+
     #[cold]
     fn tail(piece: &[u8]) -> u128 {
         let mut bytes = [0; 16];

@@ -401,13 +401,17 @@ impl Iterator for Overflowing {
 }
 
 impl Trim {
-    /// The trimmed offsets, in characters, of a token; `position` is its index in its window.
-    pub(crate) fn apply(
+    /// The trimmed offsets, in characters, of a token with so many characters of white space at its
+    /// ends; `position` is its index in its window.
+    #[inline]
+    pub(crate) fn apply_counts(
         self,
-        token: &str,
+        leading: usize,
+        trailing: usize,
         position: usize,
         offsets: (usize, usize),
     ) -> (usize, usize) {
-        self.how.apply(token, if self.starts { position } else { position + 1 }, offsets)
+        let position = if self.starts { position } else { position + 1 };
+        self.how.apply_counts(leading, trailing, position, offsets)
     }
 }

@@ -289,7 +289,7 @@ fn offsets_are_trimmed_as_the_reference_does() {
             LayoutPiece::Sequence { trims, .. } => Some(trims.clone()),
             LayoutPiece::Special { .. } => None,
         });
-        trims.unwrap().iter().fold((1, 4), |offsets, trim| trim.apply("Ġab", 0, offsets))
+        trims.unwrap().iter().fold((1, 4), |offsets, trim| trim.apply_counts(1, 0, 0, offsets))
     };
     assert_eq!(trimmed(vec![byte_level(true), bert()]), (1, 4));
     assert_eq!(trimmed(vec![bert(), byte_level(true)]), (2, 4));

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use super::behavior::Joiner;
 use super::gpt::{Cl100kScanner, Gpt2Scanner};
+use super::o200k::O200kScanner;
 use super::pattern::{self, Known};
 use super::{SplitBehavior, bert};
 use crate::error::Result;
@@ -18,6 +19,7 @@ pub(super) enum Cut {
     Bert,
     Gpt2(Gpt2Scanner),
     Cl100k(Cl100kScanner),
+    O200k(O200kScanner),
     /// A pattern of tiktoken's: what does not match is dropped.
     Matches(Regex),
     Regex {
@@ -112,6 +114,9 @@ impl Cut {
                 Known::Cl100k { digits, end_run } => {
                     Self::Cl100k(Cl100kScanner::new(digits, end_run))
                 }
+                Known::O200k { digits, contractions } => {
+                    Self::O200k(O200kScanner::new(digits, contractions))
+                }
             });
         }
         let regex = Regex::new(regex, dialect)?;
@@ -127,6 +132,7 @@ impl Cut {
             Self::Bert => "bert scanner",
             Self::Gpt2(_) => "gpt2 scanner",
             Self::Cl100k(_) => "cl100k scanner",
+            Self::O200k(_) => "o200k scanner",
             Self::Matches(_) | Self::Regex { .. } => "regex engine",
             Self::Literal { .. } => "literal search",
             Self::Delimiter(_) => "delimiter scanner",
@@ -146,6 +152,7 @@ impl Cut {
             Self::Bert => bert::split(text, piece),
             Self::Gpt2(scanner) => scan(text, |bytes, at| scanner.next(bytes, at), piece),
             Self::Cl100k(scanner) => scan(text, |bytes, at| scanner.next(bytes, at), piece),
+            Self::O200k(scanner) => scan(text, |bytes, at| scanner.next(bytes, at), piece),
             other => return other.for_each_general(text, piece),
         }
         Ok(())
@@ -204,7 +211,7 @@ impl Cut {
                 }
             }
             Self::UnicodeScripts => scripts(text, piece),
-            Self::Bert | Self::Gpt2(_) | Self::Cl100k(_) => {}
+            Self::Bert | Self::Gpt2(_) | Self::Cl100k(_) | Self::O200k(_) => {}
         }
         Ok(())
     }

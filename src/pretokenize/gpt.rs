@@ -11,17 +11,18 @@ use crate::unicode::classes::{Class, ClassTable, MARK, NUMBER, OTHER, SPACE, is_
 
 /// Punctuation, symbols, marks: what is neither white space, letter nor number.
 #[inline]
-fn is_other(class: Class) -> bool {
+pub(super) fn is_other(class: Class) -> bool {
     class == OTHER || class == MARK
 }
 
+/// Runs of characters of a kind.
 #[derive(Clone, Copy)]
-struct Runs(&'static ClassTable);
+pub(super) struct Runs(pub(super) &'static ClassTable);
 
 impl Runs {
     /// Where the run of characters of a kind ends that starts at `at`.
     #[inline]
-    fn end(self, text: &[u8], mut at: usize, is: impl Fn(Class) -> bool) -> usize {
+    pub(super) fn end(self, text: &[u8], mut at: usize, is: impl Fn(Class) -> bool) -> usize {
         while at < text.len() {
             let (class, length) = self.0.at(text, at);
             if !is(class) {
@@ -65,9 +66,38 @@ impl Runs {
         (at, last)
     }
 
+    /// Where a run of at most `left` numbers ends.
+    #[inline]
+    pub(super) fn numbers(self, text: &[u8], mut at: usize, mut left: usize) -> usize {
+        while left > 0 && at < text.len() {
+            let (class, length) = self.0.at(text, at);
+            if class != NUMBER {
+                break;
+            }
+            at += length;
+            left -= 1;
+        }
+        at
+    }
+
+    /// `\s*[\r\n]+|\s+(?!\S)|\s+`; with `end_run` all white space at the end of the text is one piece.
+    #[inline]
+    pub(super) fn white_space(self, text: &[u8], at: usize, end_run: bool) -> usize {
+        let (end, last) = self.space_run(text, at);
+        let at_end = end == text.len();
+        if at_end && end_run {
+            return end;
+        }
+        // \r and \n are the only bytes of their value in UTF-8, so the run is searched as bytes.
+        if let Some(newline) = memchr::memrchr2(b'\r', b'\n', &text[at..end]) {
+            return at + newline + 1;
+        }
+        if at_end || last == at { end } else { last }
+    }
+
     /// The class of the character at `at`; white space past the end, which extends nothing.
     #[inline]
-    fn class(self, text: &[u8], at: usize) -> Class {
+    pub(super) fn class(self, text: &[u8], at: usize) -> Class {
         if at < text.len() { self.0.at(text, at).0 } else { SPACE }
     }
 }
@@ -161,7 +191,7 @@ impl Cl100kScanner {
             return runs.letters(text, at + length);
         }
         if class == NUMBER {
-            return self.number(text, at + length);
+            return runs.numbers(text, at + length, self.digits - 1);
         }
         let first = text[at];
         if first == b'\''
@@ -178,41 +208,13 @@ impl Cl100kScanner {
             let newlines = text[end..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
             return end + newlines.count();
         }
-        self.white_space(text, at)
-    }
-
-    #[inline]
-    fn number(self, text: &[u8], mut at: usize) -> usize {
-        let mut left = self.digits - 1;
-        while left > 0 && at < text.len() {
-            let (class, length) = self.runs.0.at(text, at);
-            if class != NUMBER {
-                break;
-            }
-            at += length;
-            left -= 1;
-        }
-        at
-    }
-
-    #[inline]
-    fn white_space(self, text: &[u8], at: usize) -> usize {
-        let (end, last) = self.runs.space_run(text, at);
-        let at_end = end == text.len();
-        if at_end && self.end_run {
-            return end;
-        }
-        // \r and \n are the only bytes of their value in UTF-8, so the run is searched as bytes.
-        if let Some(newline) = memchr::memrchr2(b'\r', b'\n', &text[at..end]) {
-            return at + newline + 1;
-        }
-        if at_end || last == at { end } else { last }
+        runs.white_space(text, at, self.end_run)
     }
 }
 
 /// The length of what follows the apostrophe of a contraction; `ſ` is an `s` when case is ignored.
 #[inline]
-fn any_case_contraction(rest: &[u8]) -> Option<usize> {
+pub(super) fn any_case_contraction(rest: &[u8]) -> Option<usize> {
     let lower = |index: usize| rest.get(index).map(|byte| byte | 0x20);
     match (rest.first()? | 0x20, lower(1)) {
         (b's' | b't' | b'm' | b'd', _) if rest[0].is_ascii_alphabetic() => Some(1),

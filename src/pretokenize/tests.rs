@@ -63,6 +63,7 @@ const REPRESENTATIVES: &[&str] = &[
     "'d",
     "'ſ",
     "!",
+    "/",
     "…",
     "€",
     "\u{301}",

@@ -1,7 +1,7 @@
 //! Ids from Python, and results as numpy arrays.
 
 use numpy::ndarray::Array2;
-use numpy::{PyArray2, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods, ToPyArray};
+use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyString};
@@ -115,8 +115,7 @@ fn taken(ids: impl Iterator<Item = i128>, rules: IdRules) -> PyResult<Vec<TokenI
 
 /// Spans as an array of shape (n, 2).
 pub(crate) fn spans<'py>(py: Python<'py>, spans: &[Span]) -> Bound<'py, PyArray2<i64>> {
-    let array = Array2::from_shape_fn((spans.len(), 2), |(row, column)| {
-        i64::from(if column == 0 { spans[row].start } else { spans[row].end })
-    });
-    array.to_pyarray(py)
+    let flat = spans.iter().flat_map(|span| [i64::from(span.start), i64::from(span.end)]).collect();
+    // Two columns for each span always fit their number.
+    Array2::from_shape_vec((spans.len(), 2), flat).unwrap_or_default().into_pyarray(py)
 }

@@ -268,7 +268,7 @@ impl PyEncodingBatch {
     fn type_ids(&self) -> Result<Vec<Vec<u32>>, Error> {
         let encode = |(number, row): (usize, &BatchRow<'_>)| {
             let Self { tokenizer, options, longest, .. } = self;
-            Ok(tokenizer.encode_in_batch(row.input, row.pair, options, number, *longest)?.type_ids)
+            Ok(tokenizer.encode_places(row.input, row.pair, options, number, *longest)?.type_ids)
         };
         self.rows.with(|rows| rows.iter().enumerate().map(encode).collect())
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use numpy::{PyArray1, PyArray2, PyUntypedArrayMethods, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyList, PyTuple};
 
 use super::args::size;
 use super::arrays::spans;
@@ -34,12 +34,12 @@ impl Source {
         let Self { tokenizer, options, longest, .. } = self;
         match &self.row {
             RowSource::Own(text, pair) => text.with(|text| match pair {
-                None => tokenizer.encode_in_batch(text, None, options, 0, *longest),
+                None => tokenizer.encode_places(text, None, options, 0, *longest),
                 Some(pair) => pair
-                    .with(|pair| tokenizer.encode_in_batch(text, Some(pair), options, 0, *longest)),
+                    .with(|pair| tokenizer.encode_places(text, Some(pair), options, 0, *longest)),
             }),
             RowSource::Batch(rows, index) => rows.with_row(*index, |text, pair| {
-                tokenizer.encode_in_batch(text, pair, options, *index, *longest)
+                tokenizer.encode_places(text, pair, options, *index, *longest)
             }),
         }
     }
@@ -49,7 +49,9 @@ impl Source {
 #[pyclass(frozen, name = "Encoding", module = "subtok")]
 pub(crate) struct PyEncoding {
     ids: Py<PyArray1<u32>>,
+    tokenizer: Tokenizer,
     source: Option<Source>,
+    /// Everything but the tokens' strings.
     full: OnceLock<Encoding>,
     overflowing: PyOnceLock<Py<PyTuple>>,
 }
@@ -58,16 +60,18 @@ impl PyEncoding {
     pub(crate) fn new(ids: Bound<'_, PyArray1<u32>>, source: Source) -> Self {
         Self {
             ids: ids.unbind(),
+            tokenizer: source.tokenizer.clone(),
             source: Some(source),
             full: OnceLock::new(),
             overflowing: PyOnceLock::new(),
         }
     }
 
-    fn from_full(py: Python<'_>, full: &Encoding) -> Self {
+    fn from_full(py: Python<'_>, tokenizer: &Tokenizer, full: &Encoding) -> Self {
         let ids = full.ids.to_pyarray(py).unbind();
         Self {
             ids,
+            tokenizer: tokenizer.clone(),
             source: None,
             full: OnceLock::from(full.clone()),
             overflowing: PyOnceLock::new(),
@@ -97,8 +101,9 @@ impl PyEncoding {
     }
 
     #[getter]
-    fn tokens(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        Ok(self.full(py)?.tokens.clone())
+    fn tokens<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let tokens: Vec<&str> = self.tokenizer.tokens_of(self.full(py)?).collect();
+        PyList::new(py, tokens)
     }
 
     #[getter]
@@ -142,8 +147,9 @@ impl PyEncoding {
             return Ok(made.clone_ref(py));
         }
         let parts = self.full(py)?.overflowing.iter();
-        let parts: Vec<_> =
-            parts.map(|part| Py::new(py, Self::from_full(py, part))).collect::<PyResult<_>>()?;
+        let parts: Vec<_> = parts
+            .map(|part| Py::new(py, Self::from_full(py, &self.tokenizer, part)))
+            .collect::<PyResult<_>>()?;
         let made = PyTuple::new(py, parts)?.unbind();
         Ok(self.overflowing.get_or_init(py, || made).clone_ref(py))
     }

@@ -6,11 +6,13 @@
 
 use super::added::Part;
 use super::chars::CharPositions;
+use super::places::{Found, PlaceCache};
 use super::scratch::Scratch;
 use super::{Plan, Road};
 use crate::error::{Error, Result};
 use crate::ids::{Span, TokenId};
-use crate::model::ModelScratch;
+use crate::model::pieces::{Key, MAX_KEY};
+use crate::model::{Model, ModelScratch};
 use crate::normalize::Aligned;
 use crate::pretokenize::Place;
 
@@ -26,6 +28,9 @@ pub(super) struct Tokens {
     /// space along.
     pub(super) surfaces: Vec<(usize, String)>,
 }
+
+/// Room is made for no more tokens than these before they are there.
+const MOST_EXPECTED: usize = 1 << 16;
 
 /// Where the tokens of one part of a text go.
 struct Sink<'a> {
@@ -65,6 +70,10 @@ impl Plan {
     ) -> Result<()> {
         let positions = CharPositions::new(text);
         let room = text.len().saturating_mul(SURFACES_A_BYTE).saturating_add(SURFACES);
+        let expected = (text.len() / 4).min(MOST_EXPECTED);
+        tokens.ids.reserve(expected);
+        tokens.spans.reserve(expected);
+        tokens.words.reserve(expected);
         let mut sink = Sink { tokens, positions: &positions, piece: 0, word, room };
         let mut parts = Vec::new();
         self.added.split_raw(text, plain_specials, |part| parts.push(part));
@@ -157,7 +166,8 @@ impl Plan {
         scratch: &mut Scratch,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
-        let Scratch { model: state, text: prefixed, pieces, .. } = scratch;
+        let Scratch { model: state, text: prefixed, pieces, places, found, .. } = scratch;
+        let mut finder = Finder { state, places, found };
         let text = &stretch.text()[part.start..part.end];
         if self.splitter.rewrites() {
             self.splitter.split(text, stretch.place(part), true, pieces)?;
@@ -170,7 +180,7 @@ impl Plan {
                     origins: Some(&pieces.origins),
                     prefix: 0,
                 };
-                self.piece(&piece, &pieces.text, state, sink)?;
+                self.piece(&piece, &pieces.text, &mut finder, sink)?;
             }
             return Ok(());
         }
@@ -188,7 +198,7 @@ impl Plan {
             let prefix = usize::from(prefix);
             let piece = Piece { stretch, base: part.start, start, end, origins: None, prefix };
             if result.is_ok() {
-                result = self.piece(&piece, text, state, sink);
+                result = self.piece(&piece, text, &mut finder, sink);
             }
         })?;
         result
@@ -198,18 +208,31 @@ impl Plan {
         &self,
         piece: &Piece<'_>,
         text: &str,
-        state: &mut ModelScratch,
+        finder: &mut Finder<'_>,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
         let model = &self.declared.model;
-        let text = &text[piece.start..piece.end];
-        model.encode(text, state, |id, from, to| {
+        let (start, end) = (piece.start, piece.end);
+        finder.found.clear();
+        if end - start <= MAX_KEY || finder.state.is_random() {
+            finder.find(model, text, (start, end), 0)?;
+        } else {
+            let mut result = Ok(());
+            model.cuts(&text[start..end], |from, to| {
+                if result.is_ok() {
+                    result = finder.find(model, text, (start + from, start + to), from);
+                }
+            });
+            result?;
+        }
+        let text = &text[start..end];
+        for &(id, from, to) in finder.found.iter() {
             let surface = if model.shows_text(id) { text.get(from..to) } else { None };
             if let Some(surface) = surface.or_else(|| self.added.hidden(id)) {
                 sink.tokens.surfaces.push((sink.tokens.ids.len(), surface.to_owned()));
             }
             sink.push(id, piece.place(from, to, sink.positions));
-        })?;
+        }
         sink.piece += 1;
         Ok(())
     }
@@ -217,6 +240,45 @@ impl Plan {
     /// Whether the fast road takes this tokenizer's texts.
     pub(super) fn is_fast(&self) -> bool {
         !matches!(self.road, Road::General)
+    }
+}
+
+/// Finds the tokens of pieces.
+struct Finder<'a> {
+    state: &'a mut ModelScratch,
+    places: &'a mut PlaceCache,
+    found: &'a mut Vec<Found>,
+}
+
+impl Finder<'_> {
+    /// Appends the tokens of a stretch of a piece that starts at byte `base` of the piece.
+    #[inline]
+    fn find(
+        &mut self,
+        model: &Model,
+        text: &str,
+        (start, end): (usize, usize),
+        base: usize,
+    ) -> Result<()> {
+        let before = self.found.len();
+        let key = Key::new(text.as_bytes(), start, end).filter(|_| !self.state.is_random());
+        let key = key.map(|key| (key, key.hash()));
+        let known = key.is_some_and(|(key, hash)| self.places.get(key, hash, self.found));
+        if !known {
+            let found = &mut *self.found;
+            model
+                .encode(&text[start..end], self.state, |id, from, to| found.push((id, from, to)))?;
+            if let Some((key, hash)) = key {
+                self.places.put(key, hash, &self.found[before..]);
+            }
+        }
+        if base > 0 {
+            for (_, from, to) in &mut self.found[before..] {
+                *from += base;
+                *to += base;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::ids::{Span, TokenId, check_text_length};
 use crate::model::{Dropout, Model};
 use crate::postprocess::fit::{self, Direction, PaddingParams};
-use crate::postprocess::{Layout, LayoutPiece, Trim};
+use crate::postprocess::{Layout, LayoutPiece, Trim, blanks_of};
 
 impl Plan {
     /// The layout of a row.
@@ -150,7 +150,7 @@ impl Plan {
         let finish = |encoding: &mut Encoding, windows: &[usize]| {
             if let Some((padding, length)) = length {
                 let sequence = layout.sequence_ids(windows).1.map_or(-1, i64::from);
-                pad(encoding, length, padding, sequence);
+                self.pad(encoding, length, padding, sequence);
             }
         };
         finish(&mut encoding, &kept);
@@ -178,7 +178,7 @@ impl Plan {
                     encoding.push(Row {
                         id: *id,
                         type_id,
-                        token: token.clone(),
+                        named: self.named(*id, token),
                         offsets: Span::default(),
                         byte_offsets: Span::default(),
                         word_id: -1,
@@ -251,74 +251,112 @@ impl<'a> Text<'a> {
         (type_id, sequence_id, trims): (u32, i64, &[Trim]),
         out: &mut Encoding,
     ) {
-        let Some(window) = self.windows.get(window) else { return };
-        let surfaces = &self.tokens.surfaces;
-        let mut next = surfaces.partition_point(|(index, _)| *index < window.start);
-        for (position, index) in window.clone().enumerate() {
-            let (id, byte_offsets) = (self.tokens.ids[index], self.tokens.spans[index]);
-            let word = self.tokens.words[index];
-            let Some(positions) = self.positions.get(if self.in_words { word as usize } else { 0 })
-            else {
-                continue;
+        let Some(window) = self.windows.get(window).cloned() else { return };
+        let Tokens { ids, spans, words, surfaces } = &self.tokens;
+        let first = out.len();
+        let length = first + window.len();
+        out.reserve(window.len());
+        let surfaces = &surfaces[surfaces.partition_point(|(index, _)| *index < window.start)..];
+        let inside = surfaces.iter().take_while(|(index, _)| *index < window.end);
+        let named = inside.map(|(index, text)| (first + index - window.start, text.clone()));
+        out.named.extend(named);
+        out.ids.extend_from_slice(&ids[window.clone()]);
+        out.byte_offsets.extend_from_slice(&spans[window.clone()]);
+        out.word_ids.extend(words[window.clone()].iter().map(|&word| i64::from(word)));
+        out.type_ids.resize(length, type_id);
+        out.sequence_ids.resize(length, sequence_id);
+        out.special_tokens_mask.resize(length, 0);
+        out.attention_mask.resize(length, 1);
+        let mut last = (0, 0);
+        if let ([positions], false) = (&*self.positions, self.in_words) {
+            let spans = spans[window.clone()].iter();
+            out.offsets.extend(spans.map(|&span| positions.next_span(span, &mut last)));
+        } else {
+            let rows = spans[window.clone()].iter().zip(&words[window.clone()]);
+            out.offsets.extend(rows.map(|(&span, &word)| {
+                self.positions.get(word as usize).map_or(span, |positions| positions.span(span))
+            }));
+        }
+        if trims.is_empty() {
+            return;
+        }
+        let blanks = plan.blanks();
+        let mut surfaces = surfaces.iter().peekable();
+        for (position, index) in window.enumerate() {
+            let surface = surfaces.next_if(|(of, _)| *of == index);
+            let known = blanks.get(ids[index] as usize).filter(|_| surface.is_none());
+            let counts = match known {
+                Some([0, 0]) => continue,
+                Some(&[leading, trailing]) if leading < u8::MAX && trailing < u8::MAX => {
+                    (usize::from(leading), usize::from(trailing))
+                }
+                _ => {
+                    let own = || plan.token(ids[index]).unwrap_or_default();
+                    blanks_of(surface.map_or_else(own, |(_, surface)| surface))
+                }
             };
-            let surface = surfaces.get(next).filter(|(of, _)| *of == index);
-            next += usize::from(surface.is_some());
-            let token = match surface {
-                Some((_, surface)) => surface.clone(),
-                None => plan.token(id).unwrap_or_default().to_owned(),
-            };
-            let mut row = Row {
-                id,
-                type_id,
-                offsets: positions.span(byte_offsets),
-                byte_offsets,
-                word_id: i64::from(word),
-                sequence_id,
-                special: false,
-                attention: true,
-                token,
-            };
-            trim(trims, &mut row, position, positions);
-            out.push(row);
+            let word = if self.in_words { words[index] as usize } else { 0 };
+            let Some(positions) = self.positions.get(word) else { continue };
+            let at = first + position;
+            let places = (&mut out.offsets[at], &mut out.byte_offsets[at]);
+            trim(trims, counts, position, places, positions);
         }
     }
 }
 
-fn trim(trims: &[Trim], row: &mut Row, position: usize, positions: &CharPositions<'_>) {
+fn trim(
+    trims: &[Trim],
+    (leading, trailing): (usize, usize),
+    position: usize,
+    (offsets, bytes): (&mut Span, &mut Span),
+    positions: &CharPositions<'_>,
+) {
     for trim in trims {
-        let before = row.offsets;
-        let offsets = (before.start as usize, before.end as usize);
-        let (start, end) = trim.apply(&row.token, position, offsets);
-        row.offsets = Span::new(start, end);
+        let before = *offsets;
+        let ends = (before.start as usize, before.end as usize);
+        let (start, end) = trim.apply_counts(leading, trailing, position, ends);
+        *offsets = Span::new(start, end);
         // The same characters are left out in bytes.
-        let bytes = row.byte_offsets;
-        let start = positions.forward(bytes.start, row.offsets.start - before.start);
-        let end = positions.back(bytes.end, before.end - row.offsets.end);
-        row.byte_offsets = Span { start, end: end.max(start) };
+        let start = positions.forward(bytes.start, offsets.start - before.start);
+        let end = positions.back(bytes.end, before.end - offsets.end);
+        *bytes = Span { start, end: end.max(start) };
     }
 }
 
-/// Fills a row up to `length`; padding belongs to `sequence_id`.
-fn pad(encoding: &mut Encoding, length: usize, padding: &PaddingParams, sequence_id: i64) {
-    let mut filler = Encoding::default();
-    for _ in encoding.len()..length {
-        filler.push(Row {
-            id: padding.pad_id,
-            type_id: padding.pad_type_id,
-            token: padding.pad_token.clone(),
-            offsets: Span::default(),
-            byte_offsets: Span::default(),
-            word_id: -1,
-            sequence_id,
-            special: true,
-            attention: false,
-        });
+impl Plan {
+    /// A token's string where it is not the id's.
+    fn named(&self, id: TokenId, token: &str) -> Option<String> {
+        (self.token(id).unwrap_or_default() != token).then(|| token.to_owned())
     }
-    match padding.direction {
-        Direction::Right => encoding.append(filler),
-        Direction::Left => {
-            filler.append(std::mem::take(encoding));
-            *encoding = filler;
+
+    /// Fills a row up to `length`; padding belongs to `sequence_id`.
+    fn pad(
+        &self,
+        encoding: &mut Encoding,
+        length: usize,
+        padding: &PaddingParams,
+        sequence_id: i64,
+    ) {
+        let mut filler = Encoding::default();
+        for _ in encoding.len()..length {
+            filler.push(Row {
+                id: padding.pad_id,
+                type_id: padding.pad_type_id,
+                named: self.named(padding.pad_id, &padding.pad_token),
+                offsets: Span::default(),
+                byte_offsets: Span::default(),
+                word_id: -1,
+                sequence_id,
+                special: true,
+                attention: false,
+            });
+        }
+        match padding.direction {
+            Direction::Right => encoding.append(filler),
+            Direction::Left => {
+                filler.append(std::mem::take(encoding));
+                *encoding = filler;
+            }
         }
     }
 }

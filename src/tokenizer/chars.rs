@@ -57,6 +57,39 @@ impl<'a> CharPositions<'a> {
         }
     }
 
+    /// The same for spans that mostly follow each other: `last` is a byte and the number of characters
+    /// that start before it, zeros at first.
+    #[inline]
+    pub(crate) fn next_span(&self, span: Span, last: &mut (u32, u32)) -> Span {
+        let Span { start, end } = span;
+        if start >= end || end as usize > self.text.len() {
+            return self.span(span);
+        }
+        if self.before.is_empty() {
+            return span;
+        }
+        let between = |at: u32| self.text.get(at as usize).is_none_or(|&byte| starts_char(byte));
+        if !between(start) || !between(end) {
+            return self.span(span);
+        }
+        let start = self.near(start, last);
+        Span { start, end: self.near(end, last) }
+    }
+
+    /// [`CharPositions::at`], counted from a place that is near.
+    #[inline]
+    fn near(&self, at: u32, last: &mut (u32, u32)) -> u32 {
+        let (byte, count) = *last;
+        let count = match self.text.get(byte as usize..at as usize) {
+            Some(passed) if passed.len() < STEP => {
+                count + passed.iter().map(|&byte| u32::from(starts_char(byte))).sum::<u32>()
+            }
+            _ => self.at(at),
+        };
+        *last = (at, count);
+        count
+    }
+
     /// The number of the character that byte `at` belongs to.
     #[inline]
     fn char_of(&self, at: u32) -> Option<u32> {
@@ -90,6 +123,9 @@ impl<'a> CharPositions<'a> {
     /// `span`, widened to whole characters.
     #[inline]
     pub(crate) fn whole(&self, mut span: Span) -> Span {
+        if self.before.is_empty() {
+            return span;
+        }
         let inside = |at: u32| self.text.get(at as usize).is_some_and(|&byte| !starts_char(byte));
         while inside(span.start) {
             span.start -= 1;
@@ -114,6 +150,21 @@ mod tests {
             }
             let end = u32::try_from(text.len()).unwrap();
             assert_eq!(positions.at(end) as usize, text.chars().count());
+        }
+    }
+
+    #[test]
+    fn spans_in_any_order_equal_those_alone() {
+        for text in ["", "plain ascii", &"a한é😀 ".repeat(50)] {
+            let positions = CharPositions::new(text);
+            let mut last = (0, 0);
+            let length = text.len() + 3;
+            for number in 0..20_000 {
+                let start = (number * 7919 / 3) % length;
+                let end = start + number % 11 * usize::from(number % 3 > 0);
+                let span = Span::new(start, end);
+                assert_eq!(positions.next_span(span, &mut last), positions.span(span), "{span:?}");
+            }
         }
     }
 

@@ -9,7 +9,7 @@ pub struct Encoding {
     pub ids: Vec<TokenId>,
     /// Which segment the token belongs to, for models with segment embeddings.
     pub type_ids: Vec<u32>,
-    /// The tokens as strings.
+    /// The tokens as strings; see [`Tokenizer::encode_places`](super::Tokenizer::encode_places).
     pub tokens: Vec<String>,
     /// The characters of the text that the token covers; 0..0 for special tokens and padding.
     pub offsets: Vec<Span>,
@@ -25,6 +25,8 @@ pub struct Encoding {
     pub attention_mask: Vec<u32>,
     /// What truncation cut off, in windows with special tokens and padding of their own.
     pub overflowing: Vec<Encoding>,
+    /// Strings that are not those of their ids, by index, ascending.
+    pub(super) named: Vec<(usize, String)>,
 }
 
 /// A row of an [`Encoding`] that is about to be pushed.
@@ -32,7 +34,8 @@ pub struct Encoding {
 pub(super) struct Row {
     pub(super) id: TokenId,
     pub(super) type_id: u32,
-    pub(super) token: String,
+    /// Its string where that is not the id's.
+    pub(super) named: Option<String>,
     pub(super) offsets: Span,
     pub(super) byte_offsets: Span,
     pub(super) word_id: i64,
@@ -45,7 +48,9 @@ impl Encoding {
     pub(super) fn push(&mut self, row: Row) {
         self.ids.push(row.id);
         self.type_ids.push(row.type_id);
-        self.tokens.push(row.token);
+        if let Some(token) = row.named {
+            self.named.push((self.ids.len() - 1, token));
+        }
         self.offsets.push(row.offsets);
         self.byte_offsets.push(row.byte_offsets);
         self.word_ids.push(row.word_id);
@@ -55,15 +60,28 @@ impl Encoding {
     }
 
     pub(super) fn append(&mut self, mut other: Self) {
+        let before = self.ids.len();
+        self.named.extend(other.named.drain(..).map(|(at, token)| (before + at, token)));
         self.ids.append(&mut other.ids);
         self.type_ids.append(&mut other.type_ids);
-        self.tokens.append(&mut other.tokens);
         self.offsets.append(&mut other.offsets);
         self.byte_offsets.append(&mut other.byte_offsets);
         self.word_ids.append(&mut other.word_ids);
         self.sequence_ids.append(&mut other.sequence_ids);
         self.special_tokens_mask.append(&mut other.special_tokens_mask);
         self.attention_mask.append(&mut other.attention_mask);
+    }
+
+    /// Makes room for so many more tokens.
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.ids.reserve_exact(count);
+        self.type_ids.reserve_exact(count);
+        self.offsets.reserve_exact(count);
+        self.byte_offsets.reserve_exact(count);
+        self.word_ids.reserve_exact(count);
+        self.sequence_ids.reserve_exact(count);
+        self.special_tokens_mask.reserve_exact(count);
+        self.attention_mask.reserve_exact(count);
     }
 
     /// The number of tokens.

@@ -7,6 +7,7 @@
 use std::sync::{Mutex, TryLockError};
 
 use super::block::Block;
+use super::places::{Found, PlaceCache};
 use crate::model::pieces::PieceCache;
 use crate::model::{CacheStats, ModelScratch};
 use crate::normalize::Aligned;
@@ -25,6 +26,10 @@ pub(crate) struct Scratch {
     pub(crate) pieces: Pieces,
     pub(crate) aligned: Aligned,
     pub(crate) ids: [Vec<u32>; 2],
+    /// The tokens of pieces, with their places.
+    pub(super) places: PlaceCache,
+    /// Those of one piece.
+    pub(super) found: Vec<Found>,
 }
 
 impl Scratch {
@@ -38,6 +43,8 @@ impl Scratch {
             pieces: Pieces::default(),
             aligned: Aligned::default(),
             ids: [Vec::new(), Vec::new()],
+            places: PlaceCache::default(),
+            found: Vec::new(),
         }
     }
 }
@@ -74,6 +81,9 @@ impl ScratchPool {
         }
         if scratch.aligned.text.capacity() > KEPT_BYTES {
             scratch.aligned = Aligned::default();
+        }
+        if scratch.found.capacity() * size_of::<Found>() > KEPT_BYTES {
+            scratch.found = Vec::new();
         }
         for ids in &mut scratch.ids {
             if ids.capacity() * size_of::<u32>() > KEPT_BYTES {
