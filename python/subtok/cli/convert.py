@@ -144,7 +144,7 @@ def _converted(
             (Path(folder) / name).write_bytes(content)
         first = Path(folder) / next(iter(files))
         if kind == "tiktoken":
-            # Neither is a part of the file; a declared pattern goes with the ranks as it did before.
+            # Neither is a part of the file.
             again = Tokenizer.from_tiktoken(first, args.pattern, tok.special_tokens)
             if tok.special_tokens:
                 options["special_tokens"] = tok.special_tokens
