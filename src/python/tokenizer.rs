@@ -225,7 +225,6 @@ impl PyTokenizer {
         continuing_subword_prefix = None, end_of_word_suffix = None, fuse_unk = false,
         byte_fallback = false, ignore_merges = false
     ))]
-    #[expect(clippy::too_many_arguments, reason = "the options of a model")]
     fn from_bpe(
         vocab: &Bound<'_, PyAny>,
         merges: &Bound<'_, PyAny>,
