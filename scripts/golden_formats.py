@@ -183,9 +183,7 @@ CASES = {
     "bpe with a merge twice": bpe(model={"merges": [["a", "b"], ["Ġ", "ab"], ["a", "b"]]}),
     "wordlevel": {"model": {"type": "WordLevel", "unk_token": "b", "vocab": {"b": 4, "a": 0}}},
     "wordlevel without type": {"model": {"unk_token": "b", "vocab": {"a": 0, "b": 1}}},
-    "unigram": {
-        "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": True, "vocab": SCORES}
-    },
+    "unigram": {"model": {"type": "Unigram", "unk_id": 0, "byte_fallback": True, "vocab": SCORES}},
     "unigram without type": {"model": {"vocab": SCORES}},
     "refused: unigram flag null": {
         "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": None, "vocab": SCORES}
@@ -218,19 +216,25 @@ A, B = ({"Sequence": {"id": text, "type_id": 0}} for text in "AB")
 X = {"SpecialToken": {"id": "X", "type_id": 5}}
 COMPONENTS = {
     "normalizer": [
-        *({"type": t} for t in "NFC NFD NFKC NFKD Lowercase Nmt StripAccents ByteLevel".split()),
+        *(
+            {"type": t}
+            for t in ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Nmt", "StripAccents", "ByteLevel"]
+        ),
         {"type": "NFC", "more": 1},
         {"type": "Strip", "strip_left": True, "strip_right": False},
         {"strip_left": False, "strip_right": True},
         {"type": "Prepend", "prepend": "▁"},
         {"prepend": ""},
         {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
-        {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "\"\\\n\t\u0001\u007f"},
+        {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": '"\\\n\t\u0001\u007f'},
         {"pattern": {"String": "a"}, "content": ""},
         {"type": None, "prepend": "x"},
         {"normalizers": [{"prepend": "x"}]},
         {"type": "Sequence", "normalizers": []},
-        {"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "Sequence", "normalizers": []}]},
+        {
+            "type": "Sequence",
+            "normalizers": [{"type": "NFD"}, {"type": "Sequence", "normalizers": []}],
+        },
         {**BERT, "strip_accents": False, "clean_text": False},
         {"clean_text": True, "handle_chinese_chars": True, "lowercase": False},
         {"type": "Strip", "strip_left": True},
@@ -242,7 +246,10 @@ COMPONENTS = {
         "NFC",
     ],
     "pre_tokenizer": [
-        *({"type": t} for t in ("BertPreTokenizer", "Whitespace", "WhitespaceSplit", "UnicodeScripts")),
+        *(
+            {"type": t}
+            for t in ("BertPreTokenizer", "Whitespace", "WhitespaceSplit", "UnicodeScripts")
+        ),
         {"type": "CharDelimiterSplit", "delimiter": "é"},
         {"type": "Digits", "individual_digits": True},
         {"type": "FixedLength"},

@@ -38,7 +38,8 @@ TEXTS = [
     "<unk> a--b ``c'' {2,}",
 ]
 TROUBLE = (
-    "aZxb.    \t\n\r\x01\x02\x7f\x85\xa0éÅİσ\u0301\u0323\u0344\u302e\u1100\u1161\u11a8가각한漢か\u3099"
+    "aZxb.    \t\n\r\x01\x02\x7f\x85\xa0éÅİσ\u0301\u0323\u0344\u302e\u1100\u1161\u11a8가"
+    "각한漢か\u3099"
     "ﬁ㌀½\u200b\u200d\u3000\ufffd▁👍🏽\U0001f1e6हि\u094d\u0e33\u0e48\u0f73\u0dd9\u0dca\U0001d15e\U0001d165"
 )
 RULES = {

@@ -34,7 +34,9 @@ PROCESSORS = {
 def piece(rng, single):
     type_id = rng.randrange(4)
     if rng.random() < 0.5:
-        return {"Sequence": {"id": "A" if single or rng.random() < 0.5 else "B", "type_id": type_id}}
+        return {
+            "Sequence": {"id": "A" if single or rng.random() < 0.5 else "B", "type_id": type_id}
+        }
     return {"SpecialToken": {"id": rng.choice(["<s>", "two", "none"]), "type_id": type_id}}
 
 

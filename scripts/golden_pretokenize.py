@@ -47,22 +47,85 @@ BLOOM = " ?[^(\\s|[.,!?…。，、।۔،])]+"
 OLMO = CL100K.replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?i:'s|'t|'re|'ve|'m|'ll|'d)")
 LLM_JP = r"(?<=[a-z])(?=[A-Z])|(?<!\d)\d{1,3}(?=(?:\d{3})*\b)"
 PATTERNS = [
-    GPT2, CL100K, QWEN2, QWEN35, O200K, TEKKEN, DEEPSEEK, HAN, KIMI, CLIP, BLOOM, OLMO, LLM_JP,
-    r"\p{N}{1,3}", "[0-9][0-9][0-9]", r"[\r\n]", r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿDŽ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽ]+",
-    r"\s?[!-/:-~！-／：-～‘-‟　-。]+", r"\s+$", r"[一-龥ࠀ-一가-퟿]+", r"\d{1,3}(?=(\d{3})*$)",
-    r"(?:\d{3})+(?!\d)", r"\w+|[^\w\s]+", r" {2,}", r"^\s+|\s+$", r"(?m)^.*$", r"^.*$", r"(?i)straße",
-    r"(?i:STRASSE)", r"(?i:ss)+", "(?i)[ß]", "(?i)[^ß]", r"(?<=\s)\S|\b", "", "a*", r"\G\w", r"\R",
-    r"\p{N}{1,3}+", r"x{2}?", r"a{,2}", r"[[:alpha:]&&[^aeiou]]+", r"[a-z&&[^l]]+", r"\h+", r"\H+",
-    r"(\w)\1", r"(?<q>['\"]).*?\k<q>", r"a\Kb|ac", r"\bl|o\B", r"\A\w+", r"\w+\z", r"\n\Z", r"(?>a+)b",
-    r"(?x) l l  # two", r"[\]a-]+", r"\x{4e2d}|\u6587|\xE2\x96\x81", r"(?<!\w)'|'(?!\w)", r"(?-i:A)(?i:b)",
+    GPT2,
+    CL100K,
+    QWEN2,
+    QWEN35,
+    O200K,
+    TEKKEN,
+    DEEPSEEK,
+    HAN,
+    KIMI,
+    CLIP,
+    BLOOM,
+    OLMO,
+    LLM_JP,
+    r"\p{N}{1,3}",
+    "[0-9][0-9][0-9]",
+    r"[\r\n]",
+    r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿDŽ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽ]+",
+    r"\s?[!-/:-~！-／：-～‘-‟　-。]+",
+    r"\s+$",
+    r"[一-龥ࠀ-一가-퟿]+",
+    r"\d{1,3}(?=(\d{3})*$)",
+    r"(?:\d{3})+(?!\d)",
+    r"\w+|[^\w\s]+",
+    r" {2,}",
+    r"^\s+|\s+$",
+    r"(?m)^.*$",
+    r"^.*$",
+    r"(?i)straße",
+    r"(?i:STRASSE)",
+    r"(?i:ss)+",
+    "(?i)[ß]",
+    "(?i)[^ß]",
+    r"(?<=\s)\S|\b",
+    "",
+    "a*",
+    r"\G\w",
+    r"\R",
+    r"\p{N}{1,3}+",
+    r"x{2}?",
+    r"a{,2}",
+    r"[[:alpha:]&&[^aeiou]]+",
+    r"[a-z&&[^l]]+",
+    r"\h+",
+    r"\H+",
+    r"(\w)\1",
+    r"(?<q>['\"]).*?\k<q>",
+    r"a\Kb|ac",
+    r"\bl|o\B",
+    r"\A\w+",
+    r"\w+\z",
+    r"\n\Z",
+    r"(?>a+)b",
+    r"(?x) l l  # two",
+    r"[\]a-]+",
+    r"\x{4e2d}|\u6587|\xE2\x96\x81",
+    r"(?<!\w)'|'(?!\w)",
+    r"(?-i:A)(?i:b)",
 ]
 TEXTS = [
-    "", " ", "Hello, world!", "  Hey there,\tyou!! ", "I'll SAY: it's  O'Reilly's\n\n 'tis ",
-    "123456 7890 12.5 ½Ⅷ²", "中文字符ひらがなカタカナー漢字 한국어", "a\r\nb\n c\n\n", "▁x ▁▁y", "aaabbb\n",
-    "naïve café e\u0301 ǅ ﬁ ß ẞ SS ss straße STRASSE", "\u200dx\u200cy 😀👍🏽 \u3000\xa0\u2028z",
-    "foo_bar-baz.qux(1, 2) /* x */ http://a.b/c?d=e", "ال١٢٣ हिन्दी ไทย", "\n", "a b  c   d    ",
-    "CamelCaseHTTPServer don'T WE'VE 'ſ K", "\"quoted\" 'it' l ll oo \\[]^`{|}~ x\x00y\x7f",
-    "!!a?? …。 ۔ the_end…", "\U00011DE0\U00016FF4٣५",
+    "",
+    " ",
+    "Hello, world!",
+    "  Hey there,\tyou!! ",
+    "I'll SAY: it's  O'Reilly's\n\n 'tis ",
+    "123456 7890 12.5 ½Ⅷ²",
+    "中文字符ひらがなカタカナー漢字 한국어",
+    "a\r\nb\n c\n\n",
+    "▁x ▁▁y",
+    "aaabbb\n",
+    "naïve café e\u0301 ǅ ﬁ ß ẞ SS ss straße STRASSE",
+    "\u200dx\u200cy 😀👍🏽 \u3000\xa0\u2028z",
+    "foo_bar-baz.qux(1, 2) /* x */ http://a.b/c?d=e",
+    "ال١٢٣ हिन्दी ไทย",
+    "\n",
+    "a b  c   d    ",
+    "CamelCaseHTTPServer don'T WE'VE 'ſ K",
+    "\"quoted\" 'it' l ll oo \\[]^`{|}~ x\x00y\x7f",
+    "!!a?? …。 ۔ the_end…",
+    "\U00011de0\U00016ff4٣५",
 ]
 BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 
@@ -75,13 +138,19 @@ def split(pattern, behavior="Isolated", invert=False):
 
 def byte_level(prefix=False, regex=True):
     return {
-        "type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": True, "use_regex": regex,
+        "type": "ByteLevel",
+        "add_prefix_space": prefix,
+        "trim_offsets": True,
+        "use_regex": regex,
     }
 
 
 def metaspace(scheme="always", split_=True, replacement="▁"):
     return {
-        "type": "Metaspace", "replacement": replacement, "prepend_scheme": scheme, "split": split_,
+        "type": "Metaspace",
+        "replacement": replacement,
+        "prepend_scheme": scheme,
+        "split": split_,
     }
 
 
@@ -113,23 +182,39 @@ SIMPLE = [plain(n) for n in ("BertPreTokenizer", "Whitespace", "WhitespaceSplit"
 BYTE_LEVELS = [byte_level(p, r) for p in (False, True) for r in (False, True)]
 METASPACES = [metaspace(s, x) for s in ("always", "first", "never") for x in (True, False)]
 OTHERS = [
-    digits(), digits(True), fixed(1), fixed(3), delimiter(" "), delimiter("é"),
+    digits(),
+    digits(True),
+    fixed(1),
+    fixed(3),
+    delimiter(" "),
+    delimiter("é"),
     *(punctuation(b) for b in BEHAVIORS),
 ]
 FALCON = sequence(punctuation("Contiguous"), byte_level(), digits(), split("[0-9][0-9][0-9]"))
 CASES = [
-    *SIMPLE, *BYTE_LEVELS, *METASPACES, metaspace("always", True, "_"), *OTHERS, FALCON,
+    *SIMPLE,
+    *BYTE_LEVELS,
+    *METASPACES,
+    metaspace("always", True, "_"),
+    *OTHERS,
+    FALCON,
     *(split(p, b, i) for p in (r"\d", r"\w+", "x*") for b in BEHAVIORS for i in (False, True)),
     *(split({"String": s}, b) for s in (" ", "ll", ".") for b in BEHAVIORS),
-    split({"String": ""}), split({"String": "l"}, "Removed", True),
+    split({"String": ""}),
+    split({"String": "l"}, "Removed", True),
     sequence(split(r"\p{N}{1,3}"), split(HAN), split(DEEPSEEK), byte_level(False, False)),
     sequence(split(r"[\r\n]"), split(r"\s?\p{L}+"), byte_level(False, False)),
-    sequence(digits(True), byte_level(False, True)), sequence(split(CL100K), byte_level(True, False)),
-    sequence(plain("WhitespaceSplit"), metaspace()), sequence(plain("Whitespace"), metaspace("first")),
-    sequence(metaspace("first", False), metaspace("first")), sequence(metaspace("never"), digits()),
-    sequence(byte_level(True, True), byte_level(True, False)), sequence(),
+    sequence(digits(True), byte_level(False, True)),
+    sequence(split(CL100K), byte_level(True, False)),
+    sequence(plain("WhitespaceSplit"), metaspace()),
+    sequence(plain("Whitespace"), metaspace("first")),
+    sequence(metaspace("first", False), metaspace("first")),
+    sequence(metaspace("never"), digits()),
+    sequence(byte_level(True, True), byte_level(True, False)),
+    sequence(),
     sequence(plain("BertPreTokenizer"), byte_level(True, False), metaspace("first")),
-    sequence(plain("UnicodeScripts"), fixed(2), byte_level()), sequence(byte_level(), fixed(2)),
+    sequence(plain("UnicodeScripts"), fixed(2), byte_level()),
+    sequence(byte_level(), fixed(2)),
     sequence(split({"String": " "}, "MergedWithPrevious"), metaspace("first", True, "é")),
 ]
 
@@ -168,7 +253,16 @@ def random_declaration(rng, depth=2):
 
 
 def random_text(rng):
-    parts = [*" \t\n\r'.,!?-_/▁Ġé中あア1٣½aAzZß😀", "\u0301", "\u200d", "\u3000", "ll", "'s", "  ", "한"]
+    parts = [
+        *" \t\n\r'.,!?-_/▁Ġé中あア1٣½aAzZß😀",
+        "\u0301",
+        "\u200d",
+        "\u3000",
+        "ll",
+        "'s",
+        "  ",
+        "한",
+    ]
     if rng.random() < 0.4:
         return rng.choice(TEXTS)
     return "".join(rng.choice(parts) for _ in range(rng.randrange(1, 24)))

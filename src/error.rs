@@ -156,7 +156,7 @@ impl Error {
         given: impl fmt::Display,
         wanted: impl Into<String>,
     ) -> Self {
-        Self::Argument { name, given: given.to_string(), wanted: wanted.into() }
+        Self::Argument { name, given: clipped(given.to_string()), wanted: clipped(wanted.into()) }
     }
 
     /// A failed system call.
@@ -170,20 +170,25 @@ impl Error {
         place: impl Into<String>,
         problem: impl Into<String>,
     ) -> Self {
-        Self::Format { format, path: None, place: place.into(), problem: problem.into() }
+        Self::Format {
+            format,
+            path: None,
+            place: clipped(place.into()),
+            problem: clipped(problem.into()),
+        }
     }
 
     /// Content that is valid but not supported yet.
     pub fn unsupported(what: impl Into<String>, place: impl Into<String>) -> Self {
-        Self::Unsupported { what: what.into(), path: None, place: place.into() }
+        Self::Unsupported { what: clipped(what.into()), path: None, place: clipped(place.into()) }
     }
 
     /// A piece that a model cannot encode; a long one is clipped.
     pub fn unknown_piece(piece: &str, problem: impl Into<String>) -> Self {
         const SHOWN: usize = 40;
-        let clipped = piece.char_indices().nth(SHOWN).map(|(end, _)| &piece[..end]);
-        let piece = clipped.map_or_else(|| piece.to_owned(), |start| format!("{start}…"));
-        Self::UnknownPiece { piece, problem: problem.into() }
+        let start = piece.char_indices().nth(SHOWN).map(|(end, _)| &piece[..end]);
+        let piece = start.map_or_else(|| piece.to_owned(), |start| format!("{start}…"));
+        Self::UnknownPiece { piece, problem: clipped(problem.into()) }
     }
 
     /// Training that cannot succeed.
@@ -218,6 +223,19 @@ impl Error {
         }
         self
     }
+}
+
+/// A part of a message that may hold text of a file: the middle of a long one goes.
+fn clipped(part: String) -> String {
+    const BEGINNING: usize = 400;
+    const END: usize = 200;
+    let floor = |text: &str, at| (0..=at).rfind(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    if part.len() <= BEGINNING + END + 3 {
+        return part;
+    }
+    let beginning = &part[..floor(&part, BEGINNING)];
+    let end = &part[floor(&part, part.len() - END)..];
+    format!("{beginning}...{end}")
 }
 
 struct Row(Option<usize>);
@@ -261,6 +279,16 @@ mod tests {
         let error = Error::unsupported("pre_tokenizer type `X`", "pre_tokenizer");
         let text = "pre_tokenizer type `X` is not supported yet at pre_tokenizer";
         assert_eq!(error.to_string(), text);
+    }
+
+    #[test]
+    fn long_parts_of_messages_lose_their_middle() {
+        let text = "é".repeat(100_000);
+        let error = Error::format("vocab.txt", &*text, format!("{text}, at the end"));
+        let message = error.to_string();
+        assert!(message.len() < 1300 && message.ends_with(", at the end"), "{}", message.len());
+        assert!(Error::argument("name", &text, &*text).to_string().len() < 1300);
+        assert!(Error::unsupported(&*text, "").to_string().len() < 700);
     }
 
     #[test]

@@ -205,18 +205,31 @@ pub fn from_bpe_files(
     vocab: &Path,
     merges: &Path,
     pre_tokenizer: PreTokenizer,
+    options: BpeOptions,
+) -> Result<TokenizerBuilder> {
+    let (entries, lines) = (files::read(vocab)?, files::read(merges)?);
+    from_bpe_bytes(&entries, &lines, pre_tokenizer, options).map_err(|error| match error {
+        Error::Format { format: bpe_files::VOCAB_FORMAT, .. } => error.in_file(vocab),
+        error => error.in_file(merges),
+    })
+}
+
+/// The same from what the two files hold.
+///
+/// # Errors
+/// [`Error::Format`] names the kind of file and the token or line that is wrong.
+pub fn from_bpe_bytes(
+    vocab: &[u8],
+    merges: &[u8],
+    pre_tokenizer: PreTokenizer,
     mut options: BpeOptions,
 ) -> Result<TokenizerBuilder> {
-    let bytes = files::read(vocab)?;
-    let entries = read_vocab_json(&bytes).map_err(|error| error.in_file(vocab))?;
-    let text = files::read(merges)?;
-    let lines = read_merges_txt(&text).map_err(|error| error.in_file(merges))?;
-    let entries = Vocab::of(entries)
-        .map_err(|error| placed(error, bpe_files::VOCAB_FORMAT, "").in_file(vocab))?;
+    let entries = Vocab::of(read_vocab_json(vocab)?)
+        .map_err(|error| placed(error, bpe_files::VOCAB_FORMAT, ""))?;
     options.alphabet = alphabet(&entries, Some(&pre_tokenizer), &options);
     let decoder = decoder_of(&pre_tokenizer, &options);
-    let bpe = Bpe::of(entries, &lines, options)
-        .map_err(|error| bpe_files::at_line(error, &text).in_file(merges))?;
+    let bpe = Bpe::of(entries, &read_merges_txt(merges)?, options)
+        .map_err(|error| bpe_files::at_line(error, merges))?;
     Ok(TokenizerBuilder {
         pre_tokenizer: Some(pre_tokenizer),
         decoder,

@@ -37,11 +37,11 @@ pub use embed::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{
-    Accepted, VocabTxtOptions, decoder_from_json, decoder_to_json, from_bpe_files, from_json,
-    from_sentencepiece, from_tekken, from_tiktoken, from_vocab_txt, load, normalizer_from_json,
-    normalizer_to_json, post_processor_from_json, post_processor_to_json, pre_tokenizer_from_json,
-    pre_tokenizer_to_json, read_sentencepiece, read_tiktoken, save, sentencepiece_components,
-    to_json, to_tiktoken,
+    Accepted, VocabTxtOptions, decoder_from_json, decoder_to_json, from_bpe_bytes, from_bpe_files,
+    from_json, from_sentencepiece, from_tekken, from_tiktoken, from_vocab_txt, load,
+    normalizer_from_json, normalizer_to_json, post_processor_from_json, post_processor_to_json,
+    pre_tokenizer_from_json, pre_tokenizer_to_json, read_sentencepiece, read_tiktoken, save,
+    sentencepiece_components, to_json, to_tiktoken,
 };
 pub use ids::{MAX_ID, MAX_TEXT_BYTES, Span, TokenId};
 pub use model::{
@@ -78,5 +78,6 @@ pub use train::{
 };
 pub use unicode::{
     BERT_CATEGORIES_VERSION, BERT_DECOMPOSITION_VERSION, BERT_LOWER_CASE_VERSION, CLASSES_VERSION,
-    GRAPHEME_CLUSTERS_VERSION, LOWER_CASE_VERSION, NORMAL_FORMS_VERSION,
+    GRAPHEME_CLUSTERS_VERSION, LOWER_CASE_VERSION, NORMAL_FORMS_VERSION, NUMBERS_VERSION,
+    SCRIPTS_VERSION,
 };

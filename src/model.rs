@@ -150,11 +150,6 @@ impl Model {
         }
     }
 
-    /// Whether [`Model::cuts`] may ever give more than the whole piece.
-    pub(crate) fn may_cut(&self) -> bool {
-        matches!(self, Self::Bpe(model) if model.may_cut())
-    }
-
     /// Whether a token's text is the text that it covers, and not that of its id: so the reference
     /// library shows what is unknown to a unigram model.
     pub(crate) fn shows_text(&self, id: TokenId) -> bool {

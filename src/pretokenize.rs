@@ -197,6 +197,7 @@ pub enum ByteAlphabet {
 
 /// A compiled pre-tokenizer.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what is asked on the way of every piece")]
 pub struct Splitter {
     steps: Vec<Step>,
     /// Put a space before a text that does not start with one. Set where that is all that is rewritten.
@@ -225,6 +226,9 @@ enum Step {
     },
 }
 
+/// The most steps that a text is taken through.
+const MAX_STEPS: usize = 1024;
+
 impl Splitter {
     /// Everything in one piece.
     pub fn whole() -> Self {
@@ -247,6 +251,10 @@ impl Splitter {
     pub fn compile(declared: &PreTokenizer, dialect: Dialect, bytes: ByteAlphabet) -> Result<Self> {
         let mut splitter = Self::whole();
         splitter.add(declared, dialect)?;
+        if splitter.steps.len() > MAX_STEPS {
+            let what = format!("a pre_tokenizer of more than {MAX_STEPS} steps");
+            return Err(Error::unsupported(what, "pre_tokenizer"));
+        }
         if bytes == ByteAlphabet::Raw && matches!(splitter.steps.last(), Some(Step::Spell)) {
             splitter.steps.pop();
             splitter.raw = true;

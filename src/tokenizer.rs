@@ -129,14 +129,15 @@ impl Tokenizer {
     pub fn build(declared: TokenizerBuilder) -> Result<Self> {
         let splitter = match &declared.pre_tokenizer {
             Some(pre_tokenizer) => {
-                let bytes = match declared.model.takes_bytes() {
-                    true => ByteAlphabet::Raw,
-                    false => ByteAlphabet::Spelled,
-                };
+                let raw = declared.model.takes_bytes();
+                let bytes = if raw { ByteAlphabet::Raw } else { ByteAlphabet::Spelled };
                 Splitter::compile(pre_tokenizer, declared.dialect, bytes)?
             }
             None => Splitter::whole(),
         };
+        if let Some(normalizer) = &declared.normalizer {
+            normalizer.check()?;
+        }
         check_combination(&declared, &splitter)?;
         let vocab = declared.model.vocab();
         let added =
@@ -389,10 +390,9 @@ impl Plan {
         scratch: &mut Scratch,
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
-        let normalizer = match (&self.declared.normalizer, &self.road) {
-            (Some(normalizer), Road::Pieces) => normalizer,
-            // BERT's road normalises what its tables lack.
-            _ => return self.normal_ids(text, base, plain_specials, scratch, out),
+        // BERT's road normalises what its tables lack.
+        let (Some(normalizer), Road::Pieces) = (&self.declared.normalizer, &self.road) else {
+            return self.normal_ids(text, base, plain_specials, scratch, out);
         };
         let mut normal = std::mem::take(&mut scratch.normal);
         normal.clear();

@@ -27,3 +27,7 @@ pub const NORMAL_FORMS_VERSION: &str = "9.0";
 pub const LOWER_CASE_VERSION: &str = "17.0";
 /// The Unicode version of the grapheme clusters that `Precompiled` looks up.
 pub const GRAPHEME_CLUSTERS_VERSION: &str = "17.0";
+/// The Unicode version of the numbers that `Digits` sets apart.
+pub const NUMBERS_VERSION: &str = "17.0";
+/// The Unicode version of the scripts that `UnicodeScripts` tells apart.
+pub const SCRIPTS_VERSION: &str = "9.0";

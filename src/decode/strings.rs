@@ -28,7 +28,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    const SPARE: usize = 64 << 20;
+    const SPARE: usize = 16 << 20;
     const FACTOR: usize = 1024;
 
     /// What may be written for so many bytes of tokens, in all steps together.

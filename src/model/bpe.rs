@@ -312,11 +312,6 @@ impl Bpe {
         Some(self.byte_ids[byte as usize]).filter(|&id| id != NO_BYTE)
     }
 
-    /// Whether pieces may be cut.
-    pub(crate) fn may_cut(&self) -> bool {
-        self.cuts.is_some()
-    }
-
     /// The results of the model's own tokens.
     #[inline]
     pub(crate) fn table(&self) -> &PieceTable {

@@ -25,7 +25,26 @@ impl From<bool> for Outcome {
     }
 }
 
+/// The most steps that a text is taken through.
+const MAX_STEPS: usize = 1024;
+
 impl Normalizer {
+    /// Checks what the type cannot: that there is a bound to the number of steps.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] above 1024 steps.
+    pub fn check(&self) -> Result<()> {
+        let mut steps = 0;
+        self.each_step(&mut |_| {
+            steps += 1;
+            if steps > MAX_STEPS {
+                let what = format!("a normalizer of more than {MAX_STEPS} steps");
+                return Err(Error::unsupported(what, "normalizer"));
+            }
+            Ok(())
+        })
+    }
+
     /// Calls `step` with each normaliser that is no sequence, in order.
     fn each_step<'a>(&'a self, step: &mut impl FnMut(&'a Self) -> Result<()>) -> Result<()> {
         match self {

@@ -263,3 +263,10 @@ fn run_only(normalizer: &Normalizer, text: &str) {
     let mut plain = String::new();
     normalizer.normalize_into(text, &mut plain).unwrap();
 }
+
+#[test]
+fn steps_have_a_bound() {
+    let steps = |count| Normalizer::Sequence(vec![Normalizer::Nfc; count]).check();
+    assert!(steps(1024).is_ok());
+    assert!(steps(1025).unwrap_err().to_string().contains("more than 1024 steps"));
+}

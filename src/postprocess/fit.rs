@@ -16,6 +16,9 @@ use crate::ids::TokenId;
 
 /// The longest row that padding makes, in tokens. Longer texts are served; they are not padded.
 pub(crate) const MAX_PADDED_LENGTH: usize = 1 << 22;
+/// The most bytes that a row has if all of it is padding, and the token's text is longer than any.
+const MAX_PADDED_BYTES: usize = 1 << 28;
+const ANY_PAD_TOKEN: usize = 64;
 
 /// The largest number of overflowing parts that one call makes.
 pub(crate) const MAX_OVERFLOWING: usize = 1 << 24;
@@ -245,7 +248,8 @@ pub(crate) fn windows(
 /// already (possible with [`PaddingStrategy::Fixed`]) stay as they are.
 ///
 /// # Errors
-/// [`Error::Argument`] when padding would make rows longer than [`MAX_PADDED_LENGTH`].
+/// [`Error::Argument`] when padding would make rows longer than [`MAX_PADDED_LENGTH`], or fill them
+/// with more than [`MAX_PADDED_BYTES`] of text.
 pub(crate) fn padded_length(longest: usize, params: &PaddingParams) -> Result<usize> {
     let target = match params.strategy {
         PaddingStrategy::BatchLongest => longest,
@@ -256,7 +260,15 @@ pub(crate) fn padded_length(longest: usize, params: &PaddingParams) -> Result<us
         Some(multiple) => target.checked_next_multiple_of(multiple),
     };
     match rounded {
-        Some(length) if length <= MAX_PADDED_LENGTH.max(longest) => Ok(length),
+        Some(length) if length <= MAX_PADDED_LENGTH.max(longest) => {
+            let token = params.pad_token.len();
+            if token > ANY_PAD_TOKEN && length.saturating_mul(token) > MAX_PADDED_BYTES {
+                let given = format!("{token} bytes long");
+                let wanted = format!("such that a row has at most {MAX_PADDED_BYTES} bytes of it");
+                return Err(Error::argument("pad_token", given, wanted));
+            }
+            Ok(length)
+        }
         _ => {
             let given = match params.pad_to_multiple_of {
                 Some(multiple) if multiple > 0 => {

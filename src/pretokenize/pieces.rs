@@ -5,10 +5,15 @@
 //! has the place of its neighbour.
 
 use super::{Splitter, Step};
-use crate::error::Result;
-use crate::ids::Span;
+use crate::error::{Error, Result};
+use crate::ids::{MAX_TEXT_BYTES, Span};
 use crate::pretokenize::PrependScheme;
 use crate::unicode::byte_level::BYTE_TO_CHAR;
+
+/// A text may grow to this much, whatever its length was ...
+const SMALL: usize = 16 << 20;
+/// ... and beyond it only to so many times its length: bytes may be spelled again and again.
+const TIMES: usize = 256;
 
 /// Pieces of a text that pre-tokenizing may have rewritten. Reused from text to text.
 #[derive(Clone, Debug, Default)]
@@ -64,8 +69,13 @@ impl Pieces {
         }
     }
 
-    /// Writes each piece anew: `write` gets a piece, its place in the old text, and the new text.
-    fn rewrite(&mut self, mut write: impl FnMut(&str, usize, &[Span], &mut Writer<'_>)) {
+    /// Writes each piece anew: `write` gets a piece, its place in the old text, and the new text, which
+    /// may have `limit` bytes.
+    fn rewrite(
+        &mut self,
+        limit: usize,
+        mut write: impl FnMut(&str, usize, &[Span], &mut Writer<'_>),
+    ) -> Result<()> {
         self.next_text.clear();
         self.next_spans.clear();
         self.next_origins.clear();
@@ -79,10 +89,16 @@ impl Pieces {
             if start < self.next_text.len() {
                 self.next_spans.push(Span::new(start, self.next_text.len()));
             }
+            if self.next_text.len() > limit {
+                let given = format!("more than {limit} bytes long");
+                let wanted = format!("at most {limit} bytes long for this text");
+                return Err(Error::argument("the pre-tokenized text", given, wanted));
+            }
         }
         std::mem::swap(&mut self.text, &mut self.next_text);
         std::mem::swap(&mut self.spans, &mut self.next_spans);
         std::mem::swap(&mut self.origins, &mut self.next_origins);
+        Ok(())
     }
 
     /// Cuts each piece.
@@ -136,7 +152,8 @@ impl Splitter {
     /// Pre-tokenizes a text, whatever the steps are. `aligned` asks for the way back.
     ///
     /// # Errors
-    /// [`crate::Error::Pattern`] when a regular expression exceeds its bound.
+    /// [`Error::Pattern`] when a regular expression exceeds its bound, [`Error::Argument`] when the
+    /// steps make the text longer than any true ones do.
     pub fn split(
         &self,
         text: &str,
@@ -144,25 +161,26 @@ impl Splitter {
         aligned: bool,
         out: &mut Pieces,
     ) -> Result<()> {
+        let limit = text.len().saturating_mul(TIMES).saturating_add(SMALL).min(MAX_TEXT_BYTES);
         out.begin(text, aligned || self.looks_back);
         for step in &self.steps {
             match step {
                 Step::Cut(cut) => {
                     out.cut(|text, piece| cut.for_each(text, piece))?;
                 }
-                Step::PrefixSpace => out.rewrite(|piece, at, origins, writer| {
+                Step::PrefixSpace => out.rewrite(limit, |piece, at, origins, writer| {
                     if !piece.starts_with(' ') {
                         writer.push(' ', at, origins);
                     }
                     writer.copy(piece, at, origins);
-                }),
-                Step::Spell => out.rewrite(|piece, at, origins, writer| {
+                })?,
+                Step::Spell => out.rewrite(limit, |piece, at, origins, writer| {
                     for (index, &byte) in piece.as_bytes().iter().enumerate() {
                         writer.push(BYTE_TO_CHAR[usize::from(byte)], at + index, origins);
                     }
-                }),
+                })?,
                 &Step::Metaspace { replacement, prepend, split } => {
-                    out.rewrite(|piece, at, origins, writer| {
+                    out.rewrite(limit, |piece, at, origins, writer| {
                         let wanted = match prepend {
                             PrependScheme::Always => true,
                             PrependScheme::Never => false,
@@ -181,7 +199,7 @@ impl Splitter {
                             done = space + 1;
                         }
                         writer.copy(&piece[done..], at + done, origins);
-                    });
+                    })?;
                     if split {
                         out.cut(|text, piece| {
                             let mut start = 0;

@@ -206,3 +206,24 @@ fn metaspace_first_asks_where_the_text_stands() {
     let place = Place { start: 0, sources: Some(&sources) };
     assert_eq!(texts(&cut, place), "▁a|b");
 }
+
+#[test]
+fn spelling_again_and_again_has_a_bound() {
+    let spell =
+        PreTokenizer::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: false };
+    let many = PreTokenizer::Sequence(vec![spell; 60]);
+    let splitter = Splitter::compile(&many, Dialect::TokenizerJson, ByteAlphabet::Spelled).unwrap();
+    let place = Place { start: 0, sources: None };
+    let error = splitter.split("é", place, false, &mut Pieces::default()).unwrap_err();
+    assert!(error.to_string().starts_with("the pre-tokenized text is more than"), "{error}");
+}
+
+#[test]
+fn steps_have_a_bound() {
+    let steps = |count| {
+        let many = PreTokenizer::Sequence(vec![PreTokenizer::Whitespace; count]);
+        Splitter::compile(&many, Dialect::TokenizerJson, ByteAlphabet::Spelled)
+    };
+    assert!(steps(1024).is_ok());
+    assert!(steps(1025).unwrap_err().to_string().contains("more than 1024 steps"));
+}

@@ -199,7 +199,7 @@ impl Keywords<'_, '_> {
 }
 
 fn raise_argument(value: Option<&Bound<'_, PyAny>>, message: &str) -> PyErr {
-    Python::attach(|py| argument(value.map_or(py, |value| value.py()), message))
+    Python::attach(|py| argument(value.map_or(py, Bound::py), message))
 }
 
 /// What random choices begin with.

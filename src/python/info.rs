@@ -38,10 +38,19 @@ pub(super) fn of<'py>(py: Python<'py>, tokenizer: &Tokenizer) -> PyResult<Bound<
     info.set_item("road", road)?;
     info.set_item("splitter", splitter)?;
     let versions = PyDict::new(py);
-    versions.set_item("split_patterns", unicode::CLASSES_VERSION)?;
-    versions.set_item("bert_categories", unicode::BERT_CATEGORIES_VERSION)?;
-    versions.set_item("bert_decomposition", unicode::BERT_DECOMPOSITION_VERSION)?;
-    versions.set_item("bert_lower_case", unicode::BERT_LOWER_CASE_VERSION)?;
+    for (what, version) in [
+        ("split_patterns", unicode::CLASSES_VERSION),
+        ("bert_categories", unicode::BERT_CATEGORIES_VERSION),
+        ("bert_decomposition", unicode::BERT_DECOMPOSITION_VERSION),
+        ("bert_lower_case", unicode::BERT_LOWER_CASE_VERSION),
+        ("normal_forms", unicode::NORMAL_FORMS_VERSION),
+        ("lower_case", unicode::LOWER_CASE_VERSION),
+        ("grapheme_clusters", unicode::GRAPHEME_CLUSTERS_VERSION),
+        ("numbers", unicode::NUMBERS_VERSION),
+        ("scripts", unicode::SCRIPTS_VERSION),
+    ] {
+        versions.set_item(what, version)?;
+    }
     info.set_item("unicode", versions)?;
     info.set_item("table_bytes", table)?;
     info.set_item("cache_bytes", cache)?;

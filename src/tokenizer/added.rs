@@ -65,6 +65,12 @@ struct Matcher {
     patterns: Vec<TokenId>,
 }
 
+/// The longest text that is searched for, in bytes: where one stands nearly, the search goes back to
+/// look for a shorter one. Those of real files have a few dozen.
+const MAX_CONTENT: usize = 4096;
+/// The most that all of them have together, in bytes: the search takes some hundred times the memory.
+const MAX_TOGETHER: usize = 4 << 20;
+
 /// A part of a text: an added token, or what lies between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
@@ -77,7 +83,8 @@ impl AddedVocabulary {
     /// Hands out ids and compiles the search.
     ///
     /// # Errors
-    /// [`Error::Format`] when ids run out, or the literals are too many and too long to search for.
+    /// [`Error::Format`] when ids run out, [`Error::Unsupported`] when the literals are too many or too
+    /// long to search for.
     pub(crate) fn new(
         declared: &[AddedToken],
         vocab: &Vocab,
@@ -133,11 +140,21 @@ impl AddedVocabulary {
         for content in contents {
             let Some(id) = self.ids.get(content) else { continue };
             let Some(token) = self.tokens.get(id) else { continue };
+            let fits = |text: &str| {
+                if text.len() <= MAX_CONTENT {
+                    return Ok(());
+                }
+                let what = format!("an added token of more than {MAX_CONTENT} bytes");
+                let start: String = text.chars().take(20).collect();
+                Err(Error::unsupported(what, format!("added_tokens, `{start}...`")))
+            };
+            fits(content)?;
             if !token.normalized {
                 raw.push((content.clone(), *id));
             } else if let Some(normalizer) = normalizer {
                 let mut text = String::new();
                 normalizer.normalize_into(content, &mut text)?;
+                fits(&text)?;
                 if text != *content {
                     self.decoded.insert(*id, text.clone());
                 }
@@ -184,6 +201,7 @@ impl AddedVocabulary {
         mut part: impl FnMut(Part),
     ) {
         let mut done = 0;
+        let mut white = 0..0;
         let matches = matcher.into_iter().flat_map(|matcher| {
             let found = matcher.automaton.find_iter(text);
             found.map(|found| {
@@ -200,11 +218,20 @@ impl AddedVocabulary {
             {
                 continue;
             }
+            // White space is looked at once, however many tokens take it along.
             if token.lstrip {
-                start = text[..start].trim_end().len().max(done);
+                let free = text.get(done..start).map_or(0, |free| free.trim_end().len());
+                start = done + free;
             }
             if token.rstrip {
-                end = text.len() - text[end..].trim_start().len();
+                if !(white.start <= end && end <= white.end) {
+                    white = end..text.len() - text[end..].trim_start().len();
+                }
+                end = white.end;
+            }
+            // A token before took all of it along; the reference library panics here.
+            if end < start {
+                continue;
             }
             if done < start {
                 part(Part { start: done, end: start, id: None });
@@ -258,6 +285,10 @@ impl Matcher {
             patterns.into_iter().filter(|(text, _)| !text.is_empty()).unzip();
         if texts.is_empty() {
             return Ok(None);
+        }
+        if texts.iter().map(String::len).sum::<usize>() > MAX_TOGETHER {
+            let what = format!("added tokens of more than {MAX_TOGETHER} bytes together");
+            return Err(Error::unsupported(what, "added_tokens"));
         }
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
@@ -361,5 +392,48 @@ mod tests {
             parts(&added, "bit it, it\u{301}", false),
             [some("bit ", None), some("it", Some(1)), some(", it\u{301}", None)]
         );
+    }
+
+    #[test]
+    fn white_space_that_two_tokens_take_along_is_read_once() {
+        let token = |content, lstrip, rstrip| AddedToken {
+            lstrip,
+            rstrip,
+            ..AddedToken::new(content, true)
+        };
+        let tokens = [token("<x>", false, true), token(" ", false, false)];
+        let added = AddedVocabulary::new(&tokens, &vocab(&[]), None).unwrap();
+        assert_eq!(
+            parts(&added, "<x>  b", false),
+            [some("<x>  ", Some(0)), some(" ", Some(1)), some(" ", Some(1)), some("b", None)]
+        );
+        // The reference library panics here; nothing is left of the second token.
+        let tokens = [token("<x>", false, true), token(" ", true, false)];
+        let added = AddedVocabulary::new(&tokens, &vocab(&[]), None).unwrap();
+        assert_eq!(parts(&added, "<x>  b", false)[0], some("<x>  ", Some(0)));
+        // Square time would take minutes.
+        let text = " ".repeat(1 << 20);
+        for (lstrip, rstrip) in [(true, true), (true, false), (false, true)] {
+            let tokens = [token(" ", lstrip, rstrip)];
+            let added = AddedVocabulary::new(&tokens, &vocab(&[]), None).unwrap();
+            let mut count = 0;
+            added.split_raw(&text, false, |_| count += 1);
+            assert!(count > 0);
+        }
+    }
+
+    #[test]
+    fn literals_that_make_the_search_slow_or_large_are_refused() {
+        let refused = |tokens: &[AddedToken], normalizer: Option<&Normalizer>| {
+            AddedVocabulary::new(tokens, &vocab(&[]), normalizer).unwrap_err().to_string()
+        };
+        let long = refused(&[AddedToken::new("x".repeat(4097), true)], None);
+        assert!(long.starts_with("an added token of more than 4096 bytes"), "{long}");
+        let prepend = Normalizer::Prepend("y".repeat(5000));
+        let grown = AddedToken { normalized: true, ..AddedToken::new("x", true) };
+        assert!(refused(&[grown], Some(&prepend)).contains("more than 4096 bytes"));
+        let many: Vec<_> =
+            (0..1100).map(|n| AddedToken::new(format!("{n}{}", "x".repeat(4000)), true)).collect();
+        assert!(refused(&many, None).contains("bytes together"));
     }
 }

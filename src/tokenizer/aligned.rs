@@ -8,7 +8,7 @@ use super::added::Part;
 use super::chars::CharPositions;
 use super::scratch::Scratch;
 use super::{Plan, Road};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{Span, TokenId};
 use crate::model::ModelScratch;
 use crate::normalize::Aligned;
@@ -35,7 +35,15 @@ struct Sink<'a> {
     piece: u32,
     /// The number of the word all of it lies in, where texts come in words.
     word: Option<u32>,
+    /// The bytes that texts of added tokens may still have.
+    room: usize,
 }
+
+/// The bytes of [`Tokens::surfaces`] that any text may have ...
+const SURFACES: usize = 16 << 20;
+/// ... and so many more for each of its own. White space that two added tokens take along is in the
+/// texts of both, and so a text of white space could have the square of its length.
+const SURFACES_A_BYTE: usize = 16;
 
 impl Sink<'_> {
     fn push(&mut self, id: TokenId, span: Span) {
@@ -56,7 +64,8 @@ impl Plan {
         tokens: &mut Tokens,
     ) -> Result<()> {
         let positions = CharPositions::new(text);
-        let mut sink = Sink { tokens, positions: &positions, piece: 0, word };
+        let room = text.len().saturating_mul(SURFACES_A_BYTE).saturating_add(SURFACES);
+        let mut sink = Sink { tokens, positions: &positions, piece: 0, word, room };
         let mut parts = Vec::new();
         self.added.split_raw(text, plain_specials, |part| parts.push(part));
         for part in parts {
@@ -66,7 +75,7 @@ impl Plan {
                     &text[part.start..part.end],
                     Span::new(part.start, part.end),
                     &mut sink,
-                );
+                )?;
             } else {
                 self.between(text, part, plain_specials, scratch, &mut sink)?;
             }
@@ -74,12 +83,23 @@ impl Plan {
         Ok(())
     }
 
-    fn added_token(&self, id: TokenId, surface: &str, span: Span, sink: &mut Sink<'_>) {
+    fn added_token(
+        &self,
+        id: TokenId,
+        surface: &str,
+        span: Span,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
         if self.added.token(id).is_none_or(|token| token.content != surface) {
+            sink.room = sink.room.checked_sub(surface.len()).ok_or_else(|| {
+                let given = "such that added tokens share white space without end";
+                Error::argument("the text", given, "such that their texts stay short")
+            })?;
             sink.tokens.surfaces.push((sink.tokens.ids.len(), surface.to_owned()));
         }
         sink.push(id, span);
         sink.piece += 1;
+        Ok(())
     }
 
     /// A stretch between added tokens of the raw text.
@@ -121,7 +141,7 @@ impl Plan {
         for part in inner {
             if let Some(id) = part.id {
                 let span = sink.positions.whole(stretch.source(part.start, part.end));
-                self.added_token(id, &stretch.text()[part.start..part.end], span, sink);
+                self.added_token(id, &stretch.text()[part.start..part.end], span, sink)?;
             } else {
                 self.pieces(stretch, part, scratch, sink)?;
             }
@@ -246,16 +266,13 @@ struct Piece<'a> {
 impl Piece<'_> {
     /// The bytes of the text that some bytes of the piece came from.
     fn source(&self, from: usize, to: usize) -> Span {
-        let (first, last) = match self.origins {
-            Some(origins) => {
-                let first = origins.get(from).copied().unwrap_or_default();
-                let last = origins.get(to.saturating_sub(1)).copied().unwrap_or_default();
-                (first.start as usize, last.end as usize)
-            }
-            None => {
-                let back = |at: usize| at.saturating_sub(self.prefix);
-                (back(from), back(to).max(back(from) + 1))
-            }
+        let (first, last) = if let Some(origins) = self.origins {
+            let first = origins.get(from).copied().unwrap_or_default();
+            let last = origins.get(to.saturating_sub(1)).copied().unwrap_or_default();
+            (first.start as usize, last.end as usize)
+        } else {
+            let back = |at: usize| at.saturating_sub(self.prefix);
+            (back(from), back(to).max(back(from) + 1))
         };
         self.stretch.source(self.base + first, self.base + last)
     }

@@ -19,13 +19,11 @@ impl Plan {
     /// # Errors
     /// [`Error::Unsupported`] where the post-processor cannot go on.
     pub(super) fn layout(&self, pair: bool, special: bool) -> Result<&Layout> {
-        match &self.layouts[usize::from(pair)][usize::from(special)] {
-            Some(layout) => Ok(layout),
-            None => {
-                super::layout(self.declared.post_processor.as_ref(), pair, special)?;
-                Err(Error::unsupported("this post_processor", "post_processor"))
-            }
+        if let Some(layout) = &self.layouts[usize::from(pair)][usize::from(special)] {
+            return Ok(layout);
         }
+        super::layout(self.declared.post_processor.as_ref(), pair, special)?;
+        Err(Error::unsupported("this post_processor", "post_processor"))
     }
 
     /// Sets chance up for a row: what falls out depends on the seed and the row's number alone.

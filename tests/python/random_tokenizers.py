@@ -1,7 +1,8 @@
 """Random tokenizers, as the reference library reads them, and texts to try them on.
 
-A tokenizer is drawn from a seed: a normalizer, a pre-tokenizer, a model trained on a few lines behind
-the two, a post-processor, a decoder, added tokens. Whatever the reference library accepts may come out.
+A tokenizer is drawn from a seed: a normalizer, a pre-tokenizer, a model trained on a few lines
+behind the two, a post-processor, a decoder, added tokens. Whatever the reference library accepts may come
+out.
 """
 
 import json
@@ -24,12 +25,38 @@ TEXTS = [
     "1234567890 ١٢٣ ½ Ⅷ 12,345.67 -5 +6 a1b2c3",
     "<s>special</s> [MASK] <unk> <pad> <0x41> ▁meta▁space Ġbyte Ċ ##piece</w>",
     "aaaaaaaaaaaa bbbbbb abababab \x00\x01\x7f\x85 \u2028 \u2029",
-    "", " ", "\n", "a", "é", "▁", "한", "😀", "\u0301", "<s>", "[MASK]", "##", "▁ ▁", " a", "a ",
+    "",
+    " ",
+    "\n",
+    "a",
+    "é",
+    "▁",
+    "한",
+    "😀",
+    "\u0301",
+    "<s>",
+    "[MASK]",
+    "##",
+    "▁ ▁",
+    " a",
+    "a ",
 ]
 ALPHABET = (
     list("abcdefghijXYZ 0123456789.,!?'\"-_()<>/&  \n\t")
     + list("éßİıſΩЖдأبतक्षि한국어日本語中文ーﬁ㍿ｶﷺำ▁Ġ")
-    + ["e\u0301", "\u0301", "\u1112", "\u1161", "\u11ab", "😀", "👨‍👩‍👧", "🇫🇷", "𠀀", "\u200d", "\x00"]
+    + [
+        "e\u0301",
+        "\u0301",
+        "\u1112",
+        "\u1161",
+        "\u11ab",
+        "😀",
+        "👨‍👩‍👧",
+        "🇫🇷",
+        "𠀀",
+        "\u200d",
+        "\x00",
+    ]
     + ["\u00a0", "\u3000", "\ufeff", "\ufffd", "<s>", "</s>", "[MASK]", "<unk>", "##", "'s", "'ll"]
     + ["hello", " world", "The ", "  ", "\r\n"]
 )
@@ -41,7 +68,10 @@ PATTERNS = [
     {"Regex": r"\d"},
     {"Regex": r"[^\s\p{L}\p{N}]+"},
     {"Regex": r" ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"},
-    {"Regex": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"},
+    {
+        "Regex": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+        r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    },
     {"Regex": r"(?<=[a-z])(?=[A-Z])|\w+"},
     {"Regex": r"[一-龥぀-ゟ゠-ヿ]+"},
     {"Regex": r"\p{Lu}\p{Ll}*"},
@@ -59,8 +89,19 @@ def nasty_text(rng: random.Random) -> str:
 
 def _normalizer(rng: random.Random, depth: int = 0) -> dict[str, Any]:
     kinds = [
-        "BertNormalizer", "ByteLevel", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Prepend",
-        "Replace", "Strip", "StripAccents", "Sequence",
+        "BertNormalizer",
+        "ByteLevel",
+        "Lowercase",
+        "NFC",
+        "NFD",
+        "NFKC",
+        "NFKD",
+        "Nmt",
+        "Prepend",
+        "Replace",
+        "Strip",
+        "StripAccents",
+        "Sequence",
     ]
     kind = rng.choice(kinds if depth < 2 else kinds[:-1])
     flag = lambda: rng.random() < 0.5  # noqa: E731
@@ -68,14 +109,17 @@ def _normalizer(rng: random.Random, depth: int = 0) -> dict[str, Any]:
         case "BertNormalizer":
             strip = rng.choice([None, True, False])
             fields = {
-                "clean_text": flag(), "handle_chinese_chars": flag(), "strip_accents": strip,
+                "clean_text": flag(),
+                "handle_chinese_chars": flag(),
+                "strip_accents": strip,
                 "lowercase": flag(),
             }
         case "Prepend":
             fields = {"prepend": rng.choice(["▁", "ab", " ", "é"])}
         case "Replace":
             fields = {
-                "pattern": rng.choice(PATTERNS), "content": rng.choice(["", " ", "▁", "xy", "é"]),
+                "pattern": rng.choice(PATTERNS),
+                "content": rng.choice(["", " ", "▁", "xy", "é"]),
             }
         case "Strip":
             fields = {"strip_left": flag(), "strip_right": flag()}
@@ -89,8 +133,18 @@ def _normalizer(rng: random.Random, depth: int = 0) -> dict[str, Any]:
 
 def _pre_tokenizer(rng: random.Random, depth: int = 0) -> dict[str, Any]:
     kinds = [
-        "BertPreTokenizer", "ByteLevel", "CharDelimiterSplit", "Digits", "FixedLength", "Metaspace",
-        "Punctuation", "Split", "UnicodeScripts", "Whitespace", "WhitespaceSplit", "Sequence",
+        "BertPreTokenizer",
+        "ByteLevel",
+        "CharDelimiterSplit",
+        "Digits",
+        "FixedLength",
+        "Metaspace",
+        "Punctuation",
+        "Split",
+        "UnicodeScripts",
+        "Whitespace",
+        "WhitespaceSplit",
+        "Sequence",
     ]
     kind = rng.choice(kinds if depth < 2 else kinds[:-1])
     flag = lambda: rng.random() < 0.5  # noqa: E731
@@ -110,7 +164,9 @@ def _pre_tokenizer(rng: random.Random, depth: int = 0) -> dict[str, Any]:
             fields = {"behavior": rng.choice(BEHAVIORS)}
         case "Split":
             fields = {
-                "pattern": rng.choice(PATTERNS), "behavior": rng.choice(BEHAVIORS), "invert": flag(),
+                "pattern": rng.choice(PATTERNS),
+                "behavior": rng.choice(BEHAVIORS),
+                "invert": flag(),
             }
         case "Sequence":
             members = [_pre_tokenizer(rng, depth + 1) for _ in range(rng.randint(0, 3))]
@@ -122,8 +178,16 @@ def _pre_tokenizer(rng: random.Random, depth: int = 0) -> dict[str, Any]:
 
 def _decoder(rng: random.Random, depth: int = 0) -> dict[str, Any]:
     kinds = [
-        "BPEDecoder", "ByteFallback", "ByteLevel", "CTC", "Fuse", "Metaspace", "Replace", "Strip",
-        "WordPiece", "Sequence",
+        "BPEDecoder",
+        "ByteFallback",
+        "ByteLevel",
+        "CTC",
+        "Fuse",
+        "Metaspace",
+        "Replace",
+        "Strip",
+        "WordPiece",
+        "Sequence",
     ]
     kind = rng.choice(kinds if depth < 2 else kinds[:-1])
     flag = lambda: rng.random() < 0.5  # noqa: E731
@@ -141,7 +205,9 @@ def _decoder(rng: random.Random, depth: int = 0) -> dict[str, Any]:
             fields = {"pattern": rng.choice(PATTERNS), "content": rng.choice(["", " ", "x", "ab"])}
         case "Strip":
             fields = {
-                "content": rng.choice(" ▁a"), "start": rng.randint(0, 2), "stop": rng.randint(0, 1),
+                "content": rng.choice(" ▁a"),
+                "start": rng.randint(0, 2),
+                "stop": rng.randint(0, 1),
             }
         case "WordPiece":
             fields = {"prefix": rng.choice(["##", "a"]), "cleanup": flag()}
@@ -155,7 +221,11 @@ def _decoder(rng: random.Random, depth: int = 0) -> dict[str, Any]:
 
 def _post_processor(rng: random.Random, depth: int = 0) -> dict[str, Any]:
     kinds = [
-        "BertProcessing", "ByteLevel", "RobertaProcessing", "TemplateProcessing", "TemplateProcessing",
+        "BertProcessing",
+        "ByteLevel",
+        "RobertaProcessing",
+        "TemplateProcessing",
+        "TemplateProcessing",
         "Sequence",
     ]
     kind = rng.choice(kinds if depth < 1 else kinds[:-1])
@@ -165,7 +235,9 @@ def _post_processor(rng: random.Random, depth: int = 0) -> dict[str, Any]:
             fields: dict[str, Any] = {"sep": ["</s>", 1], "cls": ["<s>", 0]}
         case "RobertaProcessing":
             fields = {
-                "sep": ["</s>", 1], "cls": ["<s>", 0], "trim_offsets": flag(),
+                "sep": ["</s>", 1],
+                "cls": ["<s>", 0],
+                "trim_offsets": flag(),
                 "add_prefix_space": flag(),
             }
         case "ByteLevel":
@@ -181,7 +253,8 @@ def _post_processor(rng: random.Random, depth: int = 0) -> dict[str, Any]:
                 "</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]},
             }
             fields = {
-                "single": [*begin, first, *end], "pair": [*begin, first, *end, second, *end],
+                "single": [*begin, first, *end],
+                "pair": [*begin, first, *end, second, *end],
                 "special_tokens": specials,
             }
         case _:
@@ -197,8 +270,13 @@ def _added(rng: random.Random) -> list[dict[str, Any]]:
         contents += rng.sample(["hello", "The", "é", "한국", " world", "ab", "▁meta", "Hello"], 2)
     return [
         {
-            "id": number, "content": content, "single_word": flag(0.2), "lstrip": flag(0.2),
-            "rstrip": flag(0.2), "normalized": flag(0.4), "special": number < 5 and flag(0.9),
+            "id": number,
+            "content": content,
+            "single_word": flag(0.2),
+            "lstrip": flag(0.2),
+            "rstrip": flag(0.2),
+            "normalized": flag(0.4),
+            "special": number < 5 and flag(0.9),
         }
         for number, content in enumerate(contents)
     ]

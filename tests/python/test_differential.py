@@ -33,14 +33,14 @@ def _plain(encoding: Any) -> dict[str, Any]:
     return found
 
 
-def _attempt(call: Callable[[], Any]) -> Any:
+def _attempt(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """The result; `"error"` for an exception; None for a panic, which nothing is compared with."""
     try:
-        return call()
+        return call(*args, **options)
     except subtok.ArgumentError as error:
-        # Lengths that cannot be obeyed are told at once and not by the first text that is too long.
+        # Lengths that cannot be obeyed are told at once and not by the first text too long.
         return None if re.match("stride|max_length", str(error)) else "error"
-    except Exception:
+    except Exception:  # noqa: BLE001 (of any kind, from either library)
         return "error"
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
@@ -52,11 +52,94 @@ def _is_chance(oracle: Tokenizer, content: str) -> bool:
     """Two added tokens become the same text, so that chance decides in the library which of them is
     found; or one becomes no text, and the library finds it in the middle of characters.
     """
-    tokens = [token["content"] for token in json.loads(content)["added_tokens"] if token["normalized"]]
+    added = json.loads(content)["added_tokens"]
+    tokens = [token["content"] for token in added if token["normalized"]]
     if oracle.normalizer is None:
         return False
     texts = _attempt(lambda: [oracle.normalizer.normalize_str(token) for token in tokens])
     return not isinstance(texts, list) or len(set(texts) - {""}) < len(texts)
+
+
+class Comparison:
+    """One tokenizer in both libraries, and what differs."""
+
+    def __init__(self, seed: int, content: str) -> None:
+        self.name, self.found = f"seed {seed}", list[str]()
+        self.content, self.rng = content, random.Random(seed)
+        self.oracle = Tokenizer.from_str(content)
+        self.tok = _attempt(subtok.Tokenizer.from_str, content)
+        self.texts = self.rng.sample(TEXTS, 6) + [nasty_text(self.rng) for _ in range(12)]
+
+    def check(self, what: str, wanted: Any, got: Any) -> None:
+        """Notes a difference, unless the library gave up."""
+        if wanted is not None and wanted != got:
+            lines = f"\n  wanted {wanted!r:.600}\n  got    {got!r:.600}"
+            self.found.append(f"{self.name}, {what}:{lines}")
+
+    def encode(self, what: str, *given: Any, special: bool = True, **options: Any) -> Any:
+        """Encodes with both; the library's result, where there are two to compare."""
+        words = {"is_pretokenized": True} if options.get("is_split_into_words") else {}
+        wanted = _attempt(self.oracle.encode, *given, add_special_tokens=special, **words)
+        got = _attempt(self.tok.encode, *given, add_special_tokens=special, **options)
+        if wanted is None or got is None:
+            return None
+        if isinstance(wanted, str) or isinstance(got, str):
+            outcome = ["an error" if isinstance(x, str) else "a result" for x in (wanted, got)]
+            self.check(what, *outcome)
+            return None
+        expected, found = _plain(wanted), _attempt(_plain, got)
+        for field in FIELDS:
+            value = found[field] if isinstance(found, dict) else found
+            self.check(f"{what} {field} of {given!r:.120}", expected[field], value)
+        return wanted
+
+    def encodings(self) -> list[list[int]]:
+        """Texts, pairs and words; gives the ids of the texts."""
+        rows = []
+        for text in self.texts:
+            for special in (True, False):
+                encoding = self.encode("encode", text, special=special)
+                rows += [] if encoding is None else [encoding.ids]
+        self.encode("pair", self.texts[0], self.texts[-1])
+        self.encode("pair", self.texts[1], self.texts[-2], special=False)
+        self.encode("words", self.texts[2].split(), is_split_into_words=True)
+        return rows
+
+    def truncations(self) -> None:
+        """Rows that are cut, and what was cut off."""
+        strategy = self.rng.choice(["longest_first", "only_first"])
+        side = self.rng.choice(["left", "right"])
+        length, stride = self.rng.choice([(5, 1), (8, 2), (6, 0)])
+        options = {"max_length": length, "stride": stride}
+        options |= {"truncation": strategy, "truncation_side": side}
+        self.oracle.enable_truncation(length, stride=stride, strategy=strategy, direction=side)
+        for text in self.texts[:3]:
+            wanted = self.encode(f"truncated {options}", text, **options)
+            if wanted is not None:
+                parts = [_plain(part) for part in wanted.overflowing]
+                got = self.tok.encode(text, **options).overflowing
+                self.check("overflowing", parts, [_plain(part) for part in got])
+        self.oracle.no_truncation()
+
+    def decodings(self, rows: list[list[int]]) -> None:
+        """Ids of texts and random ids, as a whole and as a stream."""
+        size = self.oracle.get_vocab_size()
+        lengths = [self.rng.choice([1, 2, 5, 12]) for _ in range(12)]
+        rows += [[self.rng.randrange(size) for _ in range(length)] for length in lengths]
+        for row in rows:
+            if any(self.oracle.id_to_token(x) is None for x in row):
+                continue
+            for skip in (True, False):
+                wanted = _attempt(self.oracle.decode, row, skip_special_tokens=skip)
+                got = _attempt(self.tok.decode, row, skip_special_tokens=skip)
+                self.check(f"decode skip={skip} {row}", wanted, got)
+            if wanted not in (None, "error"):
+                self.check(f"stream {row}", wanted, _attempt(_streamed, self.tok, row))
+
+
+def _streamed(tok: subtok.Tokenizer, row: list[int]) -> str:
+    stream = tok.stream(skip_special_tokens=False)
+    return "".join([*map(stream.step, row), stream.finish()])
 
 
 def differences(seed: int) -> list[str]:
@@ -64,87 +147,17 @@ def differences(seed: int) -> list[str]:
     content = draw(seed)
     if content is None:
         return []
-    oracle = Tokenizer.from_str(content)
-    if _is_chance(oracle, content):
+    both = Comparison(seed, content)
+    if _is_chance(both.oracle, content):
         return []
-    tok = _attempt(lambda: subtok.Tokenizer.from_str(content))
-    if isinstance(tok, str) or tok is None:
+    if not isinstance(both.tok, subtok.Tokenizer):
         return [f"seed {seed}: refused"]
-    rng = random.Random(seed)
-    texts = rng.sample(TEXTS, 6) + [nasty_text(rng) for _ in range(12)]
-    found = []
-
-    def check(what: str, wanted: Any, got: Any) -> None:
-        if wanted is not None and wanted != got:
-            found.append(f"seed {seed}, {what}:\n  wanted {wanted!r:.600}\n  got    {got!r:.600}")
-
-    def both(what: str, special: bool, *given: Any, **options: Any) -> Any:
-        words = {"is_pretokenized": True} if options.get("is_split_into_words") else {}
-        wanted = _attempt(lambda: oracle.encode(*given, add_special_tokens=special, **words))
-        got = _attempt(lambda: tok.encode(*given, add_special_tokens=special, **options))
-        if wanted is None:
-            return None
-        if got is None:
-            return None
-        if isinstance(wanted, str) or isinstance(got, str):
-            check(
-                what,
-                wanted if isinstance(wanted, str) else "works",
-                got if isinstance(got, str) else "works",
-            )
-            return None
-        a, b = _plain(wanted), _attempt(lambda: _plain(got))
-        for field in FIELDS:
-            check(
-                f"{what} {field} of {given!r:.120}",
-                a[field],
-                b if b in ("error", None) else b[field],
-            )
-        return wanted
-
-    rows = []
-    for text in texts:
-        for special in (True, False):
-            encoding = both("encode", special, text)
-            if encoding is not None:
-                rows.append(encoding.ids)
-    both("pair", True, texts[0], texts[-1])
-    both("pair", False, texts[1], texts[-2])
-    both("words", True, texts[2].split(), is_split_into_words=True)
-    strategy, side = rng.choice(["longest_first", "only_first"]), rng.choice(["left", "right"])
-    length, stride = rng.choice([(5, 1), (8, 2), (6, 0)])
-    options = {
-        "max_length": length,
-        "stride": stride,
-        "truncation": strategy,
-        "truncation_side": side,
-    }
-    oracle.enable_truncation(length, stride=stride, strategy=strategy, direction=side)
-    for text in texts[:3]:
-        wanted = both(f"truncated {options}", True, text, **options)
-        if wanted is not None:
-            got = tok.encode(text, **options).overflowing
-            check("overflowing", [_plain(x) for x in wanted.overflowing], [_plain(x) for x in got])
-    oracle.no_truncation()
-    size = oracle.get_vocab_size()
-    rows += [[rng.randrange(size) for _ in range(rng.choice([1, 2, 5, 12]))] for _ in range(12)]
-    rows = [row for row in rows if all(oracle.id_to_token(x) is not None for x in row)]
-    for row in rows:
-        for skip in (True, False):
-            wanted = _attempt(lambda: oracle.decode(row, skip_special_tokens=skip))
-            got = _attempt(lambda: tok.decode(row, skip_special_tokens=skip))
-            check(f"decode skip={skip} {row}", wanted, got)
-        if wanted in (None, "error"):
-            continue
-        stream = tok.stream(skip_special_tokens=False)
-        check(
-            f"stream {row}",
-            wanted,
-            _attempt(lambda: "".join([*map(stream.step, row), stream.finish()])),
-        )
-    saved = _attempt(tok.to_str)
-    check("saved", json.loads(content), saved if saved in ("error", None) else json.loads(saved))
-    return found
+    rows = both.encodings()
+    both.truncations()
+    both.decodings(rows)
+    saved = _attempt(both.tok.to_str)
+    both.check("saved", json.loads(content), json.loads(saved) if saved != "error" else saved)
+    return both.found
 
 
 @pytest.mark.parametrize("start", range(0, 400, 20))
@@ -155,10 +168,10 @@ def test_random_tokenizers(start: int) -> None:
 
 if __name__ == "__main__":
     first, last = int(sys.argv[1]), int(sys.argv[2])
-    bad = refused = 0
+    differing = 0
     for number in range(first, last):
         problems = differences(number)
-        bad += bool(problems)
-        if problems and bad <= int(sys.argv[3] if len(sys.argv) > 3 else 20):
-            print("\n".join(problems[:2]), flush=True)
-    print(f"{bad} of {last - first} seeds differ")
+        differing += bool(problems)
+        if problems and differing <= 20:
+            sys.stdout.write("\n".join(problems[:2]) + "\n")
+    sys.stdout.write(f"{differing} of {last - first} seeds differ\n")

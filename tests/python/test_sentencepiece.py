@@ -28,7 +28,7 @@ def varint(number: int) -> bytes:
     return bytes([*out, number])
 
 
-def field(number: int, value: bytes | int | float) -> bytes:
+def field(number: int, value: bytes | float) -> bytes:
     if isinstance(value, bytes):
         return varint(number << 3 | 2) + varint(len(value)) + value
     if isinstance(value, float):

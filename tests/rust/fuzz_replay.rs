@@ -42,3 +42,48 @@ fn load_tiktoken() {
 fn load_vocab() {
     replay("load_vocab", targets::load_vocab);
 }
+
+#[test]
+fn encode_pipelines() {
+    replay("encode_pipelines", targets::encode_pipelines);
+}
+
+#[test]
+fn load_bpe() {
+    replay("load_bpe", targets::load_bpe);
+}
+
+#[test]
+fn regex() {
+    replay("regex", targets::regex);
+}
+
+#[test]
+fn normalizer() {
+    replay("normalizer", targets::normalizer);
+}
+
+#[test]
+fn pre_tokenizer() {
+    replay("pre_tokenizer", targets::pre_tokenizer);
+}
+
+#[test]
+fn post_processor() {
+    replay("post_processor", targets::post_processor);
+}
+
+#[test]
+fn decoder() {
+    replay("decoder", targets::decoder);
+}
+
+#[test]
+fn load_sentencepiece() {
+    replay("load_sentencepiece", targets::load_sentencepiece);
+}
+
+#[test]
+fn load_tekken() {
+    replay("load_tekken", targets::load_tekken);
+}

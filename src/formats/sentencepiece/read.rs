@@ -1,5 +1,6 @@
 //! The fields of a model that matter, out of its messages.
 
+use super::FORMAT;
 use super::proto::{Message, Value, failed};
 use crate::error::{Error, Result};
 use crate::model::{Piece, PieceKind};
@@ -108,6 +109,9 @@ fn piece_kind(number: u64) -> Option<PieceKind> {
     })
 }
 
+/// The longest text of what is unknown, in bytes: decoded text has it once for each such id.
+const MAX_SURFACE: usize = 1024;
+
 fn read_trainer(mut message: Message<'_>, trainer: &mut Trainer) -> Result<()> {
     let path = "trainer_spec";
     while let Some(field) = message.next(path)? {
@@ -116,7 +120,12 @@ fn read_trainer(mut message: Message<'_>, trainer: &mut Trainer) -> Result<()> {
             (24, Value::Varint(on)) => trainer.treat_whitespace_as_suffix = on != 0,
             (35, Value::Varint(on)) => trainer.byte_fallback = on != 0,
             (44, Value::Bytes(text)) => {
-                trainer.unk_surface = string(text, "trainer_spec.unk_surface")?;
+                let path = "trainer_spec.unk_surface";
+                if text.bytes.len() > MAX_SURFACE {
+                    let problem = format!("it is longer than {MAX_SURFACE} bytes");
+                    return Err(Error::format(FORMAT, path, problem));
+                }
+                trainer.unk_surface = string(text, path)?;
             }
             _ => {}
         }

@@ -76,13 +76,15 @@ fn a_map_for_decoded_text_is_refused_by_name() {
 
 #[test]
 fn a_broken_map_is_an_error() {
+    let low = |length: usize| u8::try_from(length & 0x7F).unwrap() | 0x80;
+    let high = |length: usize| u8::try_from(length >> 7).unwrap();
     for map in [&b"abc"[..], b"\x04\0\0\0abcd", b"\xff\xff\xff\x7fabcd", &[0; 1028], &[0, 4, 0, 0]]
     {
         let length = map.len();
-        let mut spec = vec![0x12, (length & 0x7F) as u8 | 0x80, (length >> 7) as u8];
+        let mut spec = vec![0x12, low(length), high(length)];
         spec.extend_from_slice(map);
         let length = spec.len();
-        let mut more = vec![0x1A, (length & 0x7F) as u8 | 0x80, (length >> 7) as u8];
+        let mut more = vec![0x1A, low(length), high(length)];
         more.extend(spec);
         let error = read_sentencepiece(&tiny(&more)).unwrap_err().to_string();
         assert!(error.contains("normalizer_spec.precompiled_charsmap"), "{error}");

@@ -111,7 +111,7 @@ impl Bpe {
         self.whole_in(piece, &mut MergeScratch::default())
     }
 
-    fn whole_in(&self, piece: &str, scratch: &mut MergeScratch) -> Option<TokenId> {
+    pub(super) fn whole_in(&self, piece: &str, scratch: &mut MergeScratch) -> Option<TokenId> {
         if !self.options.ignore_merges || piece.is_empty() {
             return None;
         }
@@ -187,18 +187,6 @@ impl Bpe {
                 Ok(())
             }
         }
-    }
-
-    /// Leaves the ids of a piece of bytes in `scratch.symbols`.
-    pub(crate) fn encode_piece(&self, piece: &[u8], scratch: &mut MergeScratch) {
-        let whole = std::str::from_utf8(piece).ok().and_then(|text| self.whole_in(text, scratch));
-        if let Some(id) = whole {
-            scratch.symbols.clear();
-            scratch.symbols.push(id);
-            return;
-        }
-        self.start_bytes(piece, scratch);
-        scratch.run::<false>(&self.pairs);
     }
 
     /// Fills the table with the results of the model's own tokens, and finds the tokens that a look-up

@@ -159,3 +159,16 @@ proptest! {
         prop_assert_eq!(kept.0 + kept.1, room.min(a + b));
     }
 }
+
+#[test]
+fn a_long_padding_token_has_a_bound() {
+    let padding = |length, token: &str| PaddingParams {
+        strategy: PaddingStrategy::Fixed(length),
+        pad_token: token.to_owned(),
+        ..PaddingParams::default()
+    };
+    let long = "x".repeat(1 << 20);
+    assert_eq!(padded_length(1, &padding(256, &long)).unwrap(), 256);
+    assert!(padded_length(1, &padding(257, &long)).is_err());
+    assert!(padded_length(1, &padding(MAX_PADDED_LENGTH, &"x".repeat(64))).is_ok());
+}
