@@ -5,8 +5,8 @@
 //! | `tokenizer.json`, version 1.0 and older | [`from_json`] | [`to_json`], [`save`] |
 //! | `vocab.txt` | [`from_vocab_txt`] | |
 //! | `vocab.json` and `merges.txt` | [`from_bpe_files`] | |
-//! | rank files (`.tiktoken`) | [`read_tiktoken`] | |
-//! | sentencepiece's `.model` | [`from_sentencepiece`] | |
+//! | rank files (`.tiktoken`) | [`read_tiktoken`] | [`to_tiktoken`] |
+//! | sentencepiece's `.model` | [`from_sentencepiece`] | as a `tokenizer.json`: [`sentencepiece_components`] |
 //! | mistral's `tekken.json` | [`from_tekken`] | |
 //!
 //! [`load`] tells the kind of a file by its content. Every byte of a file is taken as hostile: what

@@ -140,7 +140,7 @@ impl PreTokenizer {
     /// [`Error::Argument`] or [`Error::Unsupported`] for a pattern that cannot be compiled.
     pub fn by_name(name: &str) -> Result<Self> {
         let pre_tokenizer = match name {
-            "gpt2" | "r50k_base" | "p50k_base" => {
+            "gpt2" | "r50k_base" | "p50k_base" | "p50k_edit" => {
                 Self::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: true }
             }
             "bert" => Self::Bert,

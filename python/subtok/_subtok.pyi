@@ -55,8 +55,9 @@ class Tokenizer:
         """Load a tokenizer; the kind is recognised by content.
 
         Args:
-            path: A `tokenizer.json`, a `vocab.txt`, a `vocab.json` with `merges.txt` beside it, or
-                a `.tiktoken` file, which needs `pattern`.
+            path: A `tokenizer.json`, a `vocab.txt`, a `vocab.json` with `merges.txt` beside it, a
+                sentencepiece `.model`, a `tekken.json`, or a `.tiktoken` file, which needs
+                `pattern`.
             pattern: For a `.tiktoken` file: a known name such as `"cl100k_base"`, or a regex.
             special_tokens: For a `.tiktoken` file: special tokens with their ids.
 

@@ -76,7 +76,7 @@ pub(super) fn rank_file(name: &str) -> Option<&'static str> {
         "cl100k_base" => Some(CL100K_POSSESSIVE),
         "llama3" => Some(CL100K),
         "qwen2" => Some(QWEN2),
-        "o200k_base" => Some(O200K),
+        "o200k_base" | "o200k_harmony" => Some(O200K),
         _ => None,
     }
 }

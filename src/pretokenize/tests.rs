@@ -151,7 +151,7 @@ fn a_pattern_out_of_bounds_is_an_error_with_its_place() {
 
 #[test]
 fn a_misspelt_name_is_no_pattern() {
-    for name in ["cl100k", "GPT2", "gpt-4", "o200k_harmony", "", " "] {
+    for name in ["cl100k", "GPT2", "gpt-4", "o200k_harmon", "", " "] {
         assert_eq!(PreTokenizer::by_name(name).unwrap_err().kind(), crate::ErrorKind::Argument);
         assert_eq!(rank_file_pattern(name).unwrap_err().kind(), crate::ErrorKind::Argument);
     }

@@ -43,7 +43,10 @@ def add_verb(
 
 def add_tokenizer(verb: argparse.ArgumentParser, *, option: bool = True) -> None:
     """The tokenizer and how its file is to be read."""
-    text = "tokenizer.json, vocab.txt, vocab.json beside merges.txt, or .tiktoken"
+    text = (
+        "tokenizer.json, vocab.txt, vocab.json beside merges.txt, .tiktoken, "
+        "sentencepiece's .model, or tekken.json"
+    )
     if option:
         verb.add_argument("--tokenizer", "-t", required=True, metavar="FILE", help=text)
     else:

@@ -1,7 +1,7 @@
 """Files that hold a part of a tokenizer: `vocab.json` with `merges.txt`, and `vocab.txt`.
 
-The rest is said by whoever reads them. What has words there (the options of `Tokenizer.from_bpe` and
-`Tokenizer.from_wordpiece`) is returned; what has none is a loss, and is named.
+The rest is said by whoever reads them. What has words there (the options of `Tokenizer.from_bpe`
+and `Tokenizer.from_wordpiece`) is returned; what has none is a loss, and is named.
 """
 
 from __future__ import annotations
@@ -24,7 +24,18 @@ LOSSES = (
     "truncation",
 )
 
-_PATTERNS = ("gpt2", "cl100k_base", "qwen2", "o200k_base", "bert", "whitespace", "metaspace", "none")
+# Of a component in a message: so many tokens of a list, so many characters of anything else.
+_TOKENS, _CHARS = 3, 80
+_PATTERNS = (
+    "gpt2",
+    "cl100k_base",
+    "qwen2",
+    "o200k_base",
+    "bert",
+    "whitespace",
+    "metaspace",
+    "none",
+)
 
 
 def bpe_files(tok: Tokenizer, accept: list[str]) -> tuple[dict[str, bytes], dict[str, Any]]:
@@ -116,10 +127,13 @@ def _checked(
     missing = [name for name in lost if name not in accept]
     if missing:
         shown = "; ".join(
-            f"{name} is {_short(content[name])} and would be {_short(again[name])}" for name in missing
+            f"{name} is {_short(content[name])} and would be {_short(again[name])}"
+            for name in missing
         )
         flags = " ".join(f"--accept {name}" for name in missing)
-        raise UnsupportedError(f"{' and '.join(files)} have no words for all of it: {shown} ({flags})")
+        raise UnsupportedError(
+            f"{' and '.join(files)} have no words for all of it: {shown} ({flags})"
+        )
     return options
 
 
@@ -202,7 +216,7 @@ def _short(component: Any) -> str:
     """A component in a few words."""
     if isinstance(component, list):
         names = [token["content"] for token in component]
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        return f"[{', '.join(map(repr, names[:3]))}{more}]"
+        more = f" and {len(names) - _TOKENS} more" if len(names) > _TOKENS else ""
+        return f"[{', '.join(map(repr, names[:_TOKENS]))}{more}]"
     text = json.dumps(component, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return text if len(text) <= _CHARS else f"{text[: _CHARS - 3]}..."

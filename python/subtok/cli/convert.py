@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 _NAMES = {"vocab.json": "vocab.json", "encoder.json": "vocab.json"}
 _ENDINGS = {".json": "tokenizer.json", ".tiktoken": "tiktoken", ".txt": "vocab.txt"}
 _KINDS = ("tiktoken", "tokenizer.json", "vocab.json", "vocab.txt")
-_ACCEPT = ("controls", "decoding", *_parts.LOSSES)
-_RANDOM = 500
+# What may be lost of a sentencepiece model.
+_MODEL = ("controls", "decoding")
+_ACCEPT = (*_MODEL, *_parts.LOSSES)
+_RANDOM, _OWN = 500, 0.8  # texts, and the share of the tokenizer's tokens in them
 
 _PROBES = (
     "",
@@ -66,7 +68,7 @@ def add(verbs: Verbs) -> None:
         default=[],
         choices=_ACCEPT,
         metavar="LOSS",
-        help="a difference that does not matter, by the name that the refusal gives; may be repeated",
+        help="a difference that does not matter, as the refusal names it; may be repeated",
     )
     verb.add_argument("--json", action="store_true", help="the result as JSON")
 
@@ -77,12 +79,18 @@ def _run(args: argparse.Namespace) -> int:
     if kind is None:
         message = f"no format goes with the name {args.output}: give one with --to"
         raise ArgumentError(message)
+    meant = {"tokenizer.json": _MODEL, "tiktoken": ()}.get(kind, _parts.LOSSES)
+    odd = [name for name in args.accept if name not in meant]
+    if odd:
+        message = f"--accept {odd[0]} says nothing about a {kind}"
+        raise ArgumentError(message)
     tok = load(args)
     try:
         files, again, options = _converted(tok, kind, args)
     except UnsupportedError as error:
         show_error(f"cannot convert without a loss: {error}")
         return DIFFERENT
+    differing: list[Any]
     if kind == "tiktoken":
         compared, differing = "the ranks", _differing_ranks(tok, again)
     else:
@@ -129,19 +137,14 @@ def _converted(
         files = {"x.tiktoken": tok.to_tiktoken()}
     else:
         if tok.info()["model"] == "SentencePiece":
-            accept = [name for name in args.accept if name in ("controls", "decoding")]
-            try:
-                tok = tok.to_components(accept)
-            except UnsupportedError as error:
-                error.add_note("Tokenizer.save writes a file that only subtok reads")
-                raise
+            tok = tok.to_components(args.accept)
         files = {"tokenizer.json": tok.to_str().encode()}
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
         first = Path(folder) / next(iter(files))
         if kind == "tiktoken":
-            # Neither is a part of the file; a declared pattern goes with the ranks as it did before.
+            # Neither is a part of the file.
             again = Tokenizer.from_tiktoken(first, args.pattern, tok.special_tokens)
             if tok.special_tokens:
                 options["special_tokens"] = tok.special_tokens
@@ -160,7 +163,9 @@ def _probes(tok: Tokenizer) -> Iterator[str]:
     tokens = sorted(tok.get_vocab())
     others = [" ", "  ", "\u2581", "\n", "a", "aa", "é", "の", "\0", "🤗", "'s", "1"]
     for _ in range(_RANDOM):
-        parts = (rng.choice(tokens if rng.random() < 0.8 else others) for _ in range(rng.randrange(12)))
+        parts = (
+            rng.choice(tokens if rng.random() < _OWN else others) for _ in range(rng.randrange(12))
+        )
         yield "".join(parts).replace("\u0120", " ")
 
 

@@ -222,20 +222,23 @@ fn check_accepted(model: &SentencePiece, accepted: Accepted) -> Result<()> {
     let control = pieces(model)
         .find(|(_, _, kind)| matches!(kind, PieceKind::Control | PieceKind::Unknown))
         .map_or("<unk>", |(_, text, _)| text);
+    let mut missing = Vec::new();
     if !accepted.controls {
-        let what = format!(
-            "control pieces: {control:?} in a text would be found as the token, and is spelled by \
-             letters here (accept: controls)"
-        );
-        return Err(refused(what, "pieces"));
+        missing.push(format!(
+            "controls ({control:?} in a text would be found as the token, and is spelled by letters \
+             here)"
+        ));
     }
     if !accepted.decoding {
-        let what = "this decoder: ids that no text is encoded to would be decoded otherwise, such as \
-                    bytes of half a character, unknown pieces, or control pieces that are not skipped \
-                    (accept: decoding)";
-        return Err(refused(what, "decoder"));
+        let what = "decoding (ids that no text is encoded to would be decoded otherwise: bytes of half \
+                    a character, unknown pieces, control pieces that are not skipped)";
+        missing.push(what.to_owned());
     }
-    Ok(())
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing = missing.join(" and ");
+    Err(refused(format!("this model without accepting {missing}"), "pieces"))
 }
 
 /// The two parts of each piece that merging makes, the best score first.
@@ -259,8 +262,13 @@ fn merges(model: &SentencePiece) -> Result<Vec<(&str, &str)>> {
         b.score.total_cmp(&a.score).then(b.text.len().cmp(&a.text.len())).then(a.id.cmp(&b.id))
     });
     // Zero with a sign is not below zero without, to everybody.
+<<<<<<< HEAD
     #[expect(clippy::float_cmp, reason = "scores that are the same number")]
     let tied = |a: &Merged, b: &Merged| a.score == b.score;
+=======
+    let tied =
+        |a: &Merged, b: &Merged| a.score.partial_cmp(&b.score) == Some(std::cmp::Ordering::Equal);
+>>>>>>> w3
     let mut groups = found.chunk_by(tied).filter(|group| group.len() > 1);
     if let Some(group) = groups.next()
         && !(groups.next().is_none() && are_runs(group, &found))
