@@ -262,13 +262,8 @@ fn merges(model: &SentencePiece) -> Result<Vec<(&str, &str)>> {
         b.score.total_cmp(&a.score).then(b.text.len().cmp(&a.text.len())).then(a.id.cmp(&b.id))
     });
     // Zero with a sign is not below zero without, to everybody.
-<<<<<<< HEAD
-    #[expect(clippy::float_cmp, reason = "scores that are the same number")]
-    let tied = |a: &Merged, b: &Merged| a.score == b.score;
-=======
     let tied =
         |a: &Merged, b: &Merged| a.score.partial_cmp(&b.score) == Some(std::cmp::Ordering::Equal);
->>>>>>> w3
     let mut groups = found.chunk_by(tied).filter(|group| group.len() > 1);
     if let Some(group) = groups.next()
         && !(groups.next().is_none() && are_runs(group, &found))
