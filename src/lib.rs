@@ -9,6 +9,7 @@
 //! store    tokenizer.json | .tiktoken | vocab.txt <-> formats <-> TokenizerBuilder
 //! ```
 
+mod budget;
 mod decode;
 mod embed;
 mod error;

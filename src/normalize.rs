@@ -33,6 +33,7 @@ pub use precompiled::Precompiled;
 pub use replace::Replace;
 pub use sentencepiece::{SentencePieceNormalizer, SentencePieceSpaces};
 
+use crate::budget;
 use crate::error::Result;
 use forms::Form;
 
@@ -112,6 +113,7 @@ impl Normalizer {
     /// [`Error::Unsupported`](crate::Error::Unsupported) for text inserted before the first character
     /// and rewritten by a later step, where the reference library fails too.
     pub fn normalize_into(&self, text: &str, out: &mut String) -> Result<()> {
+        let before = out.len();
         match self {
             Self::Bert(bert) => {
                 bert.write(text, out);
@@ -119,7 +121,8 @@ impl Normalizer {
             }
             Self::SentencePiece(normalizer) => normalizer.normalize_into(text, out),
             _ => self.run_plain(text, out),
-        }
+        }?;
+        budget::grow(out.len() - before)
     }
 
     /// Replaces `out` by the normalised `text` and the origin of each of its bytes.
@@ -138,7 +141,8 @@ impl Normalizer {
             }
             Self::SentencePiece(normalizer) => normalizer.normalize_aligned(text, out),
             _ => self.run_aligned(text, out),
-        }
+        }?;
+        budget::grow(out.text.len())
     }
 }
 

@@ -31,6 +31,7 @@ use self::added::AddedVocabulary;
 use self::bert::BertRoad;
 use self::decoding::DecodeTable;
 use self::scratch::{Scratch, ScratchPool};
+use crate::budget::of_text;
 use crate::decode::Chain;
 use crate::error::{Error, Result};
 use crate::ids::{TokenId, check_text_length};
@@ -394,6 +395,16 @@ impl Plan {
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
         check_text_length(text)?;
+        of_text(text.len(), || self.parts_ids(text, plain_specials, scratch, out))
+    }
+
+    fn parts_ids(
+        &self,
+        text: &str,
+        plain_specials: bool,
+        scratch: &mut Scratch,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
         if !self.is_fast() {
             let mut tokens = aligned::Tokens::default();
             self.tokens(text, None, plain_specials, scratch, &mut tokens)?;

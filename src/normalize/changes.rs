@@ -8,26 +8,9 @@
 use std::ops::Range;
 
 use super::align::Aligned;
+use crate::budget::too_long;
 use crate::error::{Error, Result};
-use crate::ids::{MAX_TEXT_BYTES, Span};
-
-/// A text may grow to this much, whatever its length was ...
-const SMALL: usize = 16 << 20;
-/// ... and beyond it only to so many times its length. No real step comes near either.
-const TIMES: usize = 256;
-
-/// The longest result for a text of `length` bytes. A file may hold steps that each double a text,
-/// and the text of a `Prepend` may be as long as the file.
-pub(super) fn limit(length: usize) -> usize {
-    length.saturating_mul(TIMES).saturating_add(SMALL).min(MAX_TEXT_BYTES)
-}
-
-/// The error of a text that grew beyond `limit`.
-#[cold]
-pub(super) fn too_long(limit: usize) -> Error {
-    let wanted = format!("at most {limit} bytes long for this text");
-    Error::argument("the normalized text", format!("more than {limit} bytes long"), wanted)
-}
+use crate::ids::Span;
 
 /// Takes the reports of a walk, in the order of the text.
 pub(super) trait Changes {

@@ -1,10 +1,11 @@
 //! One step after the other.
 
 use super::align::Aligned;
-use super::changes::{Changes, Moves, Plain, limit, too_long};
+use super::changes::{Changes, Moves, Plain};
 use super::forms::Form;
 use super::replace::Replaced;
 use super::{BertNormalizer, Normalizer, simple, unplaced};
+use crate::budget::{growth_limit, too_long};
 use crate::error::{Error, Result};
 use crate::ids::Span;
 
@@ -92,7 +93,7 @@ impl Normalizer {
     /// Appends the normalised text to `out`.
     pub(super) fn run_plain(&self, text: &str, out: &mut String) -> Result<()> {
         let base = out.len();
-        let limit = limit(text.len());
+        let limit = growth_limit(text.len());
         let mut steps = 0;
         self.each_step(&mut |_| {
             steps += 1;
@@ -146,7 +147,7 @@ impl Normalizer {
 
     /// Replaces `out` by the normalised text with its origins.
     pub(super) fn run_aligned(&self, text: &str, out: &mut Aligned) -> Result<()> {
-        let limit = limit(text.len());
+        let limit = growth_limit(text.len());
         let mut state = State {
             text,
             limit,

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use super::align::Aligned;
+use crate::budget;
 use crate::error::{Error, Result};
 use crate::ids::Span;
 use crate::trie::{MAX_NODES, Trie};
@@ -121,7 +122,7 @@ impl SentencePieceNormalizer {
     }
 
     fn write(&self, text: &str, out: &mut impl Output) -> Result<()> {
-        let limit = out.mark().saturating_add(super::changes::limit(text.len()));
+        let limit = out.mark().saturating_add(budget::growth_limit(text.len()));
         let spaces = self.inner.spaces;
         let space = if spaces.escape { SPACE } else { ' ' };
         let mut rest = text;
@@ -166,7 +167,7 @@ impl SentencePieceNormalizer {
             }
             rest = &rest[length..];
             if out.mark() > limit {
-                return Err(super::changes::too_long(limit));
+                return Err(budget::too_long(limit));
             }
         }
         if spaces.remove_extra {

@@ -5,15 +5,11 @@
 //! has the place of its neighbour.
 
 use super::{Splitter, Step};
-use crate::error::{Error, Result};
-use crate::ids::{MAX_TEXT_BYTES, Span};
+use crate::budget::{self, growth_limit, too_long};
+use crate::error::Result;
+use crate::ids::Span;
 use crate::pretokenize::PrependScheme;
 use crate::unicode::byte_level::BYTE_TO_CHAR;
-
-/// A text may grow to this much, whatever its length was ...
-const SMALL: usize = 16 << 20;
-/// ... and beyond it only to so many times its length: bytes may be spelled again and again.
-const TIMES: usize = 256;
 
 /// Pieces of a text that pre-tokenizing may have rewritten. Reused from text to text.
 #[derive(Clone, Debug, Default)]
@@ -90,9 +86,7 @@ impl Pieces {
                 self.next_spans.push(Span::new(start, self.next_text.len()));
             }
             if self.next_text.len() > limit {
-                let given = format!("more than {limit} bytes long");
-                let wanted = format!("at most {limit} bytes long for this text");
-                return Err(Error::argument("the pre-tokenized text", given, wanted));
+                return Err(too_long(limit));
             }
         }
         std::mem::swap(&mut self.text, &mut self.next_text);
@@ -161,7 +155,7 @@ impl Splitter {
         aligned: bool,
         out: &mut Pieces,
     ) -> Result<()> {
-        let limit = text.len().saturating_mul(TIMES).saturating_add(SMALL).min(MAX_TEXT_BYTES);
+        let limit = growth_limit(text.len());
         out.begin(text, aligned || self.looks_back);
         for step in &self.steps {
             match step {
@@ -222,6 +216,6 @@ impl Splitter {
         if !aligned {
             out.origins.clear();
         }
-        Ok(())
+        budget::grow(out.text.len())
     }
 }

@@ -9,10 +9,8 @@ use std::cell::Cell;
 
 use super::node::Anchor;
 use super::program::{Mode, NO_BOUND, NO_MEMO, Program, Step};
+use crate::budget;
 
-/// Steps that a text may cost, besides those for each of its bytes.
-const STEPS: u64 = 50_000_000;
-const STEPS_PER_BYTE: u64 = 512;
 /// Steps before failures are remembered, besides those for each byte.
 const STEPS_UNREMEMBERED: u64 = 50_000;
 const STEPS_UNREMEMBERED_PER_BYTE: u64 = 16;
@@ -60,6 +58,8 @@ pub(super) struct Matcher<'p, 't> {
     spent: u64,
     /// So many steps are spent before failures are remembered.
     patience: u64,
+    /// What is left for the text.
+    limit: u64,
     /// Which instruction failed where; empty until it is worth it.
     failed: Vec<u64>,
     remembering: bool,
@@ -69,6 +69,7 @@ impl Drop for Matcher<'_, '_> {
     fn drop(&mut self) {
         let mut frames = std::mem::take(&mut self.frames);
         frames.clear();
+        budget::spend(self.spent);
         if frames.capacity() <= 1 << 16 {
             FRAMES.set(frames);
         }
@@ -82,13 +83,16 @@ fn short(value: usize) -> u32 {
 
 impl<'p, 't> Matcher<'p, 't> {
     pub(super) fn new(program: &'p Program, text: &'t str) -> Self {
+        let limit = budget::steps(text.len());
+        let patience = STEPS_UNREMEMBERED + STEPS_UNREMEMBERED_PER_BYTE * text.len() as u64;
         Self {
             program,
             text: text.as_bytes(),
             frames: FRAMES.take(),
             slots: vec![u32::MAX; program.slots],
             spent: 0,
-            patience: STEPS_UNREMEMBERED + STEPS_UNREMEMBERED_PER_BYTE * text.len() as u64,
+            patience: patience.min(limit),
+            limit,
             failed: Vec::new(),
             remembering: false,
         }
@@ -206,11 +210,10 @@ impl<'p, 't> Matcher<'p, 't> {
         if self.frames.len() > MAX_FRAMES {
             return Err(GaveUp { at: start, reason: "too many ways to go back to" });
         }
-        let limit = STEPS + STEPS_PER_BYTE * self.text.len() as u64;
-        if self.patience == limit {
+        if self.patience >= self.limit {
             return Err(GaveUp { at: start, reason: "too many steps" });
         }
-        self.patience = limit;
+        self.patience = self.limit;
         let bits = self.program.memo_points.saturating_mul(self.text.len() + 1);
         if bits > 0 && bits <= MAX_MEMO_BITS {
             self.failed = vec![0; bits.div_ceil(64)];

@@ -9,6 +9,7 @@ use super::chars::CharPositions;
 use super::places::{Found, PlaceCache};
 use super::scratch::Scratch;
 use super::{Plan, Road};
+use crate::budget;
 use crate::error::{Error, Result};
 use crate::ids::{Span, TokenId};
 use crate::model::pieces::{Key, MAX_KEY};
@@ -77,19 +78,17 @@ impl Plan {
         let mut sink = Sink { tokens, positions: &positions, piece: 0, word, room };
         let mut parts = Vec::new();
         self.added.split_raw(text, plain_specials, |part| parts.push(part));
-        for part in parts {
-            if let Some(id) = part.id {
-                self.added_token(
-                    id,
-                    &text[part.start..part.end],
-                    Span::new(part.start, part.end),
-                    &mut sink,
-                )?;
-            } else {
-                self.between(text, part, plain_specials, scratch, &mut sink)?;
+        budget::of_text(text.len(), || {
+            for part in parts {
+                if let Some(id) = part.id {
+                    let span = Span::new(part.start, part.end);
+                    self.added_token(id, &text[span.range()], span, &mut sink)?;
+                } else {
+                    self.between(text, part, plain_specials, scratch, &mut sink)?;
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn added_token(

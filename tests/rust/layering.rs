@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What the data flows through, from the ground up.
 const LAYERS: [&[&str]; 5] = [
-    &["error", "files", "ids", "regex", "threads", "trie", "unicode"],
+    &["budget", "error", "files", "ids", "regex", "threads", "trie", "unicode"],
     &["normalize", "pretokenize", "model", "postprocess", "embed"],
     &["decode", "tokenizer"],
     &["train", "formats"],
@@ -18,7 +18,10 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// Edges inside a layer; there is none in layer 1.
-const SIBLINGS: [(&str, &str); 7] = [
+const SIBLINGS: [(&str, &str); 10] = [
+    ("budget", "error"),
+    ("budget", "ids"),
+    ("regex", "budget"),
     ("files", "error"),
     ("ids", "error"),
     ("regex", "error"),
