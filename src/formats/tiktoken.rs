@@ -293,10 +293,11 @@ mod tests {
             end in prop::sample::select(vec!["\n", "\r\n", "\n\n", " "]),
         ) {
             let mut rank = 0;
-            let text: String = lines.iter().map(|(token, step)| {
+            let line = |(token, step): &(String, u32)| {
                 rank += step;
-                format!("{token} {rank}{end}")
-            }).collect();
+                [token.as_str(), " ", &rank.to_string(), end].concat()
+            };
+            let text = lines.iter().map(line).collect::<Vec<_>>().concat();
             check_usual(text.as_bytes())?;
         }
 
