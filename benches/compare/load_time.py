@@ -7,7 +7,7 @@ over encoding a first short text, since what is not built while loading is built
 in the system's cache. Rounds of the libraries take turns; the table has medians.
 
 The vocabularies: 50 k (GPT-2), 128 k (Llama 3.2, a `tokenizer.json` assembled out of its
-vocabulary and merges), 200 k (o200k, a rank file).
+vocabulary and merges), 200 k (o200k, a rank file, and the `tokenizer.json` that subtok makes of it).
 """
 
 from __future__ import annotations
@@ -215,6 +215,16 @@ def assemble_llama(data: Path, folder: Path) -> Path:
     return path
 
 
+def convert_o200k(data: Path, folder: Path) -> Path:
+    """The `tokenizer.json` that subtok makes of a rank file of 200 k tokens."""
+    import subtok
+
+    path = folder / "o200k_base.json"
+    source = data / "tokenizers" / "tiktoken" / "o200k_base.tiktoken"
+    subtok.Tokenizer.from_tiktoken(source, RANKS[source.stem]).save(path)
+    return path
+
+
 def milliseconds(figures: dict[str, Any], key: str) -> str:
     """A cell of the table."""
     return f"{figures[key] * 1000:.0f} ms" if key in figures else "-"
@@ -238,6 +248,7 @@ def main() -> None:
             ("50 k", lambda: files / "tokenizer_json" / "gpt2.json"),
             ("128 k", lambda: assemble_llama(given.data, Path(folder))),
             ("200 k", lambda: files / "tiktoken" / "o200k_base.tiktoken"),
+            ("200 k", lambda: convert_o200k(given.data, Path(folder))),
         ):
             path = make()
             reference = reference_of(path)

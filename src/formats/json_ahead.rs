@@ -253,7 +253,9 @@ impl<'a> Walk<'a> {
         loop {
             // A value, or the end of a list or an object that has none.
             match self.peek()? {
-                b'"' => drop(self.quoted()?),
+                b'"' => {
+                    self.quoted()?;
+                }
                 b'[' => {
                     self.at += 1;
                     if self.peek()? != b']' {

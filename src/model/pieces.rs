@@ -65,6 +65,11 @@ impl Key {
         u128::from_le_bytes(bytes)
     }
 
+    /// Whether the piece is ASCII.
+    pub(crate) fn is_ascii(self) -> bool {
+        self.0 & 0x8080_8080_8080_8080_8080_8080_8080_8080 == 0
+    }
+
     /// The hash that [`PieceTable`] and [`PieceCache`] place it by; computed once for both.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "halves of the key and of the product")]
@@ -317,6 +322,8 @@ mod tests {
         assert!(Key::new(&[b'a'; 16], 0, 16).is_none());
         assert!(Key::new(&[b'a'; 16], 0, 15).is_some());
         assert_ne!(key("a"), key("a\0"));
+        assert!(key("a\u{7F}").is_ascii() && key("123456789012345").is_ascii());
+        assert!(!key("é").is_ascii() && !key("1234567890123é").is_ascii());
         // The same piece has the same key whatever follows it, or nothing.
         assert_eq!(Key::new(b"the cat sat on the mat", 4, 7), Some(key("cat")));
         assert_eq!(Key::new(b"the cat", 4, 7), Some(key("cat")));

@@ -54,11 +54,38 @@ pub(crate) fn spell(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| BYTE_TO_CHAR[byte as usize]).collect()
 }
 
+/// No byte.
+const NONE: u16 = 0x100;
+
+/// [`CHAR_TO_BYTE`] for all characters of one and two bytes, without a branch.
+const fn backward_wide() -> [u16; 0x800] {
+    let (table, mut wide) = (forward(), [NONE; 0x800]);
+    let mut byte = 0;
+    while byte < 256 {
+        wide[table[byte as usize] as usize] = byte;
+        byte += 1;
+    }
+    wide
+}
+
+static WIDE_TO_BYTE: [u16; 0x800] = backward_wide();
+
 /// Appends the bytes that `token` spells; nothing when a character of it stands for no byte.
 pub(crate) fn unspell_into(token: &str, out: &mut Vec<u8>) -> bool {
     let start = out.len();
-    for c in token.chars() {
-        let Some(byte) = char_to_byte(c) else {
+    out.reserve(token.len());
+    let mut bytes = token.bytes();
+    while let Some(first) = bytes.next() {
+        let code = match first {
+            0..0x80 => usize::from(first),
+            // What follows the first byte of two is the second.
+            0x80..0xE0 => {
+                usize::from(first & 0x1F) << 6 | usize::from(bytes.next().unwrap_or(0) & 0x3F)
+            }
+            // A character of three bytes or four is none of the alphabet, and nor is NUL.
+            _ => 0,
+        };
+        let Ok(byte) = u8::try_from(WIDE_TO_BYTE[code]) else {
             out.truncate(start);
             return false;
         };
@@ -87,5 +114,11 @@ mod tests {
         assert_eq!(char_to_byte(' '), None);
         assert_eq!(char_to_byte('한'), None);
         assert_eq!(unspell(&spell("é 한".as_bytes())).unwrap(), "é 한".as_bytes());
+        let mut out = vec![7];
+        for c in '\0'..=char::MAX {
+            let spells = unspell_into(&format!("a{c}"), &mut out);
+            assert_eq!(spells.then(|| out[2]), char_to_byte(c));
+            out.truncate(1);
+        }
     }
 }

@@ -221,8 +221,12 @@ impl Bpe {
             }
             let reached = reached(id);
             let key = Key::new(text, start, end);
-            if reached == Some(true) && key.is_none() {
-                return None;
+            if reached == Some(true) {
+                // What is no text is not met.
+                let key = key.filter(|key| {
+                    key.is_ascii() || std::str::from_utf8(&text[start..end]).is_ok()
+                })?;
+                return Some((key, Ids::new(&[id])?));
             }
             let text = std::str::from_utf8(&text[start..end]).ok()?;
             if affixes && !seen.insert(text) {
@@ -238,7 +242,7 @@ impl Bpe {
             }
             let key = key?;
             ids.clear();
-            if whole || reached == Some(true) {
+            if whole {
                 ids.push(id);
             } else {
                 self.encode_ids(text, &mut scratch, &mut ids).ok()?;

@@ -54,20 +54,27 @@ impl Bpe {
     /// have none, ascending.
     fn join(&mut self, tokens: &[(&[u8], TokenId)]) -> Vec<TokenId> {
         // By length, then by rank, in which they are.
-        let mut order: Vec<(usize, usize)> = (0..)
-            .zip(tokens)
-            .filter(|(_, (bytes, _))| bytes.len() > 1)
-            .map(|(at, (bytes, _))| (bytes.len(), at))
-            .collect();
-        order.sort_by_key(|&(length, _)| length);
+        let mut by_length: Vec<Vec<usize>> = vec![Vec::new(); SHORT + 1];
+        let mut long: Vec<(usize, usize)> = Vec::new();
+        for (at, (bytes, _)) in tokens.iter().enumerate().filter(|(_, (bytes, _))| bytes.len() > 1)
+        {
+            match by_length.get_mut(bytes.len()) {
+                Some(same) => same.push(at),
+                None => long.push((bytes.len(), at)),
+            }
+        }
+        long.sort_unstable();
+        let order = by_length.into_iter().flatten().chain(long.into_iter().map(|(_, at)| at));
         let mut joiner = Joiner {
             bytes: self.byte_ids,
             firsts: vec![NEVER; 1 << 16],
-            pairs: PairTable::with_room(order.len()),
+            pairs: PairTable::with_room(tokens.len()),
+            symbols: [0; SHORT],
+            ranks: [NEVER; SHORT],
             scratch: MergeScratch::default(),
         };
         let mut found: Vec<Option<(TokenId, TokenId)>> = vec![None; tokens.len()];
-        for (_, at) in order {
+        for at in order {
             let (bytes, rank) = tokens[at];
             found[at] = joiner.last_pair(bytes);
             if let Some((left, right)) = found[at] {
@@ -109,6 +116,9 @@ struct Joiner {
     /// The rank of each pair of bytes.
     firsts: Vec<u32>,
     pairs: PairTable,
+    /// The symbols of a short token, and the rank of each with the next one.
+    symbols: [TokenId; SHORT],
+    ranks: [u32; SHORT],
     scratch: MergeScratch,
 }
 
@@ -134,12 +144,14 @@ impl Joiner {
             };
         }
         // The rank of each symbol with the next one is what they become.
-        let (mut symbols, mut ranks) = ([0; SHORT], [NEVER; SHORT]);
+        let Self { bytes: ids, firsts, pairs, symbols, ranks, .. } = self;
+        let rank_of =
+            |left, right| pairs.get(Pair::new(left, right)).map_or(NEVER, |merge| merge.rank);
         for (symbol, &byte) in symbols.iter_mut().zip(bytes) {
-            *symbol = self.bytes[usize::from(byte)];
+            *symbol = ids[usize::from(byte)];
         }
         for (rank, pair) in ranks.iter_mut().zip(bytes.windows(2)) {
-            *rank = self.firsts[usize::from(pair[0]) << 8 | usize::from(pair[1])];
+            *rank = firsts[usize::from(pair[0]) << 8 | usize::from(pair[1])];
         }
         let mut length = bytes.len();
         while length > 2 {
@@ -158,20 +170,14 @@ impl Joiner {
                 symbols[place] = symbols[place + 1];
                 ranks[place - 1] = ranks[place];
             }
-            ranks[length - 1] = NEVER;
             if at + 1 < length {
-                ranks[at] = self.rank(rank, symbols[at + 1]);
+                ranks[at] = rank_of(rank, symbols[at + 1]);
             }
             if at > 0 {
-                ranks[at - 1] = self.rank(symbols[at - 1], rank);
+                ranks[at - 1] = rank_of(symbols[at - 1], rank);
             }
         }
         Some((symbols[0], symbols[1]))
-    }
-
-    #[inline]
-    fn rank(&self, left: TokenId, right: TokenId) -> u32 {
-        self.pairs.get(Pair::new(left, right)).map_or(NEVER, |merge| merge.rank)
     }
 }
 

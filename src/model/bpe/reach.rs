@@ -53,10 +53,12 @@ impl Reach {
         let time = merge.rank.saturating_add(1);
         let (left, right) = (pair.left(), pair.right());
         let rises = self.of(left).time < time && self.of(right).time < time;
-        if rises && !self.has(merge.id) && !self.crosses(left, right, pairs) {
-            if let Some(made) = self.made.get_mut(merge.id as usize) {
-                *made = Made { time, left, right };
-            }
+        if rises
+            && !self.has(merge.id)
+            && !self.crosses(left, right, pairs)
+            && let Some(made) = self.made.get_mut(merge.id as usize)
+        {
+            *made = Made { time, left, right };
         }
     }
 
