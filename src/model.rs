@@ -142,10 +142,11 @@ impl Model {
 
     /// Calls `stretch` with ranges of bytes, one after the other, that make up the piece. Encoded alone
     /// they give the ids of the piece, and its places when the stretch's start is added. It may be the
-    /// whole piece; only BPE is ever cut, and has no stretch of an empty piece.
+    /// whole piece; only merges are ever cut, and have no stretch of an empty piece.
     pub(crate) fn cuts(&self, piece: &str, mut stretch: impl FnMut(usize, usize)) {
         match self {
             Self::Bpe(model) => model.cuts(piece, stretch),
+            Self::SentencePiece(model) => model.cuts(piece, stretch),
             _ => stretch(0, piece.len()),
         }
     }

@@ -109,7 +109,11 @@ def wrong_offsets(library: str, ours: Any, theirs: Any, texts: list[str]) -> str
 
 
 def speeds(
-    library: str, ours: Any, theirs: Any, rounds: list[list[str]]
+    library: str,
+    ours: Any,
+    theirs: Any,
+    rounds: list[list[str]],
+    clock: Callable[[], float],
 ) -> dict[str, dict[str, Any]]:
     """MB/s by name: medians over rounds in which all take turns."""
     timed = {f"subtok {name}": call for name, call in calls("subtok", ours).items()}
@@ -120,9 +124,9 @@ def speeds(
         # Another one begins each time.
         names = list(timed)
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            start = time.perf_counter()
+            start = clock()
             result = timed[name](texts)
-            found[name].append(size / (time.perf_counter() - start))
+            found[name].append(size / (clock() - start))
             del result
     return {
         name: {"median": statistics.median(rows), "min": min(rows), "max": max(rows)}
@@ -130,7 +134,12 @@ def speeds(
     }
 
 
-def measure(path: Path, texts: dict[str, list[list[str]]], load_rounds: int) -> dict[str, Any]:
+def measure(
+    path: Path,
+    texts: dict[str, list[list[str]]],
+    load_rounds: int,
+    clock: Callable[[], float],
+) -> dict[str, Any]:
     """Everything about one file."""
     library = reference_of(path)
     row: dict[str, Any] = {"file": path.name, "reference": library}
@@ -147,7 +156,7 @@ def measure(path: Path, texts: dict[str, list[list[str]]], load_rounds: int) -> 
             continue
         row["texts"][name] = {
             "offsets": wrong_offsets(library, ours, theirs, rounds[0][:OFFSET_ROWS]) or "equal",
-            "MB/s": speeds(library, ours, theirs, rounds[1:]),
+            "MB/s": speeds(library, ours, theirs, rounds[1:], clock),
         }
     return row
 
@@ -197,7 +206,11 @@ def main() -> None:
     parser.add_argument("--bytes", type=int, default=400_000, help="text per round")
     parser.add_argument("--load-rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("results/general_road.json"))
+    parser.add_argument(
+        "--cpu", action="store_true", help="processor time, for a machine that others use too"
+    )
     given = parser.parse_args()
+    clock = time.process_time if given.cpu else time.perf_counter
     if hasattr(os, "sched_setaffinity"):
         # One processor, the same for all: nobody is moved while the clock runs.
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -212,8 +225,9 @@ def main() -> None:
     for path in files:
         if re.search(given.only, path.name):
             print(path.name, file=sys.stderr, flush=True)
-            rows.append(measure(path, texts, given.load_rounds))
+            rows.append(measure(path, texts, given.load_rounds, clock))
     setting = {"rounds": given.rounds, "bytes": given.bytes, "threads": 1}
+    setting["clock"] = "processor" if given.cpu else "wall"
     write(given.out, {"machine": machine(), "setting": setting, "files": rows})
     print(table(rows))
 

@@ -10,7 +10,7 @@
 //! that is left when the token is encoded alone, so the list of merges follows from the tokens,
 //! taken by length.
 
-mod cuts;
+pub(super) mod cuts;
 mod dropout;
 mod encode;
 pub(crate) mod merge;

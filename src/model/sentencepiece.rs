@@ -14,6 +14,7 @@ use std::fmt::Write;
 
 pub(crate) use self::bpe::BpeScratch;
 pub(crate) use self::unigram::UnigramScratch;
+use super::bpe::cuts::Cuts;
 use super::pieces::PieceTable;
 use super::vocab::Vocab;
 use crate::error::{Error, Result};
@@ -117,6 +118,10 @@ pub struct SentencePiece {
     unknown_score: f32,
     /// Whether a piece is taken apart again, which makes a result depend on the whole text.
     has_unused: bool,
+    /// Where a text may be cut: a merge makes a piece, so never between characters that no piece holds
+    /// side by side. Only for merges, where every character has tokens of its own, so that nothing
+    /// unknown is joined, and where no piece is taken apart again.
+    cuts: Option<Cuts>,
     /// Empty: texts are whole pieces here, and none is known before it comes.
     table: PieceTable,
 }
@@ -178,6 +183,10 @@ impl SentencePiece {
         let bytes = if options.byte_fallback { byte_ids(&vocab) } else { Vec::new() };
         let unknown_score = unigram::unknown_score(&scores, &kinds);
         let has_unused = kinds.contains(&PieceKind::Unused);
+        let may_cut =
+            options.kind == SentencePieceKind::Bpe && options.byte_fallback && !has_unused;
+        let texts: Vec<&str> = vocab.iter().map(|(_, text)| text).collect();
+        let cuts = may_cut.then(|| Cuts::of_texts(texts.into_iter()));
         Ok(Self {
             vocab,
             scores,
@@ -189,6 +198,7 @@ impl SentencePiece {
             symbols,
             unknown_score,
             has_unused,
+            cuts,
             table: PieceTable::build(0, std::iter::empty()),
         })
     }
@@ -224,7 +234,15 @@ impl SentencePiece {
 
     /// The memory of the tables that encoding uses.
     pub(crate) fn table_bytes(&self) -> usize {
-        self.trie.bytes() + self.symbols.bytes()
+        self.trie.bytes() + self.symbols.bytes() + self.cuts.as_ref().map_or(0, Cuts::memory)
+    }
+
+    /// Calls `stretch` with ranges of bytes that may be encoded alone.
+    pub(crate) fn cuts(&self, text: &str, mut stretch: impl FnMut(usize, usize)) {
+        match &self.cuts {
+            Some(cuts) => cuts.ranges(text, stretch),
+            None => stretch(0, text.len()),
+        }
     }
 
     fn kind(&self, id: TokenId) -> PieceKind {

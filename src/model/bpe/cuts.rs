@@ -13,7 +13,7 @@ use super::symbols::{Class, Symbols};
 
 /// Where pieces may be cut.
 #[derive(Clone, Debug)]
-pub(super) struct Cuts {
+pub(in crate::model) struct Cuts {
     joins: Joins,
     /// Any two characters may be parted, as far as characters without a token go.
     free: bool,
@@ -35,6 +35,19 @@ impl Cuts {
         }
     }
 
+    /// Cuts for a model whose tokens are these texts, and that gives every character tokens of its own.
+    pub(in crate::model) fn of_texts<'a>(texts: impl ExactSizeIterator<Item = &'a str>) -> Self {
+        let mut cuts = Self::new(texts.len(), None);
+        texts.for_each(|text| cuts.add(text.as_bytes()));
+        cuts
+    }
+
+    /// Calls `stretch` with the ranges of bytes into which the piece may be cut, for such a model.
+    #[inline]
+    pub(in crate::model) fn ranges(&self, piece: &str, stretch: impl FnMut(usize, usize)) {
+        self.for_each_plain(piece, None, stretch);
+    }
+
     /// Keeps what stands side by side in a token together.
     pub(super) fn add(&mut self, token: &[u8]) {
         self.joins.add_token(token);
@@ -50,7 +63,7 @@ impl Cuts {
         self.exceptions.len()
     }
 
-    pub(super) fn memory(&self) -> usize {
+    pub(in crate::model) fn memory(&self) -> usize {
         size_of_val(&*self.joins.bits) + size_of_val(&*self.joins.ascii)
     }
 

@@ -152,3 +152,63 @@ fn what_a_model_lacks_is_named() {
     let long = piece(&"a".repeat(8000), 0.0, Normal);
     assert!(problem(vec![unknown(), long], false).contains("7999"));
 }
+
+/// Pieces over a few letters, those of all bytes, and texts, from a number.
+fn random_pieces(mut seed: u64) -> (Vec<Piece>, Vec<String>) {
+    let mut next = move |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    let letters = ['a', 'b', 'c', 'é', '漢', '▁'];
+    let mut word = |letters: &[char], longest: u64| -> String {
+        let length = 1 + next(longest);
+        (0..length).filter_map(|_| letters.get(next(letters.len() as u64) as usize)).collect()
+    };
+    let texts = (0..40).map(|_| word(&['a', 'b', 'c', 'd', 'é', '漢', '😀', '▁'], 40)).collect();
+    let mut found: Vec<String> = (0..25).map(|_| word(&letters, 4)).collect();
+    found.sort_unstable();
+    found.dedup();
+    let mut pieces = vec![unknown()];
+    pieces.extend((0..=255).map(|byte| piece(&byte_piece(byte), 0.0, Byte)));
+    for (number, text) in found.iter().enumerate() {
+        let kind = if number % 9 == 8 { UserDefined } else { Normal };
+        pieces.push(piece(text, -f32::from(u8::try_from(text.len() * 7 % 5).unwrap()), kind));
+    }
+    (pieces, texts)
+}
+
+#[test]
+fn stretches_joined_are_the_text() {
+    let mut count = 0;
+    for seed in 0..200 {
+        let (pieces, texts) = random_pieces(seed);
+        let model = model(SentencePieceKind::Bpe, pieces);
+        let mut scratch = SentencePieceScratch::default();
+        for text in &texts {
+            let (mut whole, mut joined) = (Vec::new(), Vec::new());
+            model.encode(text, &mut scratch, |id, start, end| whole.push((id, start, end)));
+            model.cuts(text, |from, to| {
+                count += 1;
+                model.encode(&text[from..to], &mut scratch, |id, start, end| {
+                    joined.push((id, from + start, from + end));
+                });
+            });
+            assert_eq!(whole, joined, "{text:?}");
+        }
+    }
+    assert!(count > 10_000, "{count}");
+}
+
+#[test]
+fn only_merges_with_tokens_for_everything_are_cut() {
+    let (pieces, texts) = random_pieces(1);
+    assert!(model(SentencePieceKind::Bpe, pieces.clone()).may_cut());
+    assert!(!model(SentencePieceKind::Unigram, pieces.clone()).may_cut());
+    let mut unused = pieces.clone();
+    unused.push(piece("unused", 0.0, Unused));
+    assert!(!model(SentencePieceKind::Bpe, unused).may_cut());
+    let chars = pieces.into_iter().filter(|piece| piece.kind != Byte).collect();
+    let chars = model(SentencePieceKind::Bpe, chars);
+    assert!(!chars.may_cut());
+    chars.cuts(&texts[0], |start, end| assert_eq!((start, end), (0, texts[0].len())));
+}
