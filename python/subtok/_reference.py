@@ -90,6 +90,12 @@ def _decoded(source: Source) -> Callable[..., list[dict[str, Any]]]:
 def _theirs(
     oracle: Any, fields: Sequence[str], *, special: bool = True, pair: bool = False
 ) -> Callable[[Sequence[str]], list[dict[str, Any]]]:
+    if oracle.truncation is not None or oracle.padding is not None:
+        # Whole texts are compared; the caller's own tokenizer keeps its settings.
+        oracle = type(oracle).from_str(oracle.to_str())
+        oracle.no_truncation()
+        oracle.no_padding()
+
     def call(texts: Sequence[str]) -> list[dict[str, Any]]:
         given = _pairs(texts) if pair else list(texts)
         batch = oracle.encode_batch(given, add_special_tokens=special)
@@ -106,7 +112,9 @@ def _ours(
 ) -> Callable[[Sequence[str]], list[dict[str, Any]]]:
     def call(texts: Sequence[str]) -> list[dict[str, Any]]:
         pairs = [second for _, second in _pairs(texts)] if pair else None
-        batch = tok.encode_batch(list(texts), pairs, add_special_tokens=special)
+        batch = tok.encode_batch(
+            list(texts), pairs, add_special_tokens=special, truncation=False, padding=False
+        )
         found = [{name: _plain(getattr(x, name)) for name in fields} for x in batch]
         if fields is _FIELDS and not pair:
             _add_decoded(found, special, tok.decode_batch)

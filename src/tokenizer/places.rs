@@ -102,7 +102,7 @@ mod tests {
         for count in 1..=MAX_TOKENS {
             let text = "x".repeat(count);
             let found: Vec<Found> =
-                (0..count).map(|at| (u32::MAX - at as u32, 40 * at, 255 - at)).collect();
+                (0u32..).zip(0..count).map(|(id, at)| (u32::MAX - id, 40 * at, 255 - at)).collect();
             cache.put(key(&text), key(&text).hash(), &found);
             assert_eq!(get(&cache, &text), Some(found));
         }
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_not_kept() {
         let mut cache = PlaceCache::default();
-        let many = vec![(1, 0, 1); MAX_TOKENS + 1];
+        let many = [(1, 0, 1); MAX_TOKENS + 1];
         for (text, found) in [("a", &many[..]), ("b", &[]), ("c", &[(1, 0, 256)])] {
             cache.put(key(text), key(text).hash(), found);
             assert_eq!(get(&cache, text), None);

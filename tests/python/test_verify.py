@@ -160,3 +160,20 @@ def test_a_text_that_looks_like_a_path_must_be_there(bpe):
     for texts in (["typo.txt"], {"x": "typo.txt"}):
         with pytest.raises(subtok.FileError, match=r"typo\.txt"):
             subtok.verify(bpe, texts=texts)
+
+
+def test_whole_texts_are_compared_whatever_the_file_says_of_length(bpe):
+    content = json.loads(bpe.to_str())
+    content["truncation"] = {
+        "max_length": 4, "strategy": "LongestFirst", "stride": 0, "direction": "Right"
+    }  # fmt: skip
+    short = subtok.Tokenizer.from_str(json.dumps(content))
+    text = "one text that is longer than four tokens"
+    assert len(short.encode(text).ids) == 4
+    assert len(short.encode(text, truncation=False).ids) > 4
+    # The ends differ, which nobody would see in what is left of the texts.
+    content["model"]["merges"] = content["model"]["merges"][:-40]
+    other = tokenizers.Tokenizer.from_str(json.dumps(content))
+    assert other.truncation is not None
+    assert not subtok.verify(short, against=other, texts=[text, "lower lowest newer widest"]).ok
+    assert other.truncation is not None
