@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{
-    BpeTrainConfig, Counts, Learned, Phase, Progress, Stop, Unit, WordPieceTrainConfig, learn_bpe,
-    learn_wordpiece,
+    BpeTrainConfig, Counts, Learned, Phase, Progress, Stop, Ties, Unit, WordPieceTrainConfig,
+    learn_bpe, learn_wordpiece,
 };
 use crate::decode::Decoder;
 use crate::error::{Error, Result};
@@ -28,6 +28,8 @@ pub struct TrainReport {
     pub merges: usize,
     /// Why it ended.
     pub stop: Stop,
+    /// Which of equally frequent pairs was merged first.
+    pub ties: Ties,
     /// Distinct words.
     pub words: usize,
     /// All occurrences of words.
@@ -41,13 +43,14 @@ pub struct TrainReport {
 }
 
 impl TrainReport {
-    fn new(counts: &Counts, learned: &Learned, started: Instant) -> Result<Self> {
+    fn new(counts: &Counts, learned: &Learned, ties: Ties, started: Instant) -> Result<Self> {
         Ok(Self {
             vocab_size: learned.tokens.len(),
             special_tokens: learned.special_tokens,
             alphabet: learned.alphabet_end - learned.special_tokens,
             merges: learned.merges.len(),
             stop: learned.stop,
+            ties,
             words: counts.len(),
             occurrences: counts.total()?,
             documents: counts.manifest().documents,
@@ -82,7 +85,7 @@ pub fn train_bpe(
     }
     let started = Instant::now();
     let learned = learn_bpe(counts, Unit::Byte, config, progress)?;
-    let report = TrainReport::new(counts, &learned, started)?;
+    let report = TrainReport::new(counts, &learned, config.ties, started)?;
     let token = |id: TokenId| learned.tokens[id as usize].clone();
     let merges: Vec<_> =
         learned.merges.iter().map(|&(left, right)| (token(left), token(right))).collect();
@@ -122,7 +125,7 @@ pub fn train_wordpiece(
     }
     let started = Instant::now();
     let learned = learn_wordpiece(counts, config, progress)?;
-    let report = TrainReport::new(counts, &learned, started)?;
+    let report = TrainReport::new(counts, &learned, Ties::Tokenizers, started)?;
     let prefix = options.continuing_subword_prefix.clone();
     let model = WordPiece::new(vocab(&learned)?, options)?;
     let special = |name: &str| {
