@@ -60,7 +60,12 @@ impl TrainReport {
     }
 }
 
-/// Trains a byte-level BPE tokenizer on counts of words that `normalizer` and `pre_tokenizer` cut.
+/// What cuts nothing, and tells a model that it works on bytes.
+const WHOLE_IN_BYTES: PreTokenizer =
+    PreTokenizer::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: false };
+
+/// Trains a byte-level BPE tokenizer on counts of words that `normalizer` and `pre_tokenizer` cut. Where
+/// nothing is cut (`none`), the words are the texts, in bytes as well.
 ///
 /// # Errors
 /// Those of [`learn_bpe`]; [`Error::Unsupported`] for a pre-tokenizer that works on characters, and for
@@ -72,6 +77,7 @@ pub fn train_bpe(
     config: &BpeTrainConfig,
     progress: &mut Progress<'_>,
 ) -> Result<(Tokenizer, TrainReport)> {
+    let pre_tokenizer = if is_nothing(&pre_tokenizer) { WHOLE_IN_BYTES } else { pre_tokenizer };
     if !pre_tokenizer.is_byte_level() {
         return Err(Error::unsupported("a BPE model over characters", "pretokenizer"));
     }
@@ -152,6 +158,10 @@ fn special_tokens(learned: &Learned) -> Vec<AddedToken> {
     tokens.iter().map(|token| AddedToken::new(token, true)).collect()
 }
 
+fn is_nothing(pre_tokenizer: &PreTokenizer) -> bool {
+    matches!(pre_tokenizer, PreTokenizer::Sequence(parts) if parts.iter().all(is_nothing))
+}
+
 fn prefix_space(pre_tokenizer: &PreTokenizer) -> bool {
     match pre_tokenizer {
         PreTokenizer::ByteLevel { add_prefix_space, .. } => *add_prefix_space,
@@ -183,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_trained_bpe_tokenizer_encodes_and_decodes() {
-        for name in ["gpt2", "cl100k_base"] {
+        for name in ["gpt2", "cl100k_base", "none"] {
             let pre_tokenizer = PreTokenizer::by_name(name).unwrap();
             let counts = count(None, &pre_tokenizer);
             let special_tokens = vec!["<|end|>".to_owned()];
