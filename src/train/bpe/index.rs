@@ -143,6 +143,7 @@ struct Tracked {
 }
 
 /// What to merge: `pair` becomes `new` at `places`.
+#[derive(Clone, Copy)]
 pub(super) struct Merge<'a> {
     pub(super) pair: Pair,
     pub(super) new: TokenId,
