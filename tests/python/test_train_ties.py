@@ -40,7 +40,7 @@ def words_of(texts: list[str], pretokenizer: str) -> dict[bytes, int]:
 def by_definition(
     words: dict[bytes, int], rule: str, most: int, at_least: int = 1
 ) -> tuple[list[Pair], list[int]]:
-    """The merges, by counting all pairs before each, and how many pairs shared the highest count."""
+    """The merges, by counting all pairs before each, and how many pairs were equals."""
     rows = [([bytes([b]) for b in word], n) for word, n in words.items()]
     merges: list[Pair] = []
     shared: list[int] = []
