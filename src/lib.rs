@@ -74,7 +74,7 @@ pub use tokenizer::{
 };
 pub use train::{
     BpeTrainConfig, Counter, Counts, InitialAlphabet, Learned, Manifest, Phase, Progress, Stop,
-    TrainReport, Unit, WordPieceTrainConfig, learn_bpe, learn_wordpiece, train_bpe,
+    Ties, TrainReport, Unit, WordPieceTrainConfig, learn_bpe, learn_wordpiece, train_bpe,
     train_wordpiece,
 };
 pub use unicode::{

@@ -20,6 +20,7 @@ mod counter;
 mod counts;
 #[cfg(test)]
 mod reference;
+mod ties;
 #[cfg(test)]
 mod twins;
 mod wordpiece;
@@ -38,6 +39,7 @@ pub use counter::Counter;
 #[cfg(feature = "python")]
 pub(crate) use counter::{Batch, Halt};
 pub use counts::{Counts, Manifest};
+pub use ties::Ties;
 pub use wordpiece::{WordPieceTrainConfig, learn_wordpiece};
 
 /// What the symbols of a word are before anything is merged.
@@ -79,6 +81,8 @@ pub struct BpeTrainConfig {
     pub continuing_subword_prefix: Option<String>,
     /// Written after the last symbol of a word, such as `</w>`.
     pub end_of_word_suffix: Option<String>,
+    /// Which of equally frequent pairs is merged first.
+    pub ties: Ties,
 }
 
 impl Default for BpeTrainConfig {
@@ -92,6 +96,7 @@ impl Default for BpeTrainConfig {
             initial_alphabet: InitialAlphabet::Bytes,
             continuing_subword_prefix: None,
             end_of_word_suffix: None,
+            ties: Ties::Tokenizers,
         }
     }
 }

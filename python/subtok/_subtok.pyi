@@ -629,7 +629,8 @@ def train_bpe(
             of the text alone.
         continuing_subword_prefix: Before tokens inside a word.
         end_of_word_suffix: After tokens that end a word.
-        ties: Which of equally frequent pairs comes first.
+        ties: Which of equally frequent pairs comes first: the smallest ids (`"tokenizers"`), the
+            greatest bytes (`"cs336"`) or the smallest (`"raw_bytes"`); left token, then right.
         memory_limit: Bytes to stay within.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
         progress: Called with (phase, done, total).

@@ -18,7 +18,7 @@ use crate::normalize::{BertNormalizer, Normalizer};
 use crate::pretokenize::PreTokenizer;
 use crate::tokenizer::Tokenizer;
 use crate::train::{
-    self, BpeTrainConfig, Counter, Counts, InitialAlphabet, TrainReport, WordPieceTrainConfig,
+    self, BpeTrainConfig, Counter, Counts, InitialAlphabet, Ties, TrainReport, WordPieceTrainConfig,
 };
 
 type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
@@ -81,10 +81,11 @@ pub(crate) fn train_bpe(
         initial_alphabet: alphabet(&initial_alphabet)?,
         continuing_subword_prefix: affix("continuing_subword_prefix", continuing_subword_prefix)?,
         end_of_word_suffix: affix("end_of_word_suffix", end_of_word_suffix)?,
+        ties: match ties {
+            Some(ties) => choice("ties", ties, &Ties::ALL.map(|rule| (rule.name(), rule)))?,
+            None => plain.ties,
+        },
     };
-    if let Some(ties) = ties {
-        choice("ties", ties, &[("tokenizers", ())])?;
-    }
     no_memory_limit(memory_limit)?;
     let threads = super::args::threads(threads)?;
     let mut watch = Watch::new(progress)?;
@@ -241,7 +242,7 @@ fn trained(
     dict.set_item("alphabet", report.alphabet)?;
     dict.set_item("merges", report.merges)?;
     dict.set_item("stop_reason", report.stop.name())?;
-    dict.set_item("ties", "tokenizers")?;
+    dict.set_item("ties", report.ties.name())?;
     dict.set_item("words", report.words)?;
     dict.set_item("occurrences", report.occurrences)?;
     dict.set_item("documents", report.documents)?;

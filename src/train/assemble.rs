@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{
-    BpeTrainConfig, Counts, Learned, Phase, Progress, Stop, Unit, WordPieceTrainConfig, learn_bpe,
-    learn_wordpiece,
+    BpeTrainConfig, Counts, Learned, Phase, Progress, Stop, Ties, Unit, WordPieceTrainConfig,
+    learn_bpe, learn_wordpiece,
 };
 use crate::decode::Decoder;
 use crate::error::{Error, Result};
@@ -28,6 +28,8 @@ pub struct TrainReport {
     pub merges: usize,
     /// Why it ended.
     pub stop: Stop,
+    /// Which of equally frequent pairs was merged first.
+    pub ties: Ties,
     /// Distinct words.
     pub words: usize,
     /// All occurrences of words.
@@ -41,13 +43,14 @@ pub struct TrainReport {
 }
 
 impl TrainReport {
-    fn new(counts: &Counts, learned: &Learned, started: Instant) -> Result<Self> {
+    fn new(counts: &Counts, learned: &Learned, ties: Ties, started: Instant) -> Result<Self> {
         Ok(Self {
             vocab_size: learned.tokens.len(),
             special_tokens: learned.special_tokens,
             alphabet: learned.alphabet_end - learned.special_tokens,
             merges: learned.merges.len(),
             stop: learned.stop,
+            ties,
             words: counts.len(),
             occurrences: counts.total()?,
             documents: counts.manifest().documents,
@@ -57,7 +60,12 @@ impl TrainReport {
     }
 }
 
-/// Trains a byte-level BPE tokenizer on counts of words that `normalizer` and `pre_tokenizer` cut.
+/// What cuts nothing, and tells a model that it works on bytes.
+const WHOLE_IN_BYTES: PreTokenizer =
+    PreTokenizer::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: false };
+
+/// Trains a byte-level BPE tokenizer on counts of words that `normalizer` and `pre_tokenizer` cut. Where
+/// nothing is cut (`none`), the words are the texts, in bytes as well.
 ///
 /// # Errors
 /// Those of [`learn_bpe`]; [`Error::Unsupported`] for a pre-tokenizer that works on characters, and for
@@ -69,6 +77,7 @@ pub fn train_bpe(
     config: &BpeTrainConfig,
     progress: &mut Progress<'_>,
 ) -> Result<(Tokenizer, TrainReport)> {
+    let pre_tokenizer = if is_nothing(&pre_tokenizer) { WHOLE_IN_BYTES } else { pre_tokenizer };
     if !pre_tokenizer.is_byte_level() {
         return Err(Error::unsupported("a BPE model over characters", "pretokenizer"));
     }
@@ -82,7 +91,7 @@ pub fn train_bpe(
     }
     let started = Instant::now();
     let learned = learn_bpe(counts, Unit::Byte, config, progress)?;
-    let report = TrainReport::new(counts, &learned, started)?;
+    let report = TrainReport::new(counts, &learned, config.ties, started)?;
     let token = |id: TokenId| learned.tokens[id as usize].clone();
     let merges: Vec<_> =
         learned.merges.iter().map(|&(left, right)| (token(left), token(right))).collect();
@@ -122,7 +131,7 @@ pub fn train_wordpiece(
     }
     let started = Instant::now();
     let learned = learn_wordpiece(counts, config, progress)?;
-    let report = TrainReport::new(counts, &learned, started)?;
+    let report = TrainReport::new(counts, &learned, Ties::Tokenizers, started)?;
     let prefix = options.continuing_subword_prefix.clone();
     let model = WordPiece::new(vocab(&learned)?, options)?;
     let special = |name: &str| {
@@ -147,6 +156,10 @@ fn vocab(learned: &Learned) -> Result<Vocab> {
 fn special_tokens(learned: &Learned) -> Vec<AddedToken> {
     let tokens = &learned.tokens[..learned.special_tokens];
     tokens.iter().map(|token| AddedToken::new(token, true)).collect()
+}
+
+fn is_nothing(pre_tokenizer: &PreTokenizer) -> bool {
+    matches!(pre_tokenizer, PreTokenizer::Sequence(parts) if parts.iter().all(is_nothing))
 }
 
 fn prefix_space(pre_tokenizer: &PreTokenizer) -> bool {
@@ -180,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_trained_bpe_tokenizer_encodes_and_decodes() {
-        for name in ["gpt2", "cl100k_base"] {
+        for name in ["gpt2", "cl100k_base", "none"] {
             let pre_tokenizer = PreTokenizer::by_name(name).unwrap();
             let counts = count(None, &pre_tokenizer);
             let special_tokens = vec!["<|end|>".to_owned()];

@@ -2,6 +2,7 @@
 //!
 //! The result is that of `tokenizers`' `BpeTrainer` to the last merge: the most frequent pair is merged
 //! first, the smallest (left id, right id) among equals, counting every adjacent pair of every word.
+//! Other rules for equals (`ties.rs`) change nothing else.
 //! A merge whose text is an entry already (a special token) takes that entry's id.
 //!
 //! Cost: each merge visits the places where its pair stands, and nothing else; all merges together
@@ -17,7 +18,8 @@
 // (all its occurrences contain the symbol that was new then). So a pair below the threshold stays
 // below, and as long as the best tracked pair is at or above it, it is the best of all. When none is
 // left, the array is compacted (most symbols are gone by then), the threshold falls and the pairs are
-// counted anew. The last threshold is `min_frequency`. Nothing is approximated.
+// counted anew. The last threshold is `min_frequency`. Nothing is approximated. Pairs of the same count
+// are all tracked or none is, so a rule for ties is decided among all of them.
 //
 // The one exception is a merge that makes a symbol which already stands in the text (`#` + `##x`
 // spells `##x`): counts of existing pairs rise. Then the round ends at once.
@@ -27,10 +29,11 @@ mod slots;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use self::index::{Index, Windows};
+use self::index::{Index, Merge, Windows};
 use self::slots::Slots;
 use super::alphabet::{Alphabet, Words};
-use super::{BpeTrainConfig, Learned, Phase, Progress, Pulse, Stop, Unit};
+use super::ties::{GreatestBytes, Rank, SmallestBytes, SmallestIds};
+use super::{BpeTrainConfig, Learned, Phase, Progress, Pulse, Stop, Ties, Unit};
 use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
 
@@ -42,6 +45,19 @@ const STEP: u64 = 16;
 
 /// Learns merges from words and their counts; see [`super::learn_bpe`].
 pub(super) fn learn<W: Words + ?Sized>(
+    words: &W,
+    unit: Unit,
+    config: &BpeTrainConfig,
+    progress: &mut Progress<'_>,
+) -> Result<Learned> {
+    match config.ties {
+        Ties::Tokenizers => learn_by::<SmallestIds, W>(words, unit, config, progress),
+        Ties::Cs336 => learn_by::<GreatestBytes, W>(words, unit, config, progress),
+        Ties::RawBytes => learn_by::<SmallestBytes, W>(words, unit, config, progress),
+    }
+}
+
+fn learn_by<R: Rank, W: Words + ?Sized>(
     words: &W,
     unit: Unit,
     config: &BpeTrainConfig,
@@ -60,12 +76,14 @@ pub(super) fn learn<W: Words + ?Sized>(
         return Err(Error::argument("vocab_size", config.vocab_size, wanted));
     }
     let slots = Slots::new(words, &alphabet, &mut tick)?;
-    let mut learner = Learner {
+    let mut learner = Learner::<R> {
         config,
+        unit,
         wanted: config.vocab_size,
         special_tokens: alphabet.special_tokens,
         in_text: vec![false; alphabet_end],
         lengths: vec![1; alphabet_end],
+        names: alphabet.tokens.iter().map(|token| R::name(token, unit)).collect(),
         tokens: alphabet.tokens,
         ids: alphabet.ids,
         merges: Vec::new(),
@@ -78,11 +96,14 @@ pub(super) fn learn<W: Words + ?Sized>(
     Ok(Learned { tokens, merges, special_tokens, alphabet_end, stop })
 }
 
-struct Learner<'a> {
+struct Learner<'a, R: Rank> {
     config: &'a BpeTrainConfig,
+    unit: Unit,
     wanted: usize,
     special_tokens: usize,
     tokens: Vec<String>,
+    /// What the rule for ties has to know of each token.
+    names: Vec<R::Name>,
     ids: FxHashMap<String, TokenId>,
     /// Initial symbols in each token.
     lengths: Vec<u32>,
@@ -94,7 +115,7 @@ struct Learner<'a> {
     slots: Slots,
 }
 
-impl Learner<'_> {
+impl<R: Rank> Learner<'_, R> {
     fn run(&mut self, pulse: &mut Pulse<'_, '_>) -> Result<Stop> {
         let floor = self.config.min_frequency.max(1);
         let mut threshold = u64::MAX;
@@ -118,7 +139,7 @@ impl Learner<'_> {
             if self.slots.len() < SMALL {
                 threshold = floor;
             }
-            let mut index = windows.index(&self.slots, admit, threshold, &mut tick)?;
+            let mut index = windows.index(&self.slots, admit, &self.names, threshold, &mut tick)?;
             fresh = self.round(&mut index, pulse)?;
             drop(index);
             self.slots.compact();
@@ -127,7 +148,7 @@ impl Learner<'_> {
 
     /// Merges while a tracked pair is left and the vocabulary is not full. False when counts of existing
     /// pairs rose.
-    fn round(&mut self, index: &mut Index, pulse: &mut Pulse<'_, '_>) -> Result<bool> {
+    fn round(&mut self, index: &mut Index<R>, pulse: &mut Pulse<'_, '_>) -> Result<bool> {
         while self.tokens.len() < self.wanted {
             let Some((pair, places)) = index.pop() else { return Ok(true) };
             let (new, fresh) = self.name(pair)?;
@@ -135,7 +156,8 @@ impl Learner<'_> {
             let mut tick = |steps| pulse.tick(steps, Phase::Merge, done, total);
             tick(16)?;
             let admit = Admit::new(&self.lengths, self.config.max_token_length);
-            index.merge(&mut self.slots, pair, new, &places, admit, &mut tick)?;
+            let merge = Merge { pair, new, places: &places };
+            index.merge(&mut self.slots, merge, admit, &self.names, &mut tick)?;
             if !fresh {
                 return Ok(false);
             }
@@ -162,6 +184,7 @@ impl Learner<'_> {
         if id >= slots::MAX_SYMBOL {
             return Err(Error::training("the vocabulary has too many entries"));
         }
+        self.names.push(R::name(&token, self.unit));
         self.ids.insert(token.clone(), id);
         self.tokens.push(token);
         self.lengths.push(length);

@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::alphabet::{Alphabet, Words};
-use super::{BpeTrainConfig, Learned, Stop, Unit};
+use super::{BpeTrainConfig, Learned, Stop, Ties, Unit};
 use crate::error::Result;
 use crate::ids::TokenId;
+use crate::unicode::byte_level::BYTE_TO_CHAR;
 
 /// The same as [`super::learn_bpe`], but for progress, by counting every pair before each merge.
 pub(crate) fn learn_bpe_slowly<W: Words + ?Sized>(
@@ -44,9 +45,19 @@ pub(crate) fn learn_bpe_slowly<W: Words + ?Sized>(
                 }
             }
         }
-        // Pairs come in ascending order, so the first of the highest count is the smallest pair.
-        let best = pairs.iter().max_by(|a, b| a.1.cmp(b.1).then_with(|| b.0.cmp(a.0)));
-        let Some((&(left, right), &count)) = best else { break Stop::NoPairs };
+        let Some(&count) = pairs.values().max() else { break Stop::NoPairs };
+        let mut equals: Vec<_> =
+            pairs.iter().filter(|pair| *pair.1 == count).map(|pair| *pair.0).collect();
+        let spelled = |&(left, right): &(TokenId, TokenId)| {
+            (bytes(&tokens[left as usize], unit), bytes(&tokens[right as usize], unit))
+        };
+        // They stand in ascending order of ids, and stable sorts keep it among equals.
+        match config.ties {
+            Ties::Tokenizers => {}
+            Ties::Cs336 => equals.sort_by_key(|pair| std::cmp::Reverse(spelled(pair))),
+            Ties::RawBytes => equals.sort_by_key(spelled),
+        }
+        let (left, right) = equals[0];
         if count < config.min_frequency {
             break Stop::MinFrequency;
         }
@@ -74,4 +85,14 @@ pub(crate) fn learn_bpe_slowly<W: Words + ?Sized>(
         }
     };
     Ok(Learned { tokens, merges, special_tokens, alphabet_end, stop })
+}
+
+/// The bytes of a token; characters that show no byte are taken as UTF-8.
+fn bytes(token: &str, unit: Unit) -> Vec<u8> {
+    let byte = |c: char| (0..=255_u8).find(|&b| BYTE_TO_CHAR[usize::from(b)] == c);
+    let of = |c: char| match byte(c) {
+        Some(byte) if unit == Unit::Byte => vec![byte],
+        _ => c.to_string().into_bytes(),
+    };
+    token.chars().flat_map(of).collect()
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::bpe;
 use super::reference::learn_bpe_slowly;
-use super::{BpeTrainConfig, InitialAlphabet, Learned, Stop, Unit};
+use super::{BpeTrainConfig, InitialAlphabet, Learned, Stop, Ties, Unit};
 
 fn learn(words: &[(Vec<u8>, u64)], unit: Unit, config: &BpeTrainConfig) -> Learned {
     bpe::learn(words, unit, config, &mut |_, _, _| ControlFlow::Continue(())).unwrap()
@@ -26,8 +26,13 @@ fn no_alphabet(vocab_size: usize) -> BpeTrainConfig {
 fn words(letters: &'static str, longest: usize) -> impl Strategy<Value = Vec<(Vec<u8>, u64)>> {
     let letter = proptest::sample::select(letters.chars().collect::<Vec<_>>());
     let word = vec(letter, 1..longest).prop_map(|word| word.into_iter().collect::<String>());
-    let count = prop_oneof![8 => 1..5_u64, 1 => 0..2_u64, 1 => (1_u64 << 32) - 3..(1 << 32) + 3];
+    let large = (1_u64 << 32) - 3..(1 << 32) + 3;
+    let count = prop_oneof![8 => 1..5_u64, 1 => 0..2_u64, 1 => 40..43_u64, 1 => large];
     vec((word.prop_map(String::into_bytes), count), 0..40)
+}
+
+fn ties() -> impl Strategy<Value = Ties> {
+    proptest::sample::select(Ties::ALL.to_vec())
 }
 
 fn config() -> impl Strategy<Value = BpeTrainConfig> {
@@ -39,9 +44,10 @@ fn config() -> impl Strategy<Value = BpeTrainConfig> {
             proptest::option::of(proptest::sample::select(vec!["##", "#", "a"])),
             proptest::option::of(proptest::sample::select(vec!["</w>", "b"])),
         ),
+        ties(),
     )
         .prop_map(
-            |((vocab_size, specials, min_frequency, max), (limit, initial), (head, tail))| {
+            |((vocab_size, specials, min_frequency, max), (limit, initial), (head, tail), ties)| {
                 BpeTrainConfig {
                     vocab_size,
                     special_tokens: specials.into_iter().map(String::from).collect(),
@@ -51,6 +57,7 @@ fn config() -> impl Strategy<Value = BpeTrainConfig> {
                     initial_alphabet: InitialAlphabet::Chars(initial),
                     continuing_subword_prefix: head.map(String::from),
                     end_of_word_suffix: tail.map(String::from),
+                    ties,
                 }
             },
         )
@@ -75,11 +82,24 @@ proptest! {
         check(&words, Unit::Char, &config);
     }
 
+    /// Bytes whose order is not that of the characters that show them, and tokens that begin others.
     #[test]
-    fn the_order_of_the_words_is_nothing(words in words("abc", 12).prop_shuffle()) {
+    fn ties_are_decided_by_bytes(words in words("a\n ~é", 14), rule in ties()) {
+        for max_token_length in [None, Some(4)] {
+            let config = BpeTrainConfig { ties: rule, max_token_length, ..no_alphabet(80) };
+            check(&words, Unit::Byte, &config);
+            check(&words, Unit::Char, &config);
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_words_is_nothing(
+        words in words("abc", 12).prop_shuffle(),
+        rule in ties(),
+    ) {
         let mut sorted = words.clone();
         sorted.sort();
-        let config = no_alphabet(40);
+        let config = BpeTrainConfig { ties: rule, ..no_alphabet(40) };
         prop_assert_eq!(learn(&words, Unit::Byte, &config), learn(&sorted, Unit::Byte, &config));
     }
 
@@ -98,6 +118,30 @@ fn runs_are_counted_by_windows_and_merged_from_the_left() {
     assert_eq!(learned.tokens, ["a", "b", "aa", "ab", "aaa"]);
     assert_eq!(learned.merges, [(0, 0), (0, 1), (2, 0)]);
     assert_eq!(learned.stop, Stop::VocabSize);
+}
+
+#[test]
+fn each_rule_for_ties_has_its_first_pair() {
+    // Space and line break are shown by characters above `z` and are below it as bytes.
+    let words = list(&[("\n ", 1), ("az", 1), ("zb", 1), ("zc", 1), (" \n", 1)]);
+    let shown = |ties| {
+        let config = BpeTrainConfig { ties, ..no_alphabet(9) };
+        let learned = learn(&words, Unit::Byte, &config);
+        learned.tokens[learned.alphabet_end..].to_vec()
+    };
+    assert_eq!(shown(Ties::Tokenizers), ["az", "zb", "zc"]);
+    assert_eq!(shown(Ties::Cs336), ["zc", "zb", "az"]);
+    assert_eq!(shown(Ties::RawBytes), ["ĊĠ", "ĠĊ", "az"]);
+}
+
+#[test]
+fn a_tie_sees_the_pair_that_a_merge_has_just_made() {
+    // After `l` + `o` every other pair occurs three times, and so does what they become.
+    let words = list(&[("low", 3), ("lo", 1), ("new", 3), ("lzq", 3)]);
+    let config = BpeTrainConfig { ties: Ties::Cs336, ..no_alphabet(13) };
+    let learned = learn(&words, Unit::Byte, &config);
+    let made = &learned.tokens[learned.alphabet_end..];
+    assert_eq!(made, ["lo", "zq", "ne", "new", "low", "lzq"]);
 }
 
 #[test]

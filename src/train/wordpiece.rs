@@ -5,7 +5,9 @@
 //! what was merged. `tokenizers` numbers the prefixed characters in the order of a hash map, so its ids,
 //! and on ties its entries, differ from run to run; here they never do.
 
-use super::{BpeTrainConfig, Counts, InitialAlphabet, Learned, Progress, Stop, Unit, learn_bpe};
+use super::{
+    BpeTrainConfig, Counts, InitialAlphabet, Learned, Progress, Stop, Ties, Unit, learn_bpe,
+};
 use crate::error::{Error, Result};
 
 /// What a WordPiece vocabulary shall be like. The default is BERT's.
@@ -57,6 +59,7 @@ pub fn learn_wordpiece(
         initial_alphabet: InitialAlphabet::Chars(config.initial_alphabet.clone()),
         continuing_subword_prefix: Some(config.continuing_subword_prefix.clone()),
         end_of_word_suffix: None,
+        ties: Ties::Tokenizers,
     };
     let learned = learn_bpe(counts, Unit::Char, &bpe, progress)?;
     if learned.stop == Stop::Alphabet && learned.tokens.len() > config.vocab_size {

@@ -159,6 +159,8 @@ def test_embed(run, bpe_file, corpus, tmp_path):
         (["train", "--vocab-size", "x"], 2, "x"),
         (["train", "--vocab-size", "10", "corpus.txt"], 2, "vocab_size"),
         (["train", "--cased", "corpus.txt"], 2, "wordpiece"),
+        (["train", "--model", "wordpiece", "--ties", "cs336", "corpus.txt"], 2, "--ties"),
+        (["train", "--ties", "nope", "corpus.txt"], 2, "'cs336'"),
         (["train", "--pretokenizer", "(", "corpus.txt"], 2, "("),
         (["train", "missing.txt"], 3, "missing.txt"),
         (["train", "empty.txt"], 3, "no "),
@@ -303,6 +305,13 @@ def test_training_that_ends_early_says_why(run, corpus):
     assert b" of 5,000 tokens: all other pairs are rarer\n" in done.stdout
     done = run("train", "--vocab-size", 300, "-o", "t.json", corpus)
     assert done.stdout == b"t.json: bpe, 300 tokens\n"
+
+
+def test_ties_are_those_of_the_trainer(run, corpus, tmp_path):
+    for ties in ("tokenizers", "cs336", "raw_bytes"):
+        run("train", "--vocab-size", 300, "--ties", ties, "-o", f"{ties}.json", corpus)
+        tok = subtok.train_bpe(corpus, 300, ties=ties)
+        assert (tmp_path / f"{ties}.json").read_text("utf-8").rstrip() == tok.to_str().rstrip()
 
 
 def test_nul_is_a_character(run, bpe_file, tmp_path):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from subtok.cli._common import Verbs
 
 _SIZES = {"bpe": 32_000, "wordpiece": 30_000}
+_BPE_ONLY = ("pretokenizer", "max_token_length", "ties")
 
 
 def add(verbs: Verbs) -> None:
@@ -48,6 +49,11 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--min-frequency", type=int, default=0, metavar="N", help="(%(default)s)")
     verb.add_argument(
         "--max-token-length", type=int, metavar="N", help="bpe: merged tokens have fewer bytes"
+    )
+    verb.add_argument(
+        "--ties",
+        choices=["tokenizers", "cs336", "raw_bytes"],
+        help="bpe: which of equally frequent pairs comes first (tokenizers)",
     )
     verb.add_argument("--threads", type=int, metavar="N", help="(all processors)")
     verb.add_argument("--json", action="store_true", help="write the training report as JSON")
@@ -86,10 +92,11 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
     if args.model == "bpe":
         if args.cased:
             raise ArgumentError("--cased is for --model wordpiece")
-        given |= {"pretokenizer": args.pretokenizer, "max_token_length": args.max_token_length}
+        given |= {name: getattr(args, name) for name in _BPE_ONLY}
     else:
-        if args.pretokenizer is not None or args.max_token_length is not None:
-            raise ArgumentError("--pretokenizer and --max-token-length are for --model bpe")
+        if any(getattr(args, name) is not None for name in _BPE_ONLY):
+            *names, last = (f"--{name.replace('_', '-')}" for name in _BPE_ONLY)
+            raise ArgumentError(f"{', '.join(names)} and {last} are for --model bpe")
         given |= {"lowercase": not args.cased}
     return {name: value for name, value in given.items() if value is not None}
 

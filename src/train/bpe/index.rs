@@ -1,12 +1,12 @@
 //! Where each frequent pair stands, and which pair is the most frequent.
 
-use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::hash_map::Entry;
 use std::hint::black_box;
 
 use rustc_hash::FxHashMap;
 
+use super::super::ties::Rank;
 use super::Admit;
 use super::slots::{BORDER, Slots};
 use crate::error::Result;
@@ -76,13 +76,14 @@ impl Windows {
     }
 
     /// Finds the places of all pairs that occur at least `threshold` times.
-    pub(super) fn index(
+    pub(super) fn index<R: Rank>(
         self,
         slots: &Slots,
         admit: Admit<'_>,
+        names: &[R::Name],
         threshold: u64,
         tick: Tick<'_>,
-    ) -> Result<Index> {
+    ) -> Result<Index<R>> {
         let mut pairs: FxHashMap<Pair, Tracked> = FxHashMap::default();
         if self.symbols > 0 {
             let id = |n| TokenId::try_from(n).unwrap_or(TokenId::MAX);
@@ -119,16 +120,17 @@ impl Windows {
             }
         })?;
         // A heap gives the same order whatever order it was filled in: no two entries are equal.
-        let heap = pairs.iter().map(|(&pair, tracked)| (tracked.count, Reverse(pair))).collect();
+        let entry = |(&pair, tracked): (&Pair, &Tracked)| (tracked.count, R::new(pair, names));
+        let heap = pairs.iter().map(entry).collect();
         Ok(Index { pairs, heap, threshold, left: Side::default(), right: Side::default() })
     }
 }
 
 /// The pairs that occur at least `threshold` times, with exact counts.
-pub(super) struct Index {
+pub(super) struct Index<R> {
     pairs: FxHashMap<Pair, Tracked>,
     /// One entry for each tracked pair, with a count that may have fallen since.
-    heap: BinaryHeap<(u64, Reverse<Pair>)>,
+    heap: BinaryHeap<(u64, R)>,
     threshold: u64,
     left: Side,
     right: Side,
@@ -140,30 +142,39 @@ struct Tracked {
     places: Vec<u32>,
 }
 
-impl Index {
-    /// Takes out the most frequent pair; the smallest one among equals.
+/// What to merge: `pair` becomes `new` at `places`.
+#[derive(Clone, Copy)]
+pub(super) struct Merge<'a> {
+    pub(super) pair: Pair,
+    pub(super) new: TokenId,
+    pub(super) places: &'a [u32],
+}
+
+impl<R: Rank> Index<R> {
+    /// Takes out the most frequent pair; the one of the highest rank among equals.
     pub(super) fn pop(&mut self) -> Option<(Pair, Vec<u32>)> {
-        while let Some((count, Reverse(pair))) = self.heap.pop() {
+        while let Some((count, rank)) = self.heap.pop() {
+            let pair = rank.pair();
             let Entry::Occupied(entry) = self.pairs.entry(pair) else { continue };
             let now = entry.get().count;
             if now == count {
                 return Some((pair, entry.remove().places));
             }
-            self.heap.push((now, Reverse(pair)));
+            self.heap.push((now, rank));
         }
         None
     }
 
-    /// Merges `pair` into `new` at `places` and brings the counts of its neighbours up to date.
+    /// Merges a pair and brings the counts of its neighbours up to date.
     pub(super) fn merge(
         &mut self,
         slots: &mut Slots,
-        pair: Pair,
-        new: TokenId,
-        places: &[u32],
+        merge: Merge<'_>,
         admit: Admit<'_>,
+        names: &[R::Name],
         tick: Tick<'_>,
     ) -> Result<()> {
+        let Merge { pair, new, places } = merge;
         let (left, right) = (pair.left(), pair.right());
         self.left.reach(admit.symbols());
         self.right.reach(admit.symbols());
@@ -193,14 +204,14 @@ impl Index {
             }
             sum.gained >= self.threshold && admit.pair(id, new)
         });
-        side.drain(|id, sum| self.track(Pair::new(id, new), sum));
+        side.drain(|id, sum| self.track(Pair::new(id, new), names, sum));
         self.left = side;
         let mut side = std::mem::take(&mut self.right);
         side.settle(|id, sum| {
             self.lower(Pair::new(right, id), sum.lost);
             sum.gained >= self.threshold && admit.pair(new, id)
         });
-        side.drain(|id, sum| self.track(Pair::new(new, id), sum));
+        side.drain(|id, sum| self.track(Pair::new(new, id), names, sum));
         self.right = side;
         Ok(())
     }
@@ -217,10 +228,10 @@ impl Index {
         }
     }
 
-    fn track(&mut self, pair: Pair, sum: &mut Sum) {
+    fn track(&mut self, pair: Pair, names: &[R::Name], sum: &mut Sum) {
         let places = std::mem::take(&mut sum.list);
         self.pairs.insert(pair, Tracked { count: sum.gained, places });
-        self.heap.push((sum.gained, Reverse(pair)));
+        self.heap.push((sum.gained, R::new(pair, names)));
     }
 }
 
