@@ -3,8 +3,8 @@
     python scripts/golden_decode.py [seed [decoders]]
 
 Needs tokenizers==0.23.3. Decoders are all kinds alone and random sequences of them, tokens are made
-of what the decoders look for. Lists for which the library panics (an end that `Strip` takes twice) are
-left out; what is done for them has tests of its own.
+of what the decoders look for. Lists for which the library panics (an end that `Strip` takes twice)
+are left out; what is done for them has tests of its own.
 """
 
 import json

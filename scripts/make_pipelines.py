@@ -55,9 +55,7 @@ def bpe_byte_fallback():
     trained(tok, BpeTrainer(vocab_size=700, limit_alphabet=60, special_tokens=special, **QUIET))
     tok = rebuilt(tok, byte_fallback=True, fuse_unk=True)
     tok.pre_tokenizer = None
-    tok.normalizer = normalizers.Sequence(
-        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
-    )
+    tok.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     tok.decoder = decoders.Sequence(
         [
             decoders.Replace("▁", " "),
@@ -98,9 +96,7 @@ def bpe_suffix():
         ),
     )
     tok.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.BPEDecoder("</w>")])
-    tok.post_processor = processors.RobertaProcessing(
-        ("<|endoftext|>", 1), ("<|startoftext|>", 0)
-    )
+    tok.post_processor = processors.RobertaProcessing(("<|endoftext|>", 1), ("<|startoftext|>", 0))
     return tok
 
 
@@ -111,9 +107,7 @@ def bpe_affixes():
     tok.pre_tokenizer = pre_tokenizers.Whitespace()
     trained(
         tok,
-        BpeTrainer(
-            vocab_size=500, limit_alphabet=40, special_tokens=["[UNK]"], **affixes, **QUIET
-        ),
+        BpeTrainer(vocab_size=500, limit_alphabet=40, special_tokens=["[UNK]"], **affixes, **QUIET),
     )
     tok.decoder = decoders.BPEDecoder("</w>")
     return tok
@@ -287,7 +281,7 @@ def wordpiece_digits():
 
 
 def characters():
-    """What is left: pieces of so many characters, text repeated for a decoder that drops repeats."""
+    """The rest: pieces of so many characters, text repeated for a decoder that drops repeats."""
     tok = tokenizers.Tokenizer(models.BPE(unk_token="?"))
     tok.pre_tokenizer = pre_tokenizers.Sequence(
         [

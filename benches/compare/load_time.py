@@ -7,7 +7,8 @@ over encoding a first short text, since what is not built while loading is built
 in the system's cache. Rounds of the libraries take turns; the table has medians.
 
 The vocabularies: 50 k (GPT-2), 128 k (Llama 3.2, a `tokenizer.json` assembled out of its
-vocabulary and merges), 200 k (o200k, a rank file, and the `tokenizer.json` that subtok makes of it).
+vocabulary and merges), 200 k (o200k, a rank file, and the `tokenizer.json` that subtok makes of
+it).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Random tokenizers, as the reference library reads them, and texts to try them on.
 
 A tokenizer is drawn from a seed: a normalizer, a pre-tokenizer, a model trained on a few lines
-behind the two, a post-processor, a decoder, added tokens. Whatever the reference library accepts may come
-out.
+behind the two, a post-processor, a decoder, added tokens. Whatever the reference library accepts
+may come out.
 """
 
 import json

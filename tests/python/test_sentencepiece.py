@@ -104,9 +104,15 @@ def test_a_trained_model(tmp_path: Path) -> None:
     for kind in ("unigram", "bpe"):
         for rule in ("nmt_nfkc", "nfkc_cf", "identity"):
             spm.SentencePieceTrainer.train(
-                input=str(text), model_prefix=str(tmp_path / "m"), vocab_size=120, model_type=kind,
-                normalization_rule_name=rule, user_defined_symbols=["<x>", "ab"], minloglevel=2,
-                hard_vocab_limit=False, character_coverage=1.0,
+                input=str(text),
+                model_prefix=str(tmp_path / "m"),
+                vocab_size=120,
+                model_type=kind,
+                normalization_rule_name=rule,
+                user_defined_symbols=["<x>", "ab"],
+                minloglevel=2,
+                hard_vocab_limit=False,
+                character_coverage=1.0,
             )
             theirs = spm.SentencePieceProcessor(model_file=str(tmp_path / "m.model"))
             tok = subtok.Tokenizer.from_sentencepiece(tmp_path / "m.model")
