@@ -216,7 +216,7 @@ fn spelling_again_and_again_has_a_bound() {
     let splitter = Splitter::compile(&many, Dialect::TokenizerJson, ByteAlphabet::Spelled).unwrap();
     let place = Place { start: 0, sources: None };
     let error = splitter.split("é", place, false, &mut Pieces::default()).unwrap_err();
-    assert!(error.to_string().starts_with("the pre-tokenized text is more than"), "{error}");
+    assert!(error.to_string().starts_with("the rewritten text is more than"), "{error}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
-"""What a file stores of truncation, padding and dropout is what a call does, unless it says more."""
+"""What a file stores of truncation, padding and dropout is a call's default."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_what_a_file_stores_is_what_a_call_does(wordpiece, parts):
     assert _rows(tok.encode_batch(TEXTS)) == _rows(oracle.encode_batch(TEXTS))
     for text in TEXTS:
         assert _rows([tok.encode(text)]) == _rows([oracle.encode(text)])
-    pairs = list(zip(TEXTS, TEXTS[1:], strict=False))
+    pairs = list(itertools.pairwise(TEXTS))
     first, second = map(list, zip(*pairs, strict=True))
     assert _rows(tok.encode_batch(first, second)) == _rows(oracle.encode_batch(pairs))
 
