@@ -52,7 +52,8 @@ test-python: $(VENV)/.extension
 # The libraries are large and not needed for anything else, so they come only here.
 integrations: $(VENV)/.extension requirements-integrations.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-integrations.txt
-	HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error $(PY) -m pytest tests/python/test_transformers.py
+	HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error $(PY) -m pytest tests/python/test_transformers.py \
+		tests/python/test_arrow_integrations.py
 
 lint: fmt clippy rustdoc ruff mypy stubtest licences
 
