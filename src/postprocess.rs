@@ -61,7 +61,7 @@ impl PostProcessor {
     /// it is given a pair.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] that names the first member out of place, or a row of thousands of pieces.
+    /// [`crate::Error::Unsupported`] that names the first member out of place, or a row of thousands of pieces.
     pub fn check(&self) -> Result<()> {
         self.layout(false, false)?;
         self.layout(false, true).map(drop)

@@ -146,7 +146,7 @@ impl Splitter {
     /// Pre-tokenizes a text, whatever the steps are. `aligned` asks for the way back.
     ///
     /// # Errors
-    /// [`Error::Pattern`] when a regular expression exceeds its bound, [`Error::Argument`] when the
+    /// [`crate::Error::Pattern`] when a regular expression exceeds its bound, [`crate::Error::Argument`] when the
     /// steps make the text longer than any true ones do.
     pub fn split(
         &self,
