@@ -165,7 +165,7 @@ class Tokenizer:
             UnsupportedError: A rank file cannot say all of it; the message names what.
         """
 
-    def to_components(self, accept: list[str] = []) -> Tokenizer:
+    def to_components(self, accept: list[str] = ...) -> Tokenizer:
         """A sentencepiece model as the components of a `tokenizer.json` that are equal to it.
 
         Args:
