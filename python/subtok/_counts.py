@@ -78,7 +78,9 @@ def load(path: StrPath) -> Counts:
 
 def _table(pa: Any, parquet: Any, file: Any) -> Any:
     try:
-        return parquet.read_table(file)
+        # On this thread alone: threads of its own that still read when a damaged page ends the call
+        # have brought the process down.
+        return parquet.ParquetFile(file, pre_buffer=False).read(use_threads=False)
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         # An OSError with a number is the system's; without one it is pyarrow's word for damage.
         if isinstance(error, OSError) and error.errno is not None:

@@ -290,7 +290,9 @@ def _parquet(path: StrPath, field: str, read: Callable[[int], None] | None) -> I
             names = file.schema_arrow.names
             if field not in names:
                 raise ArgumentError(f"{os.fspath(path)}: no column {field!r}; there is {names}")
-            for index, row in enumerate(_column(file.iter_batches(columns=[field]), read)):
+            # One column is read by one thread anyway; a pool would outlive a damaged page.
+            batches = file.iter_batches(columns=[field], use_threads=False)
+            for index, row in enumerate(_column(batches, read)):
                 if not isinstance(row, str):
                     raise FormatError(f"{os.fspath(path)}: row {index} of {field!r} is no text")
                 yield row
