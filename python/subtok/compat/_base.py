@@ -14,12 +14,19 @@ import sys
 from typing import Any, ClassVar, Self
 
 from subtok.compat._show import show
-from subtok.errors import ArgumentError, ArgumentTypeError, FormatError, UnsupportedError
+from subtok.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    FormatError,
+    RowIndexError,
+    UnsupportedError,
+)
 
 __all__ = [
     "AddedToken",
     "Component",
     "Field",
+    "Members",
     "Regex",
     "Token",
     "character",
@@ -346,3 +353,21 @@ class AddedToken:
         flags = ("rstrip", "lstrip", "single_word", "normalized", "special")
         shown = ", ".join(f"{name}={getattr(self, name)}" for name in flags)
         return f'AddedToken("{self._content}", {shown})'
+
+
+class Members(Component):
+    """A sequence whose members may be looked at and exchanged."""
+
+    def _member(self, index: int) -> Any:
+        members = self._data[self._members]
+        if not 0 <= index < len(members):
+            raise RowIndexError(f"Index not found: {index} is not one of {len(members)}")
+        return members[index]
+
+    def __getitem__(self, index: int) -> Any:
+        return self._member(index)
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        self._member(index)
+        self._data[self._members][index] = self._take(value)
+        self._changed()

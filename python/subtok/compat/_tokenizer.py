@@ -72,6 +72,18 @@ def _split_document(document: str) -> tuple[dict[str, Any], str]:
         at += 1
 
 
+def _part(slot: str, doc: str) -> property:
+    """A component that may be exchanged."""
+
+    def read(self: Tokenizer) -> Any:
+        return self._parts[slot]
+
+    def write(self: Tokenizer, value: Any) -> None:
+        self._set(slot, value)
+
+    return property(read, write, doc=doc)
+
+
 class Tokenizer:
     """Text to ids and back, out of components that may be exchanged."""
 
@@ -176,41 +188,10 @@ class Tokenizer:
         self._parts[slot] = None if value is None else _FAMILIES[slot]._take(value)
         touch()
 
-    @property
-    def normalizer(self) -> Any:
-        """The normalizer, or None."""
-        return self._parts["normalizer"]
-
-    @normalizer.setter
-    def normalizer(self, normalizer: Any) -> None:
-        self._set("normalizer", normalizer)
-
-    @property
-    def pre_tokenizer(self) -> Any:
-        """The pre-tokenizer, or None."""
-        return self._parts["pre_tokenizer"]
-
-    @pre_tokenizer.setter
-    def pre_tokenizer(self, pretok: Any) -> None:
-        self._set("pre_tokenizer", pretok)
-
-    @property
-    def post_processor(self) -> Any:
-        """The post-processor, or None."""
-        return self._parts["post_processor"]
-
-    @post_processor.setter
-    def post_processor(self, processor: Any) -> None:
-        self._set("post_processor", processor)
-
-    @property
-    def decoder(self) -> Any:
-        """The decoder, or None."""
-        return self._parts["decoder"]
-
-    @decoder.setter
-    def decoder(self, decoder: Any) -> None:
-        self._set("decoder", decoder)
+    normalizer = _part("normalizer", "The normalizer, or None.")
+    pre_tokenizer = _part("pre_tokenizer", "The pre-tokenizer, or None.")
+    post_processor = _part("post_processor", "The post-processor, or None.")
+    decoder = _part("decoder", "The decoder, or None.")
 
     @property
     def encode_special_tokens(self) -> bool:

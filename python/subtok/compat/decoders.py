@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from subtok import _subtok
 from subtok.compat._base import Component, Field, Regex, character, text
 from subtok.compat._base import pattern as _pattern
-from subtok.compat.pre_tokenizers import scheme
+from subtok.compat.pre_tokenizers import MetaspaceFields
 from subtok.errors import SubtokError, UnsupportedError
 
 __all__ = [
@@ -102,28 +102,10 @@ class CTC(Decoder):
         }
 
 
-class Metaspace(Decoder):
+class Metaspace(MetaspaceFields, Decoder):
     """The visible character becomes a space again."""
 
     _type = "Metaspace"
-    replacement = Field(write=lambda value: character(value, "replacement"))
-    prepend_scheme = Field(write=scheme)
-    split = Field(write=bool)
-
-    def __init__(
-        self, replacement: str = "▁", prepend_scheme: str = "always", split: bool = True
-    ) -> None:
-        self._data = {
-            "replacement": character(replacement, "replacement"),
-            "prepend_scheme": scheme(prepend_scheme),
-            "split": bool(split),
-        }
-
-    def _read(self, data: dict[str, Any]) -> None:
-        old = "always" if data.get("add_prefix_space", True) else "never"
-        self.__init__(  # type: ignore[misc]
-            data["replacement"], data.get("prepend_scheme", old), data.get("split", True)
-        )
 
 
 class Replace(Decoder):

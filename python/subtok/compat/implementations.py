@@ -24,6 +24,18 @@ __all__ = [
 _Token = str | AddedToken
 
 
+def _forwarded(name: str, doc: str) -> property:
+    """A part of the tokenizer inside."""
+
+    def read(self: BaseTokenizer) -> Any:
+        return getattr(self._tokenizer, name)
+
+    def write(self: BaseTokenizer, value: Any) -> None:
+        setattr(self._tokenizer, name, value)
+
+    return property(read, write, doc=doc)
+
+
 class BaseTokenizer:
     """A tokenizer with the parameters that it was made with; its calls are those of `Tokenizer`."""
 
@@ -191,50 +203,11 @@ class BaseTokenizer:
         """Truncate, put special tokens around, and fill up what was encoded before."""
         return self._tokenizer.post_process(encoding, pair, add_special_tokens)
 
-    @property
-    def model(self) -> Any:
-        """The model."""
-        return self._tokenizer.model
-
-    @model.setter
-    def model(self, model: Any) -> None:
-        self._tokenizer.model = model
-
-    @property
-    def normalizer(self) -> Any:
-        """The normalizer, or None."""
-        return self._tokenizer.normalizer
-
-    @normalizer.setter
-    def normalizer(self, normalizer: Any) -> None:
-        self._tokenizer.normalizer = normalizer
-
-    @property
-    def pre_tokenizer(self) -> Any:
-        """The pre-tokenizer, or None."""
-        return self._tokenizer.pre_tokenizer
-
-    @pre_tokenizer.setter
-    def pre_tokenizer(self, pre_tokenizer: Any) -> None:
-        self._tokenizer.pre_tokenizer = pre_tokenizer
-
-    @property
-    def post_processor(self) -> Any:
-        """The post-processor, or None."""
-        return self._tokenizer.post_processor
-
-    @post_processor.setter
-    def post_processor(self, post_processor: Any) -> None:
-        self._tokenizer.post_processor = post_processor
-
-    @property
-    def decoder(self) -> Any:
-        """The decoder, or None."""
-        return self._tokenizer.decoder
-
-    @decoder.setter
-    def decoder(self, decoder: Any) -> None:
-        self._tokenizer.decoder = decoder
+    model = _forwarded("model", "The model.")
+    normalizer = _forwarded("normalizer", "The normalizer, or None.")
+    pre_tokenizer = _forwarded("pre_tokenizer", "The pre-tokenizer, or None.")
+    post_processor = _forwarded("post_processor", "The post-processor, or None.")
+    decoder = _forwarded("decoder", "The decoder, or None.")
 
     def _train_files(self, files: str | list[str], trainer: trainers.Trainer) -> None:
         self._tokenizer.train([files] if isinstance(files, str) else files, trainer=trainer)

@@ -7,9 +7,9 @@ from collections.abc import Iterator  # noqa: TC003 (get_type_hints works on pub
 from typing import Any, ClassVar
 
 from subtok import _subtok
-from subtok.compat._base import Component, Field, Regex, pattern, text
+from subtok.compat._base import Component, Field, Members, Regex, pattern, text
 from subtok.compat._strings import NormalizedString
-from subtok.errors import ArgumentTypeError, RowIndexError, UnsupportedError
+from subtok.errors import ArgumentTypeError, UnsupportedError
 
 __all__ = [
     "NFC",
@@ -186,7 +186,7 @@ class Strip(Normalizer):
         self._data = {"strip_left": bool(left), "strip_right": bool(right)}
 
 
-class Sequence(Normalizer):
+class Sequence(Members, Normalizer):
     """One after the other."""
 
     _type = "Sequence"
@@ -195,26 +195,11 @@ class Sequence(Normalizer):
     def __init__(self, normalizers: list[Any]) -> None:
         self._data = {"normalizers": [self._take(member) for member in normalizers]}
 
-    def __getitem__(self, index: int) -> Any:
-        return _member(self._data["normalizers"], index)
-
-    def __setitem__(self, index: int, value: Any) -> None:
-        members = self._data["normalizers"]
-        _member(members, index)
-        members[index] = self._take(value)
-        self._changed()
-
     def __len__(self) -> int:
         return len(self._data["normalizers"])
 
     def __iter__(self) -> Iterator[Any]:
         return iter(list(self._data["normalizers"]))
-
-
-def _member(members: list[Any], index: int) -> Any:
-    if not 0 <= index < len(members):
-        raise RowIndexError(f"Index not found: {index} is not one of {len(members)}")
-    return members[index]
 
 
 NORMALIZERS = {"nfc": NFC, "nfd": NFD, "nfkc": NFKC, "nfkd": NFKD}

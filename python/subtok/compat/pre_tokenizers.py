@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from subtok import _subtok
-from subtok.compat._base import Component, Field, Regex, character, text
+from subtok.compat._base import Component, Field, Members, Regex, character, text
 from subtok.compat._base import pattern as _pattern
 from subtok.compat._strings import BEHAVIORS, PreTokenizedString, behavior_name
-from subtok.compat.normalizers import _member, _unreadable
+from subtok.compat.normalizers import _unreadable
 from subtok.errors import ArgumentError, ArgumentTypeError, UnsupportedError
 
 __all__ = [
@@ -154,10 +154,9 @@ def scheme(value: Any) -> str:
     return str(value)
 
 
-class Metaspace(PreTokenizer):
-    """Spaces become a visible character, and words begin with it."""
+class MetaspaceFields(Component):
+    """What is declared of the visible space, where pieces are cut and where they are joined."""
 
-    _type = "Metaspace"
     replacement = Field(write=lambda value: character(value, "replacement"))
     prepend_scheme = Field(write=scheme)
     split = Field(write=bool)
@@ -177,6 +176,12 @@ class Metaspace(PreTokenizer):
         self.__init__(  # type: ignore[misc]
             data["replacement"], data.get("prepend_scheme", old), data.get("split", True)
         )
+
+
+class Metaspace(MetaspaceFields, PreTokenizer):
+    """Spaces become a visible character, and words begin with it."""
+
+    _type = "Metaspace"
 
 
 class Punctuation(PreTokenizer):
@@ -205,7 +210,7 @@ class Split(PreTokenizer):
         }
 
 
-class Sequence(PreTokenizer):
+class Sequence(Members, PreTokenizer):
     """One after the other."""
 
     _type = "Sequence"
@@ -213,12 +218,3 @@ class Sequence(PreTokenizer):
 
     def __init__(self, pre_tokenizers: list[Any]) -> None:
         self._data = {"pretokenizers": [self._take(member) for member in pre_tokenizers]}
-
-    def __getitem__(self, index: int) -> Any:
-        return _member(self._data["pretokenizers"], index)
-
-    def __setitem__(self, index: int, value: Any) -> None:
-        members = self._data["pretokenizers"]
-        _member(members, index)
-        members[index] = self._take(value)
-        self._changed()

@@ -7,9 +7,8 @@ from collections.abc import Iterable  # noqa: TC003 (get_type_hints works on pub
 from typing import Any, ClassVar
 
 from subtok.compat import _process
-from subtok.compat._base import Component, Field
+from subtok.compat._base import Component, Field, Members
 from subtok.compat._encoding import Encoding
-from subtok.compat.normalizers import _member
 from subtok.errors import ArgumentError, ArgumentTypeError
 
 __all__ = [
@@ -186,7 +185,7 @@ def _special(token: Any) -> tuple[str, dict[str, Any]]:
     raise ArgumentTypeError("Expected Union[Tuple[str, int], Tuple[int, str], dict]")
 
 
-class Sequence(PostProcessor):
+class Sequence(Members, PostProcessor):
     """One after the other."""
 
     _type = "Sequence"
@@ -194,12 +193,3 @@ class Sequence(PostProcessor):
 
     def __init__(self, processors_py: list[Any]) -> None:
         self._data = {"processors": [self._take(member) for member in processors_py]}
-
-    def __getitem__(self, index: int) -> Any:
-        return _member(self._data["processors"], index)
-
-    def __setitem__(self, index: int, value: Any) -> None:
-        members = self._data["processors"]
-        _member(members, index)
-        members[index] = self._take(value)
-        self._changed()
