@@ -13,6 +13,31 @@ pub(crate) mod forms;
 mod forms_tables;
 pub(crate) mod script_ranges;
 
+/// A table of a byte for each character: blocks of 128 for the planes that hold much, ranges (first,
+/// last, byte) for those that hold little: tags, variation selectors, private use.
+struct FlagTable {
+    index: &'static [u8],
+    blocks: &'static [[u8; 128]],
+    high: &'static [(u32, u32, u8)],
+}
+
+impl FlagTable {
+    #[inline]
+    fn get(&self, c: char) -> u8 {
+        let code = c as usize;
+        match self.index.get(code >> 7) {
+            Some(&block) => self.blocks[usize::from(block)][code & 127],
+            None => self.get_high(u32::from(c)),
+        }
+    }
+
+    #[cold]
+    fn get_high(&self, code: u32) -> u8 {
+        let range = self.high.iter().find(|&&(first, last, _)| (first..=last).contains(&code));
+        range.map_or(0, |&(_, _, flags)| flags)
+    }
+}
+
 /// The Unicode version of the classes that split patterns use (`\p{L}`, `\p{N}`, `\s`).
 pub const CLASSES_VERSION: &str = "16.0";
 /// The Unicode version of the general categories (control, punctuation, marks) on the BERT road.

@@ -177,6 +177,8 @@ fn sentencepiece(
     let mut state = SentencePieceState::default();
     let mut text = Vec::new();
     for piece in pieces {
+        // Tokens come as they stand in the vocabulary.
+        debug_assert!(std::str::from_utf8(&piece.bytes).is_ok());
         let token = std::str::from_utf8(&piece.bytes).unwrap_or_default();
         state.push(decoder, token, &mut text);
         budget.take(text.len())?;

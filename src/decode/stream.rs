@@ -441,6 +441,7 @@ const BYTE_TOKEN: usize = 6;
 
 /// Strings between steps are text.
 fn text(bytes: &[u8]) -> &str {
+    debug_assert!(std::str::from_utf8(bytes).is_ok(), "a step gave half a character");
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 

@@ -11,6 +11,7 @@
 #[cfg(test)]
 pub(super) mod generate;
 
+use super::FlagTable;
 use super::bert_tables::{
     CLASSES, DECOMPOSITION_BLOCKS, DECOMPOSITION_CHARS, DECOMPOSITION_INDEX, FLAG_BLOCKS,
     FLAG_INDEX, HIGH_FLAGS, LOWER_BLOCKS, LOWER_CHARS, LOWER_INDEX,
@@ -33,28 +34,18 @@ pub(crate) const DECOMPOSES: u8 = 1 << 6;
 /// Its lower case is something else.
 pub(crate) const LOWERS: u8 = 1 << 7;
 
+static FLAGS: FlagTable = FlagTable { index: &FLAG_INDEX, blocks: &FLAG_BLOCKS, high: &HIGH_FLAGS };
+
 /// The flags of `c`.
 #[inline]
 pub(crate) fn flags(c: char) -> u8 {
-    let code = c as usize;
-    match FLAG_INDEX.get(code >> 7) {
-        Some(&block) => FLAG_BLOCKS[usize::from(block)][code & 127],
-        None => high_flags(c),
-    }
+    FLAGS.get(c)
 }
 
 /// The flags of an ASCII character.
 #[inline]
 pub(crate) fn ascii_flags(byte: u8) -> u8 {
     FLAG_BLOCKS[0][usize::from(byte & 127)]
-}
-
-/// The planes above the ideographs hold little: tags, variation selectors, private use.
-#[cold]
-fn high_flags(c: char) -> u8 {
-    let code = u32::from(c);
-    let range = HIGH_FLAGS.iter().find(|&&(first, last, _)| (first..=last).contains(&code));
-    range.map_or(0, |&(_, _, flags)| flags)
 }
 
 /// Calls `part` with each character of the full canonical decomposition of `c`, which is `c` alone

@@ -10,6 +10,7 @@
 #[cfg(test)]
 mod generate;
 
+use super::FlagTable;
 use super::bert::{
     REORDERS, combining_class, decompose as decompose_canonical, flags as bert_flags,
 };
@@ -33,21 +34,12 @@ pub(crate) const MARK: u8 = 1 << 4;
 /// is always a border.
 pub(crate) const CLUSTERS: u8 = 1 << 5;
 
+static FLAGS: FlagTable = FlagTable { index: &FLAG_INDEX, blocks: &FLAG_BLOCKS, high: &HIGH_FLAGS };
+
 /// The flags of `c`.
 #[inline]
 pub(crate) fn flags(c: char) -> u8 {
-    let code = c as usize;
-    match FLAG_INDEX.get(code >> 7) {
-        Some(&block) => FLAG_BLOCKS[usize::from(block)][code & 127],
-        None => high_flags(c),
-    }
-}
-
-#[cold]
-fn high_flags(c: char) -> u8 {
-    let code = u32::from(c);
-    let range = HIGH_FLAGS.iter().find(|&&(first, last, _)| (first..=last).contains(&code));
-    range.map_or(0, |&(_, _, flags)| flags)
+    FLAGS.get(c)
 }
 
 /// The first of the combining marks that most text has, U+0300 to U+036F.
