@@ -134,7 +134,7 @@ impl PreTokenizer {
         ])
     }
 
-    /// The pre-tokenizer with a known name: `gpt2`, `cl100k_base`, `llama3`, `qwen2`, `o200k_base`,
+    /// The pre-tokenizer with a known name: `gpt2`, `cl100k_base`, `llama3`, `qwen2`, `qwen3.5`, `o200k_base`,
     /// `bert`, `whitespace`, `metaspace`, or `none`, which is a sequence of nothing: one piece. Any other
     /// text is taken as a regular expression for a byte-level model.
     ///

@@ -143,7 +143,7 @@ class Tokenizer:
         Args:
             vocab: Tokens and ids, a JSON object.
             merges: A merge a line, two tokens with a space between them.
-            pretokenizer: `"gpt2"` (the default), `"cl100k_base"`, `"llama3"`, `"qwen2"`,
+            pretokenizer: `"gpt2"` (the default), `"cl100k_base"`, `"llama3"`, `"qwen2"`, `"qwen3.5"`,
                 `"o200k_base"`, `"bert"`, `"whitespace"`, `"metaspace"`, `"none"`, or the split
                 pattern of a byte-level model. The decoder goes with it.
             dropout: The share of merges that are left out at random.

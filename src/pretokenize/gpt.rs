@@ -1,5 +1,5 @@
 //! Scanners for the split patterns of GPT-2 and cl100k, and the patterns that differ from the latter
-//! in how they group digits (Llama 3, Qwen 2).
+//! in how they group digits and what they do with marks (Llama 3, Qwen 2, Qwen 3.5).
 //!
 //! Each step looks at one character's class and extends a run, so a text costs one table look-up per
 //! character. The pattern's look-ahead, `\s+(?!\S)`, means: a run of white space before something
@@ -36,7 +36,7 @@ impl Runs {
     /// Where the run of letters ends. Most letters are ASCII and most runs shorter than eight: their end
     /// is found without a branch on each letter.
     #[inline]
-    fn letters(self, text: &[u8], mut at: usize) -> usize {
+    fn letters(self, text: &[u8], mut at: usize, marks: bool) -> usize {
         while let Some(&chunk) = text[at..].first_chunk() {
             let others = not_letters(u64::from_le_bytes(chunk));
             if others != 0 {
@@ -48,7 +48,7 @@ impl Runs {
             }
             at += 8;
         }
-        self.end(text, at, is_letter)
+        self.end(text, at, |class| is_letter(class) || (marks && class == MARK))
     }
 
     /// The same for white space, and where the run's last character starts.
@@ -138,7 +138,7 @@ impl Gpt2Scanner {
         let start = at + usize::from(first == b' ');
         let class = runs.class(text, start);
         if is_letter(class) {
-            return runs.letters(text, start);
+            return runs.letters(text, start, false);
         }
         if class == NUMBER {
             return runs.end(text, start, |class| class == NUMBER);
@@ -175,26 +175,36 @@ pub(super) struct Cl100kScanner {
     /// Whether white space at the end of the text is one piece whatever newlines it holds, as in
     /// the pattern's later spelling (`\s++$` before `\s*[\r\n]`).
     end_run: bool,
+    /// Whether marks count as letters, as in Qwen 3.5.
+    marks: bool,
 }
 
 impl Cl100kScanner {
+    /// Whether marks count as letters.
+    #[inline]
+    pub(super) fn marks(self) -> bool {
+        self.marks
+    }
+
     /// The most characters in a piece of numbers.
     #[inline]
     pub(super) fn digits(self) -> usize {
         self.digits
     }
 
-    pub(super) fn new(digits: usize, end_run: bool) -> Self {
-        Self { runs: Runs(ClassTable::get()), digits, end_run }
+    pub(super) fn new(digits: usize, end_run: bool, marks: bool) -> Self {
+        Self { runs: Runs(ClassTable::get()), digits, end_run, marks }
     }
 
     /// Where the piece ends that starts at `at`, which is less than the text's length.
     #[inline]
     pub(super) fn next(self, text: &[u8], at: usize) -> usize {
         let runs = self.runs;
+        let is_word = |class| is_letter(class) || (self.marks && class == MARK);
+        let is_other = |class| class == OTHER || (!self.marks && class == MARK);
         let (class, length) = runs.0.at(text, at);
-        if is_letter(class) {
-            return runs.letters(text, at + length);
+        if is_word(class) {
+            return runs.letters(text, at + length, self.marks);
         }
         if class == NUMBER {
             return runs.numbers(text, at + length, self.digits - 1);
@@ -206,8 +216,8 @@ impl Cl100kScanner {
             return at + 1 + length;
         }
         let next = runs.class(text, at + length);
-        if is_letter(next) && first != b'\n' && first != b'\r' {
-            return runs.letters(text, at + length);
+        if is_word(next) && first != b'\n' && first != b'\r' {
+            return runs.letters(text, at + length, self.marks);
         }
         if is_other(class) || (first == b' ' && is_other(next)) {
             let end = runs.end(text, at + length, is_other);

@@ -237,8 +237,8 @@ impl Scanner {
     pub(super) fn new(known: Known) -> Self {
         let pattern = match known {
             Known::Gpt2 => ScannedPattern::Gpt2(Gpt2Rule(Gpt2Scanner::new())),
-            Known::Cl100k { digits, end_run } => {
-                ScannedPattern::Cl100k(Cl100kRule(Cl100kScanner::new(digits, end_run)))
+            Known::Cl100k { digits, end_run, marks } => {
+                ScannedPattern::Cl100k(Cl100kRule(Cl100kScanner::new(digits, end_run, marks)))
             }
             Known::O200k { digits, contractions } => {
                 ScannedPattern::O200k(O200kRule(O200kScanner::new(digits, contractions)))

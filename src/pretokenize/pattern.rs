@@ -11,24 +11,26 @@ use crate::regex::Dialect;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
     Gpt2,
-    Cl100k { digits: usize, end_run: bool },
+    Cl100k { digits: usize, end_run: bool, marks: bool },
     O200k { digits: usize, contractions: bool },
 }
 
 /// Recognises a pattern by its text.
 pub(super) fn known(regex: &str, dialect: Dialect) -> Option<Known> {
-    let cl100k = |digits| Some(Known::Cl100k { digits, end_run: false });
+    let cl100k = |digits, marks| Some(Known::Cl100k { digits, end_run: false, marks });
+    let end_run = Some(Known::Cl100k { digits: 3, end_run: true, marks: false });
     match regex {
         GPT2 | GPT2_SHORT | GPT2_POSSESSIVE => Some(Known::Gpt2),
-        CL100K => cl100k(3),
-        QWEN2 => cl100k(1),
+        CL100K => cl100k(3, false),
+        QWEN2 => cl100k(1, false),
+        QWEN35 => cl100k(1, true),
         O200K => Some(Known::O200k { digits: 3, contractions: true }),
         TEKKEN => Some(Known::O200k { digits: 1, contractions: false }),
         // To Oniguruma `{1,3}+` is a repetition of a repetition, so these are tiktoken's only.
         CL100K_POSSESSIVE | CL100K_POSSESSIVE_LONG if dialect == Dialect::Tiktoken => {
-            Some(Known::Cl100k { digits: 3, end_run: true })
+            end_run
         }
-        CL100K_PORTABLE => Some(Known::Cl100k { digits: 3, end_run: true }),
+        CL100K_PORTABLE => end_run,
         _ => None,
     }
 }
@@ -40,6 +42,7 @@ pub(super) fn portable(regex: &str) -> Option<&'static str> {
         GPT2 | GPT2_SHORT | GPT2_POSSESSIVE => Some(GPT2),
         CL100K => Some(CL100K),
         QWEN2 => Some(QWEN2),
+        QWEN35 => Some(QWEN35),
         O200K => Some(O200K),
         CL100K_POSSESSIVE | CL100K_POSSESSIVE_LONG | CL100K_PORTABLE => Some(CL100K_PORTABLE),
         _ => None,
@@ -52,7 +55,7 @@ pub(super) fn not_a_name<'a>(argument: &'static str, given: &'a str) -> Result<&
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
     let has_letters = given.contains(|c: char| c.is_ascii_alphanumeric());
     if given.trim().is_empty() || (has_letters && given.chars().all(is_name)) {
-        let wanted = "gpt2, cl100k_base, llama3, qwen2, o200k_base, bert (for training), or a \
+        let wanted = "gpt2, cl100k_base, llama3, qwen2, qwen3.5, o200k_base, bert (for training), or a \
                       regular expression";
         return Err(Error::argument(argument, format!("{given:?}"), wanted));
     }
@@ -64,6 +67,7 @@ pub(super) fn named(name: &str) -> Option<&'static str> {
     match name {
         "cl100k_base" | "llama3" => Some(CL100K),
         "qwen2" => Some(QWEN2),
+        "qwen3.5" => Some(QWEN35),
         "o200k_base" => Some(O200K),
         _ => None,
     }
@@ -76,6 +80,7 @@ pub(super) fn rank_file(name: &str) -> Option<&'static str> {
         "cl100k_base" => Some(CL100K_POSSESSIVE),
         "llama3" => Some(CL100K),
         "qwen2" => Some(QWEN2),
+        "qwen3.5" => Some(QWEN35),
         "o200k_base" | "o200k_harmony" => Some(O200K),
         _ => None,
     }
@@ -93,6 +98,8 @@ const CL100K_POSSESSIVE_LONG: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\
 /// `$` is the end of a line.
 const CL100K_PORTABLE: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++(?![\s\S])|\s*[\r\n]|\s+(?!\S)|\s";
 pub(super) const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// Qwen2's with marks for letters.
+pub(super) const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 /// Mistral's: o200k's without contractions, each number alone.
 pub(super) const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 pub(super) const O200K: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";

@@ -1,7 +1,7 @@
 //! The slow twins of the scanners: the patterns themselves, on the regex engine.
 
 use super::cut::by_regex;
-use super::pattern::{CL100K, CL100K_POSSESSIVE, GPT2, GPT2_POSSESSIVE, O200K, QWEN2, TEKKEN};
+use super::pattern::{CL100K, CL100K_POSSESSIVE, GPT2, GPT2_POSSESSIVE, O200K, QWEN2, QWEN35, TEKKEN};
 use super::{ByteAlphabet, PreTokenizer, SplitBehavior, Splitter};
 use crate::error::Result;
 use crate::regex::{Dialect, Regex};
@@ -29,7 +29,7 @@ impl Twins {
             assert!(scanner.describe().ends_with("scanner"), "{pattern} has no scanner");
             Ok(Self { pattern, scanner, regex: Regex::new(pattern, Dialect::Tiktoken)? })
         };
-        [GPT2, GPT2_POSSESSIVE, CL100K, CL100K_POSSESSIVE, QWEN2, O200K, TEKKEN]
+        [GPT2, GPT2_POSSESSIVE, CL100K, CL100K_POSSESSIVE, QWEN2, QWEN35, O200K, TEKKEN]
             .into_iter()
             .map(|pattern| make(pattern, Dialect::Tiktoken))
             .collect()

@@ -55,7 +55,7 @@ impl Counter {
             let what = "counting with a pretokenizer that rewrites its text";
             return Err(Error::unsupported(what, "pretokenizer"));
         }
-        let named = ["gpt2", "cl100k_base", "qwen2", "o200k_base", "bert"];
+        let named = ["gpt2", "cl100k_base", "qwen2", "qwen3.5", "o200k_base", "bert"];
         let named = named
             .iter()
             .any(|name| PreTokenizer::by_name(name).is_ok_and(|named| named == *pre_tokenizer));

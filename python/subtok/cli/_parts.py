@@ -30,6 +30,7 @@ _PATTERNS = (
     "gpt2",
     "cl100k_base",
     "qwen2",
+    "qwen3.5",
     "o200k_base",
     "bert",
     "whitespace",

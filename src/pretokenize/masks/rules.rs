@@ -127,7 +127,8 @@ pub(in crate::pretokenize) struct Cl100kRule(pub(in crate::pretokenize) Cl100kSc
 impl Rule for Cl100kRule {
     #[inline(always)]
     fn borders(self, window: &Window, text: &[u8], at: usize) -> (u64, u64) {
-        let letter = window.upper | window.lower | window.caseless;
+        let marks = if self.0.marks() { window.mark } else { 0 };
+        let letter = window.upper | window.lower | window.caseless | marks;
         let other = window.valid & !(letter | window.number | window.space);
         let other_runs = run_starts(other) & !(window.blank << 1);
         let apostrophes = window.apostrophe & other_runs;

@@ -41,7 +41,9 @@ fn check(text: &str) {
     check_rule(Gpt2Rule(Gpt2Scanner::new()), text);
     for digits in [1, 2, 3] {
         for end_run in [false, true] {
-            check_rule(Cl100kRule(Cl100kScanner::new(digits, end_run)), text);
+            for marks in [false, true] {
+                check_rule(Cl100kRule(Cl100kScanner::new(digits, end_run, marks)), text);
+            }
         }
         for contractions in [false, true] {
             check_rule(O200kRule(O200kScanner::new(digits, contractions)), text);
