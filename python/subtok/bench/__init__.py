@@ -6,13 +6,14 @@ Ids are verified first; every figure comes from a fresh process. `bench` returns
 
 from __future__ import annotations
 
-from subtok.bench.metrics import SCENARIOS
+from subtok.bench.metrics import METRICS, SCENARIOS
 from subtok.bench.peers import LIBRARIES
 from subtok.bench.run import SCHEMA, Settings, bench
 from subtok.bench.table import as_json, as_markdown, as_text
 
 __all__ = [
     "LIBRARIES",
+    "METRICS",
     "SCENARIOS",
     "SCHEMA",
     "Settings",

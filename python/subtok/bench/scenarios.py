@@ -120,8 +120,7 @@ def _stream(calls: Calls, texts: Texts, job: dict[str, Any], clock: Clock) -> di
     result = {
         "reduced": done < len(warm) or len(sample) < len(timed),
         "converting": (ended - called) / (ended - start),
-        "digest": digest,
-        "whole": len(sample) == len(timed),
+        "digest": {"bytes": round(size * MB), "ids": digest},
         "tokens": count,
         "bytes": round(size * MB),
     }
@@ -174,7 +173,8 @@ def _decode(calls: Calls, texts: list[str], job: dict[str, Any], clock: Clock) -
     rows = [np.array(calls.one(text)) for text in texts]
     size, limit = _size(texts) / MB, job["seconds"]
     best, digests = _best(lambda: [decode(row) for row in rows], limit, clock, _digest_text)
-    figures = {"decode": size / best}
+    # Who has no call for many rows is used row by row.
+    figures = dict.fromkeys(("decode", "decode_batch"), size / best)
     many = calls.decode_batch
     if many is not None:
         best, others = _best(lambda: many(rows), limit, clock, _digest_text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import Any
 
 from subtok.bench.machine import BUSY
@@ -20,7 +21,9 @@ _KINDS = {
     "tokenizer.json": "tokenizer.json",
     "other": "read by subtok; others get the tokenizer.json that subtok writes of it",
 }
-_TEN, _HUNDRED, _THOUSAND = 10, 100, 1000
+_TEN, _HUNDRED = 10, 100
+_UNABLE = "cannot load"
+_WIDTH = 100
 # Making arrays out of lists is worth a note from this share of the time on.
 _CONVERTING = 0.01
 _MEANING = """\
@@ -35,7 +38,7 @@ garbage is off
 
 def as_text(result: Result) -> str:
     """For a terminal."""
-    parts = ["\n".join(_head(result))]
+    parts = [_wrapped(_head(result))]
     for name, text in result["texts"].items():
         rows = _rows(result, text)
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -49,8 +52,8 @@ def as_text(result: Result) -> str:
             ).rstrip()
             for row in rows
         ]
-        parts.append("\n".join([_title(name, text), *lines, *_text_notes(text)]))
-    return "\n\n".join([*parts, "\n".join(_notes(result))]) + "\n"
+        parts.append("\n".join([_title(name, text), *lines, _wrapped(_text_notes(text))]).rstrip())
+    return "\n\n".join([*parts, _wrapped(_notes(result))]) + "\n"
 
 
 def as_markdown(result: Result) -> str:
@@ -204,8 +207,9 @@ def _text_notes(text: Result) -> list[str]:
     notes = [f"not measured: {reason}" for reason in dict.fromkeys(text["too_little"].values())]
     for library, found in text["problems"].items():
         for where, what in found.items():
-            scope = "" if where == "all" else f" ({where})"
-            notes.append(f"{library}{scope}: {what['kind']}: {what['message']}")
+            if what["kind"] != _UNABLE:
+                scope = "" if where == "all" else f" ({where})"
+                notes.append(f"{library}{scope}: {what['kind']}: {what['message']}")
     if text["verified_ids"]:
         notes.append(f"{text['verified_ids']:,} ids verified before anything was timed")
     return notes
@@ -215,6 +219,13 @@ def _notes(result: Result) -> list[str]:
     texts = result["texts"].values()
     shown = dict.fromkeys(x for text in texts for x in _columns(text))
     notes = list(_MEANING)
+    unable = {
+        f"{library} {_UNABLE} this tokenizer: {found['all']['message']}": None
+        for text in texts
+        for library, found in text["problems"].items()
+        if found.get("all", {}).get("kind") == _UNABLE
+    }
+    notes.extend(unable)
     notes.append(
         "what is unfair: "
         + "; ".join(f"{name}: {result['libraries'][name]['note']}" for name in shown)
@@ -250,3 +261,11 @@ def _behind(result: Result, text: Result) -> list[str]:
         for name in text["figures"]
         if (value := ratio(text, name)[0]) is not None and value < 1
     ]
+
+
+def _wrapped(lines: list[str]) -> str:
+    """Paragraphs for a terminal."""
+    return "\n".join(
+        textwrap.fill(line, _WIDTH, subsequent_indent="  ", break_long_words=False)
+        for line in lines
+    )

@@ -17,7 +17,7 @@ from subtok.cli._common import (
     progress,
     write_text,
 )
-from subtok.errors import ArgumentError, MissingDependencyError
+from subtok.errors import ArgumentError, FileError, MissingDependencyError
 
 if TYPE_CHECKING:
     from subtok.cli._common import Verbs
@@ -113,6 +113,10 @@ def run(args: argparse.Namespace) -> int:
     texts = {text: text if text == "-" else Path(text) for text in args.texts}
     if len(texts) < len(args.texts):
         raise ArgumentError("a text is named twice")
+    for path in filter(None, (args.json, args.output)):
+        # Said now, and not when everything is measured.
+        if path != "-" and not Path(path).parent.is_dir():
+            raise FileError(f"cannot write {path}: there is no such folder")
     with progress(args) as show:
         result = bench(args.tokenizer, texts, settings, show)
     if args.json:
