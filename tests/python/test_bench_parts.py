@@ -10,7 +10,7 @@ import pytest
 from subtok.bench import METRICS, as_json, as_markdown, as_text
 from subtok.bench.machine import Others, machine
 from subtok.bench.processes import Runner
-from subtok.bench.run import _alike
+from subtok.bench.run import _alike, _Text
 from subtok.bench.scenarios import _digest
 from subtok.bench.table import busy, ratio, show, verdict
 from subtok.bench.texts import load_part, read_sample, short_texts
@@ -139,6 +139,33 @@ def test_shorter_samples_are_held_against_longer_ones():
     assert not _alike(whole, said(ids[:390_000], 1_600))
     # Too short for a whole step: nothing is known.
     assert _alike(whole, said(other[:1_000], 4))
+
+
+def test_results_are_held_against_the_reference_and_then_against_ours():
+    ids = np.arange(400_000, dtype=np.uint32)
+    early, late = ids.copy(), ids.copy()
+    early[100] += 1
+    late[-1] += 1
+    text = _Text(None, None, {}, {}, reference="tokenizers")
+
+    def said(**found):
+        text.problems.clear()
+        text.digests["stream"] = {
+            name: {"bytes": len(some), "ids": list(_digest(some))} for name, some in found.items()
+        }
+        text.hold("stream")
+        return sorted(text.problems)
+
+    # The reference is slow: it has seen the first half.
+    half = ids[:200_000]
+    assert said(tokenizers=half, subtok=ids, a=ids) == []
+    assert said(tokenizers=half, subtok=ids, a=early, b=late) == ["a", "b"]
+    assert said(tokenizers=half, subtok=early, a=early, b=ids) == ["a", "subtok"]
+    assert said(subtok=ids, a=late) == ["a"]
+    assert said(a=late, b=ids) == []
+    text.digests["decode"] = {"tokenizers": "x", "subtok": "x", "a": "y"}
+    text.hold("decode")
+    assert text.problems["a"]["decode"]["kind"] == "other text"
 
 
 def test_samples_keep_every_byte(tmp_path):

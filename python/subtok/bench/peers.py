@@ -27,7 +27,16 @@ from subtok.errors import ArgumentError, UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["LIBRARIES", "NOTES", "Calls", "import_library", "installed", "load", "version"]
+__all__ = [
+    "LIBRARIES",
+    "NOTES",
+    "WITH_OFFSETS",
+    "Calls",
+    "import_library",
+    "installed",
+    "load",
+    "version",
+]
 
 Form = dict[str, Any]
 
@@ -249,6 +258,8 @@ NOTES = {
     "sentencepiece": "Python lists, made into an array; batch call",
     "tokenizers": "Python lists, made into an array; batch call without offsets",
 }
+# Whose offsets are measured: those that mean the same thing, characters of the text.
+WITH_OFFSETS = ("subtok", "tokenizers")
 _MODULES = {
     "gigatoken": ("awkward", "gigatoken"),
     "tiktoken": ("tiktoken", "tiktoken_ext.openai_public"),

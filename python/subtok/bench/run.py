@@ -13,7 +13,7 @@ import numpy as np
 from subtok.bench.given import given, open_subtok
 from subtok.bench.machine import Others, machine
 from subtok.bench.metrics import METRICS, groups
-from subtok.bench.peers import LIBRARIES, NOTES, installed, version
+from subtok.bench.peers import LIBRARIES, NOTES, WITH_OFFSETS, installed, version
 from subtok.bench.processes import Runner, cores
 from subtok.bench.texts import VERIFY_COUNT, all_short, read_sample
 from subtok.errors import ArgumentError
@@ -45,6 +45,7 @@ class Settings:
             named here.
         peers: Further libraries, `MODULE:FUNCTION` by name; see `peers`.
         rounds: How often everything is measured; figures are medians.
+        once: Scenarios for which one round is enough.
         threads: Threads of the scenario `threads`.
         seconds: How long a slow library may warm up, and run in each timed part.
         timeout: Seconds after which a process counts as hanging.
@@ -61,6 +62,7 @@ class Settings:
     libraries: tuple[str, ...] = ()
     peers: Mapping[str, str] = field(default_factory=dict)
     rounds: int = 3
+    once: tuple[str, ...] = ()
     threads: int = 1
     seconds: float = 5.0
     timeout: float = 300.0
@@ -186,8 +188,11 @@ class _Bench:
         text.verify()
         wanted = [x for x in figures if x not in text.too_little]
         for round_ in range(settings.rounds):
-            for group in groups(wanted):
-                text.time(group, [x for x in wanted if METRICS[x].group == group], round_)
+            often = [x for x in wanted if not round_ or METRICS[x].scenario not in settings.once]
+            for group in groups(often):
+                text.time(group, [x for x in often if METRICS[x].group == group], round_)
+        for group in groups(wanted):
+            text.hold(group)
         return text.result()
 
     def tell(self, what: str) -> None:
@@ -274,6 +279,8 @@ class _Text:
     def time(self, group: str, figures: list[str], round_: int) -> None:
         """One round of one group; another library begins each time."""
         libs = [x for x in self.bench.libs if "all" not in self.problems.get(x, {})]
+        if group == "offsets":
+            libs = [x for x in libs if x in WITH_OFFSETS]
         turn = round_ % len(libs) if libs else 0
         for library in libs[turn:] + libs[:turn]:
             if group in self.problems.get(library, {}) or (library, group) in self.slow:
@@ -294,8 +301,6 @@ class _Text:
             if group == "stream":
                 keys = ("bytes", "tokens", "converting", "reduced")
                 self.details[library] = {key: found[key] for key in keys}
-        if round_ == self.bench.settings.rounds - 1:
-            self._hold(group)
 
     def result(self) -> dict[str, Any]:
         """What the report says of this text."""
@@ -316,7 +321,8 @@ class _Text:
         }
 
     def _figure(self, name: str, library: str) -> dict[str, Any]:
-        values = self.values[name][library]
+        # More digits would be noise.
+        values = [float(f"{value:.5g}") for value in self.values[name][library]]
         return {
             "median": statistics.median(values),
             "min": min(values),
@@ -325,19 +331,23 @@ class _Text:
             "reduced": (library, METRICS[name].group) in self.slow,
         }
 
-    def _hold(self, group: str) -> None:
-        """Hold results of the timed calls against each other."""
+    def hold(self, group: str) -> None:
+        """Hold results of the timed calls against each other.
+
+        First against the reference's, as far as it had time to go, then against ours.
+        """
         found = self.digests.get(group, {})
-        base = next((x for x in (self.reference, "subtok", *found) if x in found), None)
-        if base is None:
-            return
         what = _DIGESTED.get(group)
-        for library, digest in found.items():
-            same = _alike(found[base], digest) if what is None else digest == found[base]
-            if not same:
-                text = "in the timed text" if what is None else "for the ids of this text"
-                message = f"not what {base} gives {text}"
-                self._problem(library, group, what or "other ids", message)
+        for base in (self.reference, "subtok"):
+            if base not in found or group in self.problems.get(base, {}):
+                continue
+            for library, digest in found.items():
+                wrong = group in self.problems.get(library, {})
+                same = _alike(found[base], digest) if what is None else digest == found[base]
+                if not wrong and not same:
+                    text = "in the timed text" if what is None else "for the ids of this text"
+                    message = f"not what {base} gives {text}"
+                    self._problem(library, group, what or "other ids", message)
 
     def _problem(self, library: str, where: str, kind: str, message: str) -> None:
         self.problems.setdefault(library, {})[where] = {"kind": kind, "message": message}

@@ -72,7 +72,7 @@ def _verify(calls: Calls, texts: Texts, job: dict[str, Any]) -> dict[str, Any]:
     batch = texts["timed"] + texts["warm"]
     singles = all_short(texts["short"], VERIFY_COUNT)
     rows = [np.asarray(calls.one(text)) for text in singles]
-    found = calls.ids(batch) if batch else np.zeros(0, np.uint32)
+    found = np.asarray(calls.ids(batch)) if batch else np.zeros(0, np.uint32)
     if found.dtype != np.uint32 or found.ndim != 1:
         raise WrongError(f"ids are {found.dtype} of {found.ndim} dimensions, not flat uint32")
     np.save(job["save"], np.concatenate([found, *rows]).astype(np.uint32))

@@ -9,7 +9,18 @@ from typing import Any
 from subtok.bench.machine import BUSY
 from subtok.bench.metrics import METRICS
 
-__all__ = ["as_json", "as_markdown", "as_text", "ratio", "show"]
+__all__ = [
+    "as_json",
+    "as_markdown",
+    "as_text",
+    "busy",
+    "cell",
+    "columns",
+    "problem",
+    "ratio",
+    "show",
+    "verdict",
+]
 
 # A result as `bench` returns it, and its part for one text.
 Result = dict[str, Any]
@@ -167,7 +178,7 @@ def _title(name: str, text: Result) -> str:
     return f"{name}: {size}"
 
 
-def _columns(text: Result) -> list[str]:
+def columns(text: Result) -> list[str]:
     """The libraries with a column: those that have a figure, or other results."""
     measured = dict.fromkeys(x for row in text["figures"].values() for x in row)
     wrong = [
@@ -180,17 +191,18 @@ def _columns(text: Result) -> list[str]:
 
 
 def _rows(result: Result, text: Result) -> Rows:
-    columns = _columns(text)
-    rows = [["", *columns, "subtok to the best peer"]]
+    names = columns(text)
+    rows = [["", *names, "subtok to the best peer"]]
     for name in text["figures"]:
         metric = METRICS[name]
         label = metric.label.format(threads=result["settings"]["threads"])
-        cells = [_cell(text, name, library) for library in columns]
+        cells = [cell(text, name, library) for library in names]
         rows.append([f"{label}, {metric.unit}", *cells, verdict(text, name)])
     return rows
 
 
-def _cell(text: Result, name: str, library: str) -> str:
+def cell(text: Result, name: str, library: str) -> str:
+    """A figure with its span, or why there is none."""
     if (found := problem(text, library, name)) is not None:
         return found["kind"]
     figure = text["figures"][name].get(library)
@@ -217,7 +229,7 @@ def _text_notes(text: Result) -> list[str]:
 
 def _notes(result: Result) -> list[str]:
     texts = result["texts"].values()
-    shown = dict.fromkeys(x for text in texts for x in _columns(text))
+    shown = dict.fromkeys(x for text in texts for x in columns(text))
     notes = list(_MEANING)
     unable = {
         f"{library} {_UNABLE} this tokenizer: {found['all']['message']}": None

@@ -50,13 +50,13 @@ def add(verbs: Verbs) -> None:
         "--scenarios",
         type=_names(SCENARIOS),
         metavar="A,B",
-        help=f"of {','.join(SCENARIOS)} (all)",
+        help=f"of {', '.join(SCENARIOS)} (all)",
     )
     verb.add_argument(
         "--libs",
         type=_names(tuple(LIBRARIES)),
         metavar="A,B",
-        help=f"of {','.join(LIBRARIES)} (those that are installed)",
+        help=f"of {', '.join(LIBRARIES)} (those that are installed)",
     )
     verb.add_argument(
         "--peer",
@@ -68,12 +68,12 @@ def add(verbs: Verbs) -> None:
     )
     verb.add_argument("--rounds", type=int, metavar="N", help=f"take medians of N ({_ROUNDS})")
     verb.add_argument(
-        "--threads", type=int, default=1, metavar="N", help="of the scenario threads (none)"
+        "--threads", type=int, default=1, metavar="N", help="of the scenario threads, 2 or more"
     )
     verb.add_argument(
         "--quick",
         action="store_true",
-        help=f"{','.join(_QUICK)} in one round, on less text, unless other options say otherwise",
+        help=f"{', '.join(_QUICK)} in one round, on less text, unless other options say otherwise",
     )
     verb.add_argument(
         "--seconds",
