@@ -42,7 +42,7 @@ TOKENIZERS = {
 EVERYWHERE = ("cold", "fresh", "replay")
 # Each of these takes many measurements within its process.
 ONCE = ("short", "decode", "offsets", "threads")
-FULL = Settings(scenarios=EVERYWHERE, rounds=3, once=ONCE, threads=2, seconds=0.8)
+FULL = Settings(scenarios=EVERYWHERE, rounds=3, once=ONCE, threads=2, seconds=0.6)
 QUICK = replace(FULL, rounds=1, seconds=0.3, warm=3_000_000, timed=2_000_000)
 
 

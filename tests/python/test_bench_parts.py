@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -146,7 +148,9 @@ def test_results_are_held_against_the_reference_and_then_against_ours():
     early, late = ids.copy(), ids.copy()
     early[100] += 1
     late[-1] += 1
-    text = _Text(None, None, {}, {}, reference="tokenizers")
+    given = SimpleNamespace(path="some/where/tokenizer.json")
+    around = SimpleNamespace(folder=Path("scratch"), given=given)
+    text = _Text(around, None, {}, {}, reference="tokenizers")
 
     def said(**found):
         text.problems.clear()
@@ -166,6 +170,8 @@ def test_results_are_held_against_the_reference_and_then_against_ours():
     text.digests["decode"] = {"tokenizers": "x", "subtok": "x", "a": "y"}
     text.hold("decode")
     assert text.problems["a"]["decode"]["kind"] == "other text"
+    text._problem("b", "all", "cannot load", "not so: some/where/tokenizer.json, scratch/x.json")
+    assert text.problems["b"]["all"]["message"] == "not so: tokenizer.json, x.json"
 
 
 def test_samples_keep_every_byte(tmp_path):

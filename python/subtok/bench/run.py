@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 from dataclasses import dataclass, field
@@ -350,6 +351,10 @@ class _Text:
                     self._problem(library, group, what or "other ids", message)
 
     def _problem(self, library: str, where: str, kind: str, message: str) -> None:
+        # Names of files, and not where they lie: reports are passed on.
+        for folder in (self.bench.folder, Path(self.bench.given.path).parent):
+            if folder != Path():
+                message = message.replace(f"{folder}{os.sep}", "")
         self.problems.setdefault(library, {})[where] = {"kind": kind, "message": message}
 
     def _difference(self, expected: Any, got: Any, ends: list[int], texts: list[str]) -> str:

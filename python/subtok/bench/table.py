@@ -69,15 +69,14 @@ def as_text(result: Result) -> str:
 
 def as_markdown(result: Result) -> str:
     """For a page."""
-    parts = ["\n".join(f"- {line}" for line in _head(result))]
+    parts = [_listed(_head(result))]
     for name, text in result["texts"].items():
         rows = [[cell.replace("|", "\\|") for cell in row] for row in _rows(result, text)]
         rule = ["---", *["---:"] * (len(rows[0]) - 1)]
         table = "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], rule, *rows[1:]])
         parts.append(f"### {_title(name, text)}\n\n{table}")
-        if notes := _text_notes(text):
-            parts.append("\n".join(f"- {note}" for note in notes))
-    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in _notes(result))]) + "\n"
+        parts.append(_listed(_text_notes(text)))
+    return "\n\n".join([*parts, _listed(_notes(result))]) + "\n"
 
 
 def as_json(result: Result) -> str:
@@ -273,6 +272,11 @@ def _behind(result: Result, text: Result) -> list[str]:
         for name in text["figures"]
         if (value := ratio(text, name)[0]) is not None and value < 1
     ]
+
+
+def _listed(lines: list[str]) -> str:
+    """Notes for a page; a token such as `<s>` is no mark there."""
+    return "\n".join(f"- {line.replace('<', '&lt;')}" for line in lines)
 
 
 def _wrapped(lines: list[str]) -> str:
