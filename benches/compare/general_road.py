@@ -27,15 +27,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from load_time import (
-    THREADS,
-    cold_medians,
-    default_data,
-    load,
-    machine,
-    reference_of,
-    write,
-)
+from _shared import RESULTS, TEXTS, THREADS, default_data, load, machine, reference_of, write
+from load_time import cold_medians
 
 os.environ.update(THREADS)
 
@@ -44,7 +37,6 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TEXTS = {"en": "English", "ml": "multilingual", "code": "code", "cjk": "CJK"}
 DOCUMENT = 4096
 OFFSET_ROWS = 40
 
@@ -205,7 +197,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--bytes", type=int, default=400_000, help="text per round")
     parser.add_argument("--load-rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path("results/general_road.json"))
+    parser.add_argument("--out", type=Path, default=RESULTS / "general_road.json")
     parser.add_argument(
         "--cpu", action="store_true", help="processor time, for a machine that others use too"
     )

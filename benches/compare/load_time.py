@@ -16,88 +16,27 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-LLAMA3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+from _shared import (
+    LLAMA3,
+    RANKS,
+    RESULTS,
+    THREADS,
+    default_data,
+    load,
+    machine,
+    reference_of,
+    write,
 )
-# By the name of a rank file: what subtok calls its pattern, and who describes it in tiktoken.
-RANKS = {
-    "r50k_base": "r50k_base",
-    "cl100k_base": "cl100k_base",
-    "o200k_base": "o200k_base",
-    "llama3": None,
-}
-LIBRARIES = ("subtok", "tokenizers", "tiktoken", "sentencepiece", "numpy")
-THREADS = {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "SUBTOK_NUM_THREADS": "1"}
+
 TEXT = "The first text takes what loading left to do: 1,234 words, été."
-
-
-def default_data() -> Path:
-    """The folder that `SUBTOK_DATA` names, or the one beside the repository."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    return Path(os.environ.get("SUBTOK_DATA", beside))
-
-
-def reference_of(path: Path) -> str:
-    """The library that a file is written for."""
-    return {".tiktoken": "tiktoken", ".model": "sentencepiece"}.get(path.suffix, "tokenizers")
-
-
-def load(library: str, path: Path) -> Any:
-    """A tokenizer of one of the libraries."""
-    if library == "subtok":
-        import subtok
-
-        if path.suffix == ".tiktoken":
-            return subtok.Tokenizer.from_tiktoken(path, RANKS[path.stem] or LLAMA3)
-        if path.suffix == ".model":
-            return subtok.Tokenizer.from_sentencepiece(path)
-        return subtok.Tokenizer.from_file(path)
-    if library == "tiktoken":
-        return load_tiktoken(path)
-    if library == "sentencepiece":
-        import sentencepiece
-
-        return sentencepiece.SentencePieceProcessor(model_file=os.fspath(path))
-    import tokenizers
-
-    made = tokenizers.Tokenizer.from_file(os.fspath(path))
-    # State of the file that a call of subtok does not apply either.
-    made.no_truncation()
-    made.no_padding()
-    return made
-
-
-def load_tiktoken(path: Path) -> Any:
-    """An encoding of a rank file, with the pattern that tiktoken has for it."""
-    import tiktoken
-    from tiktoken.load import load_tiktoken_bpe
-    from tiktoken_ext import openai_public
-
-    ranks = load_tiktoken_bpe(os.fspath(path))
-    if (name := RANKS[path.stem]) is None:
-        return tiktoken.Encoding(
-            path.stem, pat_str=LLAMA3, mergeable_ranks=ranks, special_tokens={}
-        )
-    # Its own constructors fetch the file from the network; the rest of them is what is wanted.
-    original, openai_public.load_tiktoken_bpe = (
-        openai_public.load_tiktoken_bpe,
-        lambda *_, **__: ranks,
-    )
-    try:
-        return tiktoken.Encoding(**getattr(openai_public, name)())
-    finally:
-        openai_public.load_tiktoken_bpe = original
 
 
 def import_library(library: str) -> None:
@@ -165,36 +104,6 @@ def cold_medians(libraries: tuple[str, ...], path: Path, rounds: int) -> dict[st
     return result
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    cpu = platform.processor()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    versions = {}
-    for library in LIBRARIES:
-        try:
-            versions[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            versions[library] = "from the source tree" if library == "subtok" else "not installed"
-    return {
-        "cpu": cpu,
-        "processors": os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "versions": versions,
-        "when": time.strftime("%Y-%m-%d %H:%M"),
-    }
-
-
-def write(path: Path, result: dict[str, Any]) -> None:
-    """Write results as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
-
-
 def assemble_llama(data: Path, folder: Path) -> Path:
     """A `tokenizer.json` of the 128 k tokens of Llama 3.2, from its vocabulary and merges."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
@@ -236,7 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=Path("results/load_time.json"))
+    parser.add_argument("--out", type=Path, default=RESULTS / "load_time.json")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:

@@ -10,7 +10,7 @@ from subtok.errors import UnsupportedError
 if TYPE_CHECKING:
     from subtok._subtok import Tokenizer
 
-__all__ = ["encoding"]
+__all__ = ["encoding", "split_pattern"]
 
 _GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 _BYTES = 256
@@ -28,7 +28,7 @@ def encoding(tok: Tokenizer) -> Any:
     content = declaration(tok)
     if content.get("normalizer") is not None:
         raise _unsupported("a normalizer")
-    pattern = _pattern(content.get("pre_tokenizer"))
+    pattern = split_pattern(content.get("pre_tokenizer"))
     added = {token["content"]: token["id"] for token in content.get("added_tokens") or ()}
     ranks = {
         tok.token_bytes(id_): id_
@@ -39,7 +39,7 @@ def encoding(tok: Tokenizer) -> Any:
     return tiktoken.Encoding("subtok", pat_str=pattern, mergeable_ranks=ranks, special_tokens=added)
 
 
-def _pattern(component: Any) -> str:
+def split_pattern(component: Any) -> str:
     """The one split pattern of a pre-tokenizer."""
     steps = (
         component["pretokenizers"] if component and "pretokenizers" in component else [component]

@@ -1,5 +1,6 @@
 """The example of the README does what it says."""
 
+import importlib
 import re
 import shutil
 import subprocess
@@ -31,3 +32,21 @@ def test_the_demo_takes_what_training_takes(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr.decode()
     assert b"in 1 file (" in done.stdout
+
+
+def test_the_tables_are_those_of_the_results() -> None:
+    command = [sys.executable, str(ROOT / "benches" / "compare" / "readme_table.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_page_has_one_place_for_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benches" / "compare"))
+    module = importlib.import_module("readme_table")
+    page = f"a\n{module.BEGIN}\nold\n{module.END}\nb\n"
+    new = module.filled(page, "| new \\1 |")
+    assert new == f"a\n{module.BEGIN}\n\n| new \\1 |\n\n{module.END}\nb\n"
+    assert module.filled(new, "| new \\1 |") == new
+    for bad in ("no marks", page + page):
+        with pytest.raises(SystemExit, match="places for the tables"):
+            module.filled(bad, "x")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from subtok._starting import started
 from subtok._subtok import __version__
-from subtok.cli import compare, convert, decode, embed, encode, inspect, train, verify
+from subtok.cli import bench, compare, convert, decode, embed, encode, inspect, train, verify
 from subtok.cli._common import FILE, INTERNAL, INTERRUPTED, PIPE, USAGE, show_error
 from subtok.errors import ArgumentError, ArgumentTypeError, MissingDependencyError, SubtokError
 
@@ -37,6 +37,7 @@ example:
   subtok encode -t tokenizer.json < corpus.txt | subtok decode -t tokenizer.json
   subtok verify tokenizer.json corpus.txt
   subtok compare tokenizer.json other.json --texts corpus.txt
+  subtok bench tokenizer.json corpus.txt
 """
 
 
@@ -103,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"subtok {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Verb)
-    for verb in (train, encode, decode, inspect, verify, compare, convert, embed):
+    for verb in (train, encode, decode, inspect, verify, compare, bench, convert, embed):
         verb.add(verbs)
     return parser
 
