@@ -352,6 +352,16 @@ impl Splitter {
         self.asks_place
     }
 
+    /// Whether a text is cut by a single scanner, or not at all: nothing is rewritten, nothing searched
+    /// for that could fail.
+    pub(crate) fn is_one_scanner(&self) -> bool {
+        match self.steps.as_slice() {
+            [] => true,
+            [Step::Cut(cut)] => cut.never_fails(),
+            _ => false,
+        }
+    }
+
     /// What runs it: the name of a scanner, or the regex engine.
     pub fn describe(&self) -> &'static str {
         match self.steps.as_slice() {

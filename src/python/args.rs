@@ -87,6 +87,24 @@ fn is_false(value: Option<&Bound<'_, PyAny>>) -> bool {
 }
 
 impl Keywords<'_, '_> {
+    /// Whether nothing is given but how special tokens are treated.
+    #[inline]
+    pub(crate) fn are_usual(&self) -> bool {
+        let given = [
+            self.max_length,
+            self.truncation,
+            self.truncation_side,
+            self.stride,
+            self.padding,
+            self.padding_side,
+            self.pad_to_multiple_of,
+            self.pad_id,
+            self.dropout,
+            self.seed,
+        ];
+        given.iter().all(Option::is_none)
+    }
+
     /// Checks them all, also those that have no effect. What is not given is what the tokenizer's file
     /// says.
     pub(crate) fn options(&self, tokenizer: &Tokenizer) -> PyResult<EncodeOptions> {

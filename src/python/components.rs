@@ -88,7 +88,7 @@ pub(crate) fn encode_batch(
     let encode =
         || rows.with(|rows| inner.encode_batch(rows, &options, threads, &mut check_signals));
     let batch = py.detach(encode)?;
-    PyEncodingBatch::new(py, inner, rows, options, batch)
+    PyEncodingBatch::new(py, inner, rows, options.into(), batch)
 }
 
 /// A tokenizer of tiktoken's ranks in memory.
