@@ -6,6 +6,7 @@
 
 mod behavior;
 mod bert;
+mod border;
 mod cut;
 mod gpt;
 mod o200k;
@@ -16,6 +17,7 @@ pub mod reference;
 
 use crate::error::{Error, Result};
 use crate::regex::{Dialect, Pattern};
+pub(crate) use border::Borders;
 use cut::Cut;
 use gpt::Gpt2Scanner;
 pub use pieces::{Pieces, Place};

@@ -16,6 +16,7 @@ mod chars;
 mod decoding;
 mod encoding;
 mod fast;
+mod parts;
 mod places;
 mod scratch;
 

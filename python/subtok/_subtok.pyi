@@ -229,6 +229,7 @@ class Tokenizer:
         text: str | Sequence[str],
         pair: str | Sequence[str] | None = None,
         *,
+        threads: int | None = None,
         add_special_tokens: bool = True,
         split_special_tokens: bool = False,
         is_split_into_words: bool = False,

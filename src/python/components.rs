@@ -80,7 +80,7 @@ pub(crate) fn encode_batch(
         padding: padding.transpose()?,
         ..EncodeOptions::default()
     };
-    let threads = crate::threads::count(None)?;
+    let threads = crate::threads::wanted(None)?;
     let inner = tokenizer.get().inner.clone();
     let (surrogates, nulls) = (Surrogates::Strict, Nulls::Error);
     let reading = Reading { words: is_split_into_words, surrogates, nulls };

@@ -7,7 +7,7 @@ use numpy::{PyArray1, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
-use super::args::{Keywords, choice, path, size, threads};
+use super::args::{Keywords, Rare, choice, path, size, wanted_threads};
 use super::arrays::{self, IdRules};
 use super::arrow::{self, NULLS, Nulls, SharedIds};
 use super::batch::PyEncodingBatch;
@@ -22,9 +22,7 @@ use crate::model::{BpeOptions, WordPieceOptions};
 use crate::normalize::BertNormalizer;
 use crate::pretokenize::PreTokenizer;
 use crate::regex::Dialect;
-use crate::tokenizer::{
-    BatchRow, EncodeOptions, Input, Tokenizer, TokenizerBuilder, UnknownIds,
-};
+use crate::tokenizer::{BatchRow, EncodeOptions, Input, Tokenizer, TokenizerBuilder, UnknownIds};
 
 /// A tokenizer: immutable, picklable, safe to share between threads.
 #[pyclass(frozen, name = "Tokenizer", module = "subtok", weakref)]
@@ -77,19 +75,13 @@ impl PyTokenizer {
         Ok(py.detach(|| Tokenizer::build(make()?))?.into())
     }
 
-    /// The options of a call. Nearly every call gives nothing but the first two: those options are
-    /// made once.
-    fn options(&self, keywords: &Keywords<'_, '_>) -> PyResult<Arc<EncodeOptions>> {
-        if !keywords.are_usual() {
-            return Ok(Arc::new(keywords.options(&self.inner)?));
-        }
-        let Keywords { add_special_tokens, split_special_tokens, .. } = *keywords;
-        let slot = usize::from(add_special_tokens) << 1 | usize::from(split_special_tokens);
-        let usual = &self.usual[slot];
+    /// The options of a call that gives nothing but these two, made once.
+    fn usual_options(&self, special: bool, plain: bool) -> PyResult<Arc<EncodeOptions>> {
+        let usual = &self.usual[usize::from(special) << 1 | usize::from(plain)];
         if let Some(options) = usual.get() {
             return Ok(Arc::clone(options));
         }
-        let options = Arc::new(keywords.options(&self.inner)?);
+        let options = Arc::new(Rare::default().keywords(special, plain).options(&self.inner)?);
         Ok(Arc::clone(usual.get_or_init(|| options)))
     }
 
@@ -121,7 +113,7 @@ impl PyTokenizer {
                     Some(pair) => pair.with(|pair| one(Some(pair))),
                     None if text.bytes() < LONG_BYTES || options.padding.is_some() => one(None),
                     None => {
-                        let threads = crate::threads::count(threads)?;
+                        let threads = crate::threads::wanted(threads)?;
                         let rows = [BatchRow { input: text, pair: None }];
                         let poll = &mut check_signals;
                         Ok(self.inner.encode_batch(&rows, options, threads, poll)?.ids)
@@ -422,50 +414,40 @@ impl PyTokenizer {
         info::of(py, &self.inner)
     }
 
-    #[pyo3(signature = (
-        text, pair = None, *, threads = None, add_special_tokens = true, split_special_tokens = false,
-        is_split_into_words = false, max_length = None, truncation = None, truncation_side = None,
-        stride = None, padding = None, padding_side = None, pad_to_multiple_of = None, pad_id = None,
-        dropout = None, seed = None, errors = None
-    ))]
+    #[pyo3(
+        signature = (
+            text, pair = None, *, add_special_tokens = true, split_special_tokens = false,
+            is_split_into_words = false, **rare
+        ),
+        text_signature = "($self, text, pair=None, *, threads=None, add_special_tokens=True, \
+            split_special_tokens=False, is_split_into_words=False, max_length=None, \
+            truncation=None, truncation_side=None, stride=None, padding=None, \
+            padding_side=None, pad_to_multiple_of=None, pad_id=None, dropout=None, seed=None, \
+            errors=None)"
+    )]
     fn encode(
         &self,
         text: &Bound<'_, PyAny>,
         pair: Option<&Bound<'_, PyAny>>,
-        threads: Option<&Bound<'_, PyAny>>,
         add_special_tokens: bool,
         split_special_tokens: bool,
         is_split_into_words: bool,
-        max_length: Option<&Bound<'_, PyAny>>,
-        truncation: Option<&Bound<'_, PyAny>>,
-        truncation_side: Option<&Bound<'_, PyAny>>,
-        stride: Option<&Bound<'_, PyAny>>,
-        padding: Option<&Bound<'_, PyAny>>,
-        padding_side: Option<&Bound<'_, PyAny>>,
-        pad_to_multiple_of: Option<&Bound<'_, PyAny>>,
-        pad_id: Option<&Bound<'_, PyAny>>,
-        dropout: Option<&Bound<'_, PyAny>>,
-        seed: Option<&Bound<'_, PyAny>>,
-        errors: Option<&Bound<'_, PyAny>>,
+        rare: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyEncoding> {
         let py = text.py();
-        let keywords = Keywords {
-            add_special_tokens,
-            split_special_tokens,
-            max_length,
-            truncation,
-            truncation_side,
-            stride,
-            padding,
-            padding_side,
-            pad_to_multiple_of,
-            pad_id,
-            dropout,
-            seed,
+        let (options, surrogates, threads) = match rare {
+            None => {
+                let options = self.usual_options(add_special_tokens, split_special_tokens)?;
+                (options, Surrogates::Strict, None)
+            }
+            Some(rare) => {
+                let rare = Rare::read(rare)?;
+                let keywords = rare.keywords(add_special_tokens, split_special_tokens);
+                let options = Arc::new(keywords.options(&self.inner)?);
+                let threads = rare.threads.map(|threads| size("threads", &threads)).transpose()?;
+                (options, surrogates(rare.errors.as_ref())?, threads)
+            }
         };
-        let options = self.options(&keywords)?;
-        let surrogates = surrogates(errors)?;
-        let threads = threads.map(|threads| size("threads", threads)).transpose()?;
         let text = HeldInput::new(text, "text", None, is_split_into_words, surrogates)?;
         let pair =
             pair.map(|pair| HeldInput::new(pair, "pair", None, is_split_into_words, surrogates));
@@ -517,8 +499,8 @@ impl PyTokenizer {
             dropout,
             seed,
         };
-        let options = self.options(&keywords)?;
-        let threads = self::threads(threads)?;
+        let options = Arc::new(keywords.options(&self.inner)?);
+        let threads = wanted_threads(threads)?;
         let reading = Reading {
             words: is_split_into_words,
             surrogates: surrogates(errors)?,
@@ -549,7 +531,7 @@ impl PyTokenizer {
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let py = texts.py();
         let options = EncodeOptions { add_special_tokens, ..EncodeOptions::default() };
-        let threads = self::threads(threads)?;
+        let threads = wanted_threads(threads)?;
         let nulls = self::nulls(nulls)?;
         let reading = Reading { words: false, surrogates: Surrogates::Strict, nulls };
         let rows = HeldRows::new(texts, None, reading)?;

@@ -244,6 +244,45 @@ impl AddedVocabulary {
         }
     }
 
+    /// Whether no added token lies at `at`, or so near that what it takes along could reach it: the
+    /// text may be searched in two halves. None when that cannot be known.
+    pub(crate) fn is_clear(
+        &self,
+        text: &str,
+        at: usize,
+        normalizer: Option<&Normalizer>,
+    ) -> Option<bool> {
+        let around = |reach: usize| {
+            let start = text.floor_char_boundary(at.saturating_sub(reach));
+            &text[start..text.ceil_char_boundary(at.saturating_add(reach).min(text.len()))]
+        };
+        if let Some(raw) = &self.raw
+            && raw.automaton.is_match(around(self.reach()))
+        {
+            return Some(false);
+        }
+        let Some(normalized) = &self.normalized else { return Some(true) };
+        // A character of four bytes may become one of one byte.
+        let near = around(4 * self.reach());
+        let Some(normalizer) = normalizer else {
+            return Some(!normalized.automaton.is_match(near));
+        };
+        // What is put in front of a part could make a token of what follows.
+        let alone = normalizer.looks_at_single_characters() || near.is_ascii();
+        if normalizer.puts_in_front() || !alone {
+            return None;
+        }
+        let mut normal = String::new();
+        normalizer.normalize_into(near, &mut normal).ok()?;
+        Some(!normalized.automaton.is_match(&normal))
+    }
+
+    /// How far an added token reaches, in bytes, with the character next to it.
+    pub(crate) fn reach(&self) -> usize {
+        let longest = [&self.raw, &self.normalized].into_iter().flatten();
+        longest.map(|matcher| matcher.automaton.max_pattern_len()).max().map_or(0, |most| most + 8)
+    }
+
     pub(crate) fn id(&self, content: &str) -> Option<TokenId> {
         self.ids.get(content).copied()
     }

@@ -153,13 +153,17 @@ impl ScratchPool {
     }
 }
 
-/// What is behind a lock, unless somebody holds it. A panic leaves a scratch as good as any: every
-/// call clears what it uses.
+/// What is behind a lock, unless somebody holds it; nothing where a panic left it half changed.
 #[inline]
-fn free_now<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+fn free_now<T: Default>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     match lock.try_lock() {
         Ok(held) => Some(held),
-        Err(TryLockError::Poisoned(held)) => Some(held.into_inner()),
+        Err(TryLockError::Poisoned(held)) => {
+            let mut held = held.into_inner();
+            *held = T::default();
+            lock.clear_poison();
+            Some(held)
+        }
         Err(TryLockError::WouldBlock) => None,
     }
 }
