@@ -85,6 +85,19 @@ impl PyTokenizer {
         Ok(Arc::clone(usual.get_or_init(|| options)))
     }
 
+    /// A call that gives a text, and whether special tokens are added to it.
+    pub(crate) fn encode_usual(
+        &self,
+        text: &Bound<'_, PyAny>,
+        special: bool,
+    ) -> PyResult<PyEncoding> {
+        let options = self.usual_options(special, false)?;
+        let held = HeldInput::new(text, "text", None, false, Surrogates::Strict)?;
+        let ids = self.row_ids(text.py(), &held, None, &options, None)?;
+        let (tokenizer, row) = (self.inner.clone(), RowSource::Own(held, None));
+        Ok(PyEncoding::new(ids, Source { tokenizer, row, options, longest: 0 }))
+    }
+
     /// The ids of one row. A short text is encoded at once into a buffer of the tokenizer's, a long one
     /// without the interpreter.
     fn row_ids<'py>(
@@ -414,17 +427,11 @@ impl PyTokenizer {
         info::of(py, &self.inner)
     }
 
-    #[pyo3(
-        signature = (
-            text, pair = None, *, add_special_tokens = true, split_special_tokens = false,
-            is_split_into_words = false, **rare
-        ),
-        text_signature = "($self, text, pair=None, *, threads=None, add_special_tokens=True, \
-            split_special_tokens=False, is_split_into_words=False, max_length=None, \
-            truncation=None, truncation_side=None, stride=None, padding=None, \
-            padding_side=None, pad_to_multiple_of=None, pad_id=None, dropout=None, seed=None, \
-            errors=None)"
-    )]
+    /// With any arguments; what Python calls is in `call.rs`.
+    #[pyo3(signature = (
+        text, pair = None, *, add_special_tokens = true, split_special_tokens = false,
+        is_split_into_words = false, **rare
+    ))]
     fn encode(
         &self,
         text: &Bound<'_, PyAny>,
