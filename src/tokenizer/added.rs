@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use hashbrown::{HashMap, HashSet};
 
+use super::parts::boundary;
 use crate::error::{Error, Result};
 use crate::ids::{MAX_ID, TokenId};
 use crate::model::Vocab;
@@ -253,8 +254,8 @@ impl AddedVocabulary {
         normalizer: Option<&Normalizer>,
     ) -> Option<bool> {
         let around = |reach: usize| {
-            let start = text.floor_char_boundary(at.saturating_sub(reach));
-            &text[start..text.ceil_char_boundary(at.saturating_add(reach).min(text.len()))]
+            let start = boundary(text, at.saturating_sub(reach));
+            &text[start..boundary(text, at.saturating_add(reach))]
         };
         if let Some(raw) = &self.raw
             && raw.automaton.is_match(around(self.reach()))

@@ -56,16 +56,14 @@ impl Plan {
             return None;
         }
         let borders = self.splitter.borders();
-        match (borders, &self.declared.model) {
-            (Borders::Unknown, _) => return None,
-            (Borders::Whole(_) | Borders::Spaceless, Model::Bpe(model)) => {
-                // What is looked up whole must not be cut.
-                if model.options().ignore_merges {
-                    return None;
-                }
-            }
-            (Borders::Whole(_) | Borders::Spaceless, _) => return None,
-            _ => {}
+        let whole = matches!(borders, Borders::Whole(_) | Borders::Spaceless);
+        // Inside of a piece only merges can be cut, and what is looked up whole must not be.
+        let cuts = match &self.declared.model {
+            Model::Bpe(model) => !model.options().ignore_merges,
+            _ => false,
+        };
+        if borders == Borders::Unknown || (whole && !cuts) {
+            return None;
         }
         let growth = normalizer.map_or(1, Normalizer::growth);
         let early =
@@ -151,7 +149,7 @@ impl Plan {
     fn border(&self, cutting: Cutting, text: &str, from: usize) -> Option<(usize, usize)> {
         let normalizer = self.declared.normalizer.as_ref();
         let reach = self.added.reach();
-        let start = text.ceil_char_boundary(from.min(text.len()));
+        let start = boundary(text, from);
         let mut free = 0;
         let mut left: Option<(usize, char)> = None;
         let mut characters = text[start..].char_indices().peekable();
@@ -201,6 +199,11 @@ impl Plan {
         }
         cutting.borders.between(left, right)
     }
+}
+
+/// The first border of characters from `at` on.
+pub(super) fn boundary(text: &str, at: usize) -> usize {
+    (at..text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len())
 }
 
 /// How often a layout has the text.
