@@ -250,6 +250,8 @@ class Tokenizer:
         Args:
             text: The text; a list of words with `is_split_into_words`.
             pair: A second text.
+            threads: How many threads a text of more than 256 kB may be shared out to; by default
+                `SUBTOK_NUM_THREADS`, or the processors. The ids are the same.
             add_special_tokens: Add those of the template.
             split_special_tokens: Treat special tokens in the text as plain text.
             is_split_into_words: The text is a list of words.
