@@ -12,6 +12,7 @@
 
 mod align;
 mod bert;
+mod border;
 mod changes;
 mod forms;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod unplaced;
 
 pub use align::Aligned;
 pub use bert::BertNormalizer;
+pub(crate) use border::Around;
 pub use precompiled::Precompiled;
 pub use replace::Replace;
 pub use sentencepiece::{SentencePieceNormalizer, SentencePieceSpaces};

@@ -6,6 +6,7 @@
 
 mod behavior;
 mod bert;
+mod border;
 mod cut;
 mod gpt;
 mod masks;
@@ -17,6 +18,7 @@ pub mod reference;
 
 use crate::error::{Error, Result};
 use crate::regex::{Dialect, Pattern};
+pub(crate) use border::Borders;
 use cut::Cut;
 pub(crate) use masks::{Ends, Scanner};
 use pattern::Known;
@@ -361,6 +363,16 @@ impl Splitter {
     /// Whether the result depends on where in the original text the given one stands.
     pub(crate) fn asks_place(&self) -> bool {
         self.asks_place
+    }
+
+    /// Whether a text is cut by a single scanner, or not at all: nothing is rewritten, nothing searched
+    /// for that could fail.
+    pub(crate) fn is_one_scanner(&self) -> bool {
+        match self.steps.as_slice() {
+            [] => true,
+            [Step::Cut(cut)] => cut.never_fails(),
+            _ => false,
+        }
     }
 
     /// What runs it: the name of a scanner, or the regex engine.

@@ -6,6 +6,7 @@ mod args;
 mod arrays;
 mod arrow;
 mod batch;
+mod call;
 mod components;
 mod counts;
 mod embedding;
@@ -54,7 +55,7 @@ mod _subtok {
         module.py().import("numpy")?;
         numpy::PyArray1::<u32>::zeros(module.py(), 0, false);
         crate::unicode::classes::ClassTable::get();
-        Ok(())
+        super::call::install(module.py())
     }
 
     /// The version of the package.

@@ -16,6 +16,7 @@ mod chars;
 mod decoding;
 mod encoding;
 mod fast;
+mod parts;
 mod places;
 mod scratch;
 
@@ -107,6 +108,8 @@ struct Plan {
     /// cannot go on.
     layouts: [[Option<Layout>; 2]; 2],
     road: Road,
+    /// Whether nothing on the way counts what a text costs, so that it needs no budget.
+    fixed_cost: bool,
     decoder: Chain,
     decode: OnceLock<DecodeTable>,
     /// By id, the characters of white space at each end of its token, up to 255.
@@ -167,8 +170,20 @@ impl Tokenizer {
         let decoder = Chain::compile(declared.decoder.as_ref())?;
         let (decode, blanks) = (OnceLock::new(), OnceLock::new());
         let scratch = ScratchPool::default();
-        let plan =
-            Plan { declared, splitter, added, layouts, road, decoder, decode, blanks, scratch };
+        let plain = declared.normalizer.is_none() && splitter.is_one_scanner();
+        let fixed_cost = matches!(road, Road::Bert(_)) || (matches!(road, Road::Pieces) && plain);
+        let plan = Plan {
+            declared,
+            splitter,
+            added,
+            layouts,
+            road,
+            fixed_cost,
+            decoder,
+            decode,
+            blanks,
+            scratch,
+        };
         Ok(Self { plan: Arc::new(plan) })
     }
 
@@ -264,6 +279,35 @@ impl Tokenizer {
             out.splice(at..at, std::iter::repeat_n(padding.pad_id, missing));
         }
         Ok(())
+    }
+
+    /// Calls `work` with the ids of [`Tokenizer::encode_ids`], which lie in a buffer of the tokenizer's:
+    /// a short text costs no memory of its own.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn with_ids<T>(
+        &self,
+        input: Input<'_>,
+        pair: Option<Input<'_>>,
+        options: &EncodeOptions,
+        work: impl FnOnce(&[TokenId]) -> T,
+    ) -> Result<T> {
+        if options.padding.is_some() {
+            let mut ids = Vec::new();
+            self.encode_ids(input, pair, options, &mut ids)?;
+            return Ok(work(&ids));
+        }
+        self.check(options)?;
+        self.plan.scratch.with(|scratch| {
+            self.plan.begin_row(options, 0, scratch);
+            let mut ids = std::mem::take(&mut scratch.row);
+            ids.clear();
+            let result = self.plan.row_ids(input, pair, options, scratch, &mut ids);
+            let result = result.map(|()| work(&ids));
+            scratch.row = ids;
+            result
+        })
     }
 
     /// Checks what does not depend on the text, so that it fails on the first call and not on the
@@ -395,6 +439,9 @@ impl Plan {
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
         check_text_length(text)?;
+        if self.fixed_cost {
+            return self.parts_ids(text, plain_specials, scratch, out);
+        }
         of_text(text.len(), || self.parts_ids(text, plain_specials, scratch, out))
     }
 

@@ -143,9 +143,9 @@ class Tokenizer:
         Args:
             vocab: Tokens and ids, a JSON object.
             merges: A merge a line, two tokens with a space between them.
-            pretokenizer: `"gpt2"` (the default), `"cl100k_base"`, `"llama3"`, `"qwen2"`, `"qwen3.5"`,
-                `"o200k_base"`, `"bert"`, `"whitespace"`, `"metaspace"`, `"none"`, or the split
-                pattern of a byte-level model. The decoder goes with it.
+            pretokenizer: `"gpt2"` (the default), `"cl100k_base"`, `"llama3"`, `"qwen2"`,
+                `"qwen3.5"`, `"o200k_base"`, `"bert"`, `"whitespace"`, `"metaspace"`, `"none"`,
+                or the split pattern of a byte-level model. The decoder goes with it.
             dropout: The share of merges that are left out at random.
             unk_token: The token of characters that have none.
             continuing_subword_prefix: What marks a token that continues a word.
@@ -229,6 +229,7 @@ class Tokenizer:
         text: str | Sequence[str],
         pair: str | Sequence[str] | None = None,
         *,
+        threads: int | None = None,
         add_special_tokens: bool = True,
         split_special_tokens: bool = False,
         is_split_into_words: bool = False,
@@ -249,6 +250,8 @@ class Tokenizer:
         Args:
             text: The text; a list of words with `is_split_into_words`.
             pair: A second text.
+            threads: How many threads a text of more than 256 kB may be shared out to; by default
+                `SUBTOK_NUM_THREADS`, or the processors. The ids are the same.
             add_special_tokens: Add those of the template.
             split_special_tokens: Treat special tokens in the text as plain text.
             is_split_into_words: The text is a list of words.

@@ -115,6 +115,11 @@ impl Cut {
         })
     }
 
+    /// Whether no text makes it fail: only regular expressions have bounds.
+    pub(super) fn never_fails(&self) -> bool {
+        !matches!(self, Self::Matches(_) | Self::Regex { .. })
+    }
+
     /// What runs it.
     pub(super) fn describe(&self) -> &'static str {
         match self {

@@ -34,7 +34,7 @@ fn every_code_point_alone_and_between_others() {
 }
 
 /// One or more characters of every class and case that a pattern tells apart.
-const REPRESENTATIVES: &[&str] = &[
+pub(super) const REPRESENTATIVES: &[&str] = &[
     "a",
     "Z",
     "é",

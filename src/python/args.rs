@@ -1,7 +1,8 @@
 //! Arguments of calls, with errors that name them.
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyString};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyString};
 
 use super::errors::{argument, wrong_type};
 use crate::ids::{MAX_ID, TokenId};
@@ -63,6 +64,12 @@ pub(crate) fn threads(value: Option<&Bound<'_, PyAny>>) -> PyResult<usize> {
     Ok(crate::threads::count(requested)?)
 }
 
+/// The same; 0 where the machine is to be asked how many it allows, which small work does without.
+pub(crate) fn wanted_threads(value: Option<&Bound<'_, PyAny>>) -> PyResult<usize> {
+    let requested = value.map(|value| size("threads", value)).transpose()?;
+    Ok(crate::threads::wanted(requested)?)
+}
+
 /// The keywords of encoding calls, as they were given.
 pub(crate) struct Keywords<'a, 'py> {
     pub(crate) add_special_tokens: bool,
@@ -77,6 +84,74 @@ pub(crate) struct Keywords<'a, 'py> {
     pub(crate) pad_id: Option<&'a Bound<'py, PyAny>>,
     pub(crate) dropout: Option<&'a Bound<'py, PyAny>>,
     pub(crate) seed: Option<&'a Bound<'py, PyAny>>,
+}
+
+/// The keywords of `encode` that hardly any call gives. The interface code spends some ten nanoseconds
+/// on each keyword that a call might have, given or not, so these come in a dictionary, which is only
+/// there when one of them is given.
+#[derive(Default)]
+pub(crate) struct Rare<'py> {
+    pub(crate) threads: Option<Bound<'py, PyAny>>,
+    pub(crate) errors: Option<Bound<'py, PyAny>>,
+    max_length: Option<Bound<'py, PyAny>>,
+    truncation: Option<Bound<'py, PyAny>>,
+    truncation_side: Option<Bound<'py, PyAny>>,
+    stride: Option<Bound<'py, PyAny>>,
+    padding: Option<Bound<'py, PyAny>>,
+    padding_side: Option<Bound<'py, PyAny>>,
+    pad_to_multiple_of: Option<Bound<'py, PyAny>>,
+    pad_id: Option<Bound<'py, PyAny>>,
+    dropout: Option<Bound<'py, PyAny>>,
+    seed: Option<Bound<'py, PyAny>>,
+}
+
+impl<'py> Rare<'py> {
+    /// Reads the dictionary. What is not known is the error that Python has for it.
+    #[cold]
+    pub(crate) fn read(given: &Bound<'py, PyDict>) -> PyResult<Self> {
+        let mut rare = Self::default();
+        for (name, value) in given {
+            let name = name.cast::<PyString>()?.to_cow()?;
+            let slot = match &*name {
+                "threads" => &mut rare.threads,
+                "errors" => &mut rare.errors,
+                "max_length" => &mut rare.max_length,
+                "truncation" => &mut rare.truncation,
+                "truncation_side" => &mut rare.truncation_side,
+                "stride" => &mut rare.stride,
+                "padding" => &mut rare.padding,
+                "padding_side" => &mut rare.padding_side,
+                "pad_to_multiple_of" => &mut rare.pad_to_multiple_of,
+                "pad_id" => &mut rare.pad_id,
+                "dropout" => &mut rare.dropout,
+                "seed" => &mut rare.seed,
+                other => {
+                    let message = "Tokenizer.encode() got an unexpected keyword argument";
+                    return Err(PyTypeError::new_err(format!("{message} '{other}'")));
+                }
+            };
+            *slot = Some(value).filter(|value| !value.is_none());
+        }
+        Ok(rare)
+    }
+
+    /// All options of a call.
+    pub(crate) fn keywords(&self, special: bool, plain: bool) -> Keywords<'_, 'py> {
+        Keywords {
+            add_special_tokens: special,
+            split_special_tokens: plain,
+            max_length: self.max_length.as_ref(),
+            truncation: self.truncation.as_ref(),
+            truncation_side: self.truncation_side.as_ref(),
+            stride: self.stride.as_ref(),
+            padding: self.padding.as_ref(),
+            padding_side: self.padding_side.as_ref(),
+            pad_to_multiple_of: self.pad_to_multiple_of.as_ref(),
+            pad_id: self.pad_id.as_ref(),
+            dropout: self.dropout.as_ref(),
+            seed: self.seed.as_ref(),
+        }
+    }
 }
 
 const SIDES: [(&str, Direction); 2] = [("right", Direction::Right), ("left", Direction::Left)];

@@ -21,7 +21,7 @@ use crate::tokenizer::{BatchIds, BatchRow, EncodeOptions, Tokenizer};
 pub(crate) struct PyEncodingBatch {
     tokenizer: Tokenizer,
     rows: Arc<HeldRows>,
-    options: EncodeOptions,
+    options: Arc<EncodeOptions>,
     longest: usize,
     /// The number of tokens of each row that are no padding; empty where there is no padding.
     unpadded: Vec<usize>,
@@ -38,7 +38,7 @@ impl PyEncodingBatch {
         py: Python<'_>,
         tokenizer: Tokenizer,
         rows: HeldRows,
-        options: EncodeOptions,
+        options: Arc<EncodeOptions>,
         batch: BatchIds,
     ) -> PyResult<Self> {
         let BatchIds { ids, row_offsets, longest, unpadded } = batch;
@@ -99,7 +99,7 @@ impl PyEncodingBatch {
         let source = Source {
             tokenizer: self.tokenizer.clone(),
             row: RowSource::Batch(Arc::clone(&self.rows), row),
-            options: self.options.clone(),
+            options: Arc::clone(&self.options),
             longest: self.longest,
         };
         Ok(PyEncoding::new(ids, source))

@@ -80,7 +80,7 @@ pub(crate) fn encode_batch(
         padding: padding.transpose()?,
         ..EncodeOptions::default()
     };
-    let threads = crate::threads::count(None)?;
+    let threads = crate::threads::wanted(None)?;
     let inner = tokenizer.get().inner.clone();
     let (surrogates, nulls) = (Surrogates::Strict, Nulls::Error);
     let reading = Reading { words: is_split_into_words, surrogates, nulls };
@@ -88,7 +88,7 @@ pub(crate) fn encode_batch(
     let encode =
         || rows.with(|rows| inner.encode_batch(rows, &options, threads, &mut check_signals));
     let batch = py.detach(encode)?;
-    PyEncodingBatch::new(py, inner, rows, options, batch)
+    PyEncodingBatch::new(py, inner, rows, options.into(), batch)
 }
 
 /// A tokenizer of tiktoken's ranks in memory.

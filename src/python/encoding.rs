@@ -17,14 +17,16 @@ use crate::tokenizer::{EncodeOptions, Encoding, Tokenizer};
 pub(crate) struct Source {
     pub(crate) tokenizer: Tokenizer,
     pub(crate) row: RowSource,
-    pub(crate) options: EncodeOptions,
+    /// Shared by all encodings of calls that give nothing but the usual.
+    pub(crate) options: Arc<EncodeOptions>,
     pub(crate) longest: usize,
 }
 
 /// Where the texts of a row are.
 pub(crate) enum RowSource {
-    /// Here.
-    Own(HeldInput, Option<HeldInput>),
+    /// Here. The second one is boxed because hardly any row has it: an encoding is moved into its
+    /// object, and what it weighs is part of what a short call costs.
+    Own(HeldInput, Option<Box<HeldInput>>),
     /// In a batch.
     Batch(Arc<HeldRows>, usize),
 }
@@ -49,19 +51,25 @@ impl Source {
 #[pyclass(frozen, name = "Encoding", module = "subtok")]
 pub(crate) struct PyEncoding {
     ids: Py<PyArray1<u32>>,
-    tokenizer: Tokenizer,
-    source: Option<Source>,
+    origin: Origin,
     /// Everything but the tokens' strings.
-    full: OnceLock<Encoding>,
+    full: OnceLock<Box<Encoding>>,
     overflowing: PyOnceLock<Py<PyTuple>>,
+}
+
+/// Where an encoding comes from.
+enum Origin {
+    /// Its text is encoded again when more than ids is asked for.
+    Source(Source),
+    /// It is a part of another encoding, and complete.
+    Part(Tokenizer),
 }
 
 impl PyEncoding {
     pub(crate) fn new(ids: Bound<'_, PyArray1<u32>>, source: Source) -> Self {
         Self {
             ids: ids.unbind(),
-            tokenizer: source.tokenizer.clone(),
-            source: Some(source),
+            origin: Origin::Source(source),
             full: OnceLock::new(),
             overflowing: PyOnceLock::new(),
         }
@@ -71,20 +79,26 @@ impl PyEncoding {
         let ids = full.ids.to_pyarray(py).unbind();
         Self {
             ids,
-            tokenizer: tokenizer.clone(),
-            source: None,
-            full: OnceLock::from(full.clone()),
+            origin: Origin::Part(tokenizer.clone()),
+            full: OnceLock::from(Box::new(full.clone())),
             overflowing: PyOnceLock::new(),
         }
     }
 
     fn full(&self, py: Python<'_>) -> PyResult<&Encoding> {
-        if let (None, Some(source)) = (self.full.get(), &self.source) {
-            let full = py.detach(|| source.encode())?;
+        if let (None, Origin::Source(source)) = (self.full.get(), &self.origin) {
+            let full = Box::new(py.detach(|| source.encode())?);
             // Another thread may have been first; both made the same.
             return Ok(self.full.get_or_init(|| full));
         }
-        Ok(self.full.get_or_init(Encoding::default))
+        Ok(self.full.get_or_init(Box::default))
+    }
+
+    fn tokenizer(&self) -> &Tokenizer {
+        match &self.origin {
+            Origin::Source(source) => &source.tokenizer,
+            Origin::Part(tokenizer) => tokenizer,
+        }
     }
 }
 
@@ -102,7 +116,7 @@ impl PyEncoding {
 
     #[getter]
     fn tokens<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let tokens: Vec<&str> = self.tokenizer.tokens_of(self.full(py)?).collect();
+        let tokens: Vec<&str> = self.tokenizer().tokens_of(self.full(py)?).collect();
         PyList::new(py, tokens)
     }
 
@@ -148,7 +162,7 @@ impl PyEncoding {
         }
         let parts = self.full(py)?.overflowing.iter();
         let parts: Vec<_> = parts
-            .map(|part| Py::new(py, Self::from_full(py, &self.tokenizer, part)))
+            .map(|part| Py::new(py, Self::from_full(py, self.tokenizer(), part)))
             .collect::<PyResult<_>>()?;
         let made = PyTuple::new(py, parts)?.unbind();
         Ok(self.overflowing.get_or_init(py, || made).clone_ref(py))

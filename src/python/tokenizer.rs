@@ -1,14 +1,15 @@
 //! `subtok.Tokenizer` and its stream decoder.
 
 use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use numpy::{PyArray1, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
-use super::args::{Keywords, choice, path, size, threads};
+use super::args::{Keywords, Rare, choice, path, size, wanted_threads};
 use super::arrays::{self, IdRules};
-use super::arrow::{NULLS, Nulls};
+use super::arrow::{self, NULLS, Nulls, SharedIds};
 use super::batch::PyEncodingBatch;
 use super::encoding::{PyEncoding, RowSource, Source};
 use super::errors::{argument, check_signals, raise, wrong_type};
@@ -21,19 +22,21 @@ use crate::model::{BpeOptions, WordPieceOptions};
 use crate::normalize::BertNormalizer;
 use crate::pretokenize::PreTokenizer;
 use crate::regex::Dialect;
-use crate::tokenizer::{EncodeOptions, Tokenizer, TokenizerBuilder, UnknownIds};
+use crate::tokenizer::{BatchRow, EncodeOptions, Input, Tokenizer, TokenizerBuilder, UnknownIds};
 
 /// A tokenizer: immutable, picklable, safe to share between threads.
 #[pyclass(frozen, name = "Tokenizer", module = "subtok", weakref)]
 pub(crate) struct PyTokenizer {
     pub(crate) inner: Tokenizer,
+    /// What calls encode by that give nothing but the first two options, by these two.
+    usual: [OnceLock<Arc<EncodeOptions>>; 4],
     /// What training did, when it was trained in this process.
     report: Option<Py<PyDict>>,
 }
 
 impl From<Tokenizer> for PyTokenizer {
     fn from(inner: Tokenizer) -> Self {
-        Self { inner, report: None }
+        Self { inner, usual: [const { OnceLock::new() }; 4], report: None }
     }
 }
 
@@ -54,11 +57,15 @@ fn nulls(nulls: Option<&Bound<'_, PyAny>>) -> PyResult<Nulls> {
 
 /// Text above this is worth letting other threads run meanwhile, in bytes.
 const DETACH_BYTES: usize = 2048;
+/// A text above this is taken apart: for threads, and to look for Ctrl-C meanwhile.
+const LONG_BYTES: usize = 256 << 10;
+/// From so many ids on an array takes their memory over: below, copying them costs less.
+const SHARED_IDS: usize = 4096;
 
 impl PyTokenizer {
     /// A tokenizer that was trained just now.
     pub(crate) fn trained(inner: Tokenizer, report: Py<PyDict>) -> Self {
-        Self { inner, report: Some(report) }
+        Self { report: Some(report), ..inner.into() }
     }
 
     fn load(
@@ -68,29 +75,70 @@ impl PyTokenizer {
         Ok(py.detach(|| Tokenizer::build(make()?))?.into())
     }
 
-    fn row_ids(
+    /// The options of a call that gives nothing but these two, made once.
+    fn usual_options(&self, special: bool, plain: bool) -> PyResult<Arc<EncodeOptions>> {
+        let usual = &self.usual[usize::from(special) << 1 | usize::from(plain)];
+        if let Some(options) = usual.get() {
+            return Ok(Arc::clone(options));
+        }
+        let options = Arc::new(Rare::default().keywords(special, plain).options(&self.inner)?);
+        Ok(Arc::clone(usual.get_or_init(|| options)))
+    }
+
+    /// A call that gives a text, and whether special tokens are added to it.
+    pub(crate) fn encode_usual(
         &self,
-        py: Python<'_>,
+        text: &Bound<'_, PyAny>,
+        special: bool,
+    ) -> PyResult<PyEncoding> {
+        let options = self.usual_options(special, false)?;
+        let held = HeldInput::new(text, "text", None, false, Surrogates::Strict)?;
+        let ids = self.row_ids(text.py(), &held, None, &options, None)?;
+        let (tokenizer, row) = (self.inner.clone(), RowSource::Own(held, None));
+        Ok(PyEncoding::new(ids, Source { tokenizer, row, options, longest: 0 }))
+    }
+
+    /// The ids of one row. A short text is encoded at once into a buffer of the tokenizer's, a long one
+    /// without the interpreter.
+    fn row_ids<'py>(
+        &self,
+        py: Python<'py>,
         text: &HeldInput,
         pair: Option<&HeldInput>,
         options: &EncodeOptions,
-    ) -> PyResult<Vec<u32>> {
+        threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyArray1<u32>>> {
+        if let (HeldInput::Text(text), None) = (text, pair) {
+            let input = Input::Text(text.text());
+            if input.bytes() <= DETACH_BYTES {
+                let array = |ids: &[u32]| PyArray1::from_slice(py, ids);
+                return Ok(self.inner.with_ids(input, None, options, array)?);
+            }
+        }
         let encode = || {
             text.with(|text| {
-                let mut ids = Vec::new();
+                let one = |pair: Option<Input<'_>>| {
+                    let mut ids = Vec::new();
+                    self.inner.encode_ids(text, pair, options, &mut ids)?;
+                    Ok::<_, Error>(ids)
+                };
                 match pair {
-                    None => self.inner.encode_ids(text, None, options, &mut ids)?,
-                    Some(pair) => {
-                        pair.with(|pair| {
-                            self.inner.encode_ids(text, Some(pair), options, &mut ids)
-                        })?;
+                    Some(pair) => pair.with(|pair| one(Some(pair))),
+                    None if text.bytes() < LONG_BYTES || options.padding.is_some() => one(None),
+                    None => {
+                        let threads = crate::threads::wanted(threads)?;
+                        let rows = [BatchRow { input: text, pair: None }];
+                        let poll = &mut check_signals;
+                        Ok(self.inner.encode_batch(&rows, options, threads, poll)?.ids)
                     }
                 }
-                Ok::<_, Error>(ids)
             })
         };
-        let small = pair.is_none() && text.with(|text| text.bytes() <= DETACH_BYTES);
-        Ok(if small { encode() } else { py.detach(encode) }?)
+        let ids = py.detach(encode)?;
+        if ids.len() < SHARED_IDS {
+            return Ok(PyArray1::from_slice(py, &ids));
+        }
+        arrow::numpy(py, &SharedIds::new(ids))
     }
 
     fn rules(&self, unknown: UnknownIds, row: Option<usize>) -> IdRules {
@@ -379,11 +427,10 @@ impl PyTokenizer {
         info::of(py, &self.inner)
     }
 
+    /// With any arguments; what Python calls is in `call.rs`.
     #[pyo3(signature = (
         text, pair = None, *, add_special_tokens = true, split_special_tokens = false,
-        is_split_into_words = false, max_length = None, truncation = None, truncation_side = None,
-        stride = None, padding = None, padding_side = None, pad_to_multiple_of = None, pad_id = None,
-        dropout = None, seed = None, errors = None
+        is_split_into_words = false, **rare
     ))]
     fn encode(
         &self,
@@ -392,42 +439,28 @@ impl PyTokenizer {
         add_special_tokens: bool,
         split_special_tokens: bool,
         is_split_into_words: bool,
-        max_length: Option<&Bound<'_, PyAny>>,
-        truncation: Option<&Bound<'_, PyAny>>,
-        truncation_side: Option<&Bound<'_, PyAny>>,
-        stride: Option<&Bound<'_, PyAny>>,
-        padding: Option<&Bound<'_, PyAny>>,
-        padding_side: Option<&Bound<'_, PyAny>>,
-        pad_to_multiple_of: Option<&Bound<'_, PyAny>>,
-        pad_id: Option<&Bound<'_, PyAny>>,
-        dropout: Option<&Bound<'_, PyAny>>,
-        seed: Option<&Bound<'_, PyAny>>,
-        errors: Option<&Bound<'_, PyAny>>,
+        rare: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyEncoding> {
         let py = text.py();
-        let keywords = Keywords {
-            add_special_tokens,
-            split_special_tokens,
-            max_length,
-            truncation,
-            truncation_side,
-            stride,
-            padding,
-            padding_side,
-            pad_to_multiple_of,
-            pad_id,
-            dropout,
-            seed,
+        let (options, surrogates, threads) = match rare {
+            None => {
+                let options = self.usual_options(add_special_tokens, split_special_tokens)?;
+                (options, Surrogates::Strict, None)
+            }
+            Some(rare) => {
+                let rare = Rare::read(rare)?;
+                let keywords = rare.keywords(add_special_tokens, split_special_tokens);
+                let options = Arc::new(keywords.options(&self.inner)?);
+                let threads = rare.threads.map(|threads| size("threads", &threads)).transpose()?;
+                (options, surrogates(rare.errors.as_ref())?, threads)
+            }
         };
-        let options = keywords.options(&self.inner)?;
-        let surrogates = surrogates(errors)?;
         let text = HeldInput::new(text, "text", None, is_split_into_words, surrogates)?;
         let pair =
             pair.map(|pair| HeldInput::new(pair, "pair", None, is_split_into_words, surrogates));
         let pair = pair.transpose()?;
-        let ids = self.row_ids(py, &text, pair.as_ref(), &options)?;
-        let ids = PyArray1::from_slice(py, &ids);
-        let (tokenizer, row) = (self.inner.clone(), RowSource::Own(text, pair));
+        let ids = self.row_ids(py, &text, pair.as_ref(), &options, threads)?;
+        let (tokenizer, row) = (self.inner.clone(), RowSource::Own(text, pair.map(Box::new)));
         Ok(PyEncoding::new(ids, Source { tokenizer, row, options, longest: 0 }))
     }
 
@@ -473,8 +506,8 @@ impl PyTokenizer {
             dropout,
             seed,
         };
-        let options = keywords.options(&self.inner)?;
-        let threads = self::threads(threads)?;
+        let options = Arc::new(keywords.options(&self.inner)?);
+        let threads = wanted_threads(threads)?;
         let reading = Reading {
             words: is_split_into_words,
             surrogates: surrogates(errors)?,
@@ -505,7 +538,7 @@ impl PyTokenizer {
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let py = texts.py();
         let options = EncodeOptions { add_special_tokens, ..EncodeOptions::default() };
-        let threads = self::threads(threads)?;
+        let threads = wanted_threads(threads)?;
         let nulls = self::nulls(nulls)?;
         let reading = Reading { words: false, surrogates: Surrogates::Strict, nulls };
         let rows = HeldRows::new(texts, None, reading)?;

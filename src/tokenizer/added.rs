@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use hashbrown::{HashMap, HashSet};
 
+use super::parts::boundary;
 use crate::error::{Error, Result};
 use crate::ids::{MAX_ID, TokenId};
 use crate::model::Vocab;
@@ -242,6 +243,45 @@ impl AddedVocabulary {
         if done < text.len() {
             part(Part { start: done, end: text.len(), id: None });
         }
+    }
+
+    /// Whether no added token lies at `at`, or so near that what it takes along could reach it: the
+    /// text may be searched in two halves. None when that cannot be known.
+    pub(crate) fn is_clear(
+        &self,
+        text: &str,
+        at: usize,
+        normalizer: Option<&Normalizer>,
+    ) -> Option<bool> {
+        let around = |reach: usize| {
+            let start = boundary(text, at.saturating_sub(reach));
+            &text[start..boundary(text, at.saturating_add(reach))]
+        };
+        if let Some(raw) = &self.raw
+            && raw.automaton.is_match(around(self.reach()))
+        {
+            return Some(false);
+        }
+        let Some(normalized) = &self.normalized else { return Some(true) };
+        // A character of four bytes may become one of one byte.
+        let near = around(4 * self.reach());
+        let Some(normalizer) = normalizer else {
+            return Some(!normalized.automaton.is_match(near));
+        };
+        // What is put in front of a part could make a token of what follows.
+        let alone = normalizer.looks_at_single_characters() || near.is_ascii();
+        if normalizer.puts_in_front() || !alone {
+            return None;
+        }
+        let mut normal = String::new();
+        normalizer.normalize_into(near, &mut normal).ok()?;
+        Some(!normalized.automaton.is_match(&normal))
+    }
+
+    /// How far an added token reaches, in bytes, with the character next to it.
+    pub(crate) fn reach(&self) -> usize {
+        let longest = [&self.raw, &self.normalized].into_iter().flatten();
+        longest.map(|matcher| matcher.automaton.max_pattern_len()).max().map_or(0, |most| most + 8)
     }
 
     pub(crate) fn id(&self, content: &str) -> Option<TokenId> {

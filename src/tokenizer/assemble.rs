@@ -26,6 +26,12 @@ impl Plan {
         Err(Error::unsupported("this post_processor", "post_processor"))
     }
 
+    /// Whether merges are left out at random.
+    pub(super) fn is_random(&self, options: &EncodeOptions) -> bool {
+        let share = options.dropout.or(self.declared.model.dropout());
+        matches!(self.declared.model, Model::Bpe(_)) && share.is_some_and(|share| share > 0.0)
+    }
+
     /// Sets chance up for a row: what falls out depends on the seed and the row's number alone.
     pub(super) fn begin_row(&self, options: &EncodeOptions, row: usize, scratch: &mut Scratch) {
         let share = options.dropout.or(self.declared.model.dropout()).filter(|&share| share > 0.0);

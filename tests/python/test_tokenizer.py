@@ -351,7 +351,7 @@ def test_bad_texts_and_options(bpe):
 def test_caches_are_bounded_and_cleared(bpe):
     tok = pickle.loads(pickle.dumps(bpe))
     words = " ".join(f"w{n}" for n in range(100_000))
-    tok.encode(words)
+    tok.encode(words, threads=1)
     stats = tok.cache_stats()
     assert stats["caches"] == 1
     assert stats["bytes"] == tok.info()["cache_bytes"]
