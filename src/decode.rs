@@ -17,12 +17,14 @@ mod chain;
 mod sentencepiece;
 mod stream;
 mod strings;
+mod table;
 mod wordpiece;
 
 pub(crate) use batch::Form;
 pub(crate) use chain::{Chain, Middle, Shape, byte_token};
 pub use sentencepiece::SentencePieceDecoder;
 pub use stream::DecodeStream;
+pub(crate) use table::{Found, Kind, Table, Writer};
 
 use crate::error::Result;
 use crate::pretokenize::PrependScheme;

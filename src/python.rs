@@ -8,6 +8,7 @@ mod arrow;
 mod batch;
 mod components;
 mod counts;
+mod decoding;
 mod embedding;
 mod encoding;
 mod errors;
@@ -16,6 +17,7 @@ mod padded;
 mod sources;
 mod stream;
 mod text;
+mod texts;
 mod tokenizer;
 mod trainer;
 
@@ -41,6 +43,8 @@ mod _subtok {
     use super::encoding::PyEncoding;
     #[pymodule_export]
     use super::stream::PyDecodeStream;
+    #[pymodule_export]
+    use super::texts::PyTextBatch;
     #[pymodule_export]
     use super::tokenizer::PyTokenizer;
     #[pymodule_export]
