@@ -18,6 +18,7 @@ mod sentencepiece;
 mod stream;
 mod strings;
 mod table;
+mod utf8;
 mod wordpiece;
 
 pub(crate) use batch::Form;
@@ -25,6 +26,7 @@ pub(crate) use chain::{Chain, Middle, Shape, byte_token};
 pub use sentencepiece::SentencePieceDecoder;
 pub use stream::DecodeStream;
 pub(crate) use table::{Found, Kind, Table, Writer};
+pub(crate) use utf8::is_utf8;
 
 use crate::error::Result;
 use crate::pretokenize::PrependScheme;

@@ -6,6 +6,7 @@ mod args;
 mod arrays;
 mod arrow;
 mod batch;
+mod buffer;
 mod components;
 mod counts;
 mod decoding;

@@ -178,12 +178,16 @@ mod tests {
         ) {
             let mut table = Table::default();
             for (bytes, kind) in &tokens {
-                match kind {
-                    0 => table.push_missing(),
-                    1 => prop_assert!(table.push(bytes, Kind { special: true, byte: false })),
-                    2 => prop_assert!(table.push(bytes, Kind { special: false, byte: true })),
-                    _ => prop_assert!(table.push(bytes, Kind::default())),
-                }
+                let pushed = match kind {
+                    0 => {
+                        table.push_missing();
+                        true
+                    }
+                    1 => table.push(bytes, Kind { special: true, byte: false }),
+                    2 => table.push(bytes, Kind { special: false, byte: true }),
+                    _ => table.push(bytes, Kind::default()),
+                };
+                prop_assert!(pushed);
             }
             // Mostly plain ones, so that blocks are filled.
             let plain: Vec<u32> = (0..).zip(&tokens)

@@ -70,11 +70,7 @@ pub(crate) fn ids(given: &Bound<'_, PyAny>, rules: IdRules) -> PyResult<Vec<Toke
     ids.filter_map(Result::transpose).collect()
 }
 
-fn list_id(
-    value: &Bound<'_, PyAny>,
-    position: usize,
-    rules: IdRules,
-) -> PyResult<Option<TokenId>> {
+fn list_id(value: &Bound<'_, PyAny>, position: usize, rules: IdRules) -> PyResult<Option<TokenId>> {
     match value.extract::<TokenId>() {
         Ok(id) => Ok(Some(id)),
         Err(_) => rules.take(integer(value, position)?, position),
@@ -160,9 +156,7 @@ fn buffer_ids(given: &Bound<'_, PyAny>, rules: IdRules) -> Option<PyResult<Vec<T
     }
     let found = PyUntypedBuffer::get(given).is_ok();
     let wide = || of::<i64>(given, rules).or_else(|| of::<u64>(given, rules));
-    found.then(|| {
-        of::<u32>(given, rules).or_else(wide).or_else(|| of::<i32>(given, rules))
-    })?
+    found.then(|| of::<u32>(given, rules).or_else(wide).or_else(|| of::<i32>(given, rules)))?
 }
 
 fn taken<T>(values: &[T], rules: IdRules) -> PyResult<Vec<TokenId>>

@@ -139,12 +139,7 @@ fn list_kind(
     found.ok_or_else(|| wrong_format(name, wanted, given, schema))
 }
 
-fn wrong_format(
-    name: &str,
-    wanted: &str,
-    given: &Bound<'_, PyAny>,
-    schema: &ArrowSchema,
-) -> PyErr {
+fn wrong_format(name: &str, wanted: &str, given: &Bound<'_, PyAny>, schema: &ArrowSchema) -> PyErr {
     let format = schema.format().unwrap_or_default();
     let format: String = format.chars().take(40).collect();
     let message = format!("{name} must be {wanted}, not Arrow data of the format {format:?}");

@@ -15,7 +15,7 @@ use crate::ids::TokenId;
 use crate::tokenizer::{BatchTexts, CHUNK_IDS, Check, DecodeRules, Tokenizer, UnknownIds};
 
 /// Ids above this number are worth letting other threads run meanwhile.
-const DETACH_IDS: usize = 512;
+const DETACH_IDS: usize = 4096;
 /// Ids that are read at once for a single thread: they and their text stay in the processor's cache.
 const GROUP_IDS: usize = 32 << 10;
 /// The same for several threads, each of which gets some chunks.
@@ -201,12 +201,7 @@ impl<'py> Reader<'py> {
     }
 
     /// The next rows, as many as are decoded together.
-    fn group(
-        &mut self,
-        py: Python<'py>,
-        rules: IdRules,
-        threads: &mut Threads,
-    ) -> PyResult<Group> {
+    fn group(&mut self, py: Python<'py>, rules: IdRules, threads: &mut Threads) -> PyResult<Group> {
         let mut group = Group { threads: 1, ..Group::default() };
         let mut limit = GROUP_IDS;
         loop {

@@ -243,9 +243,8 @@ impl<'a> Decoding<'a> {
         };
         let chain = &self.tokenizer.plan.decoder;
         // Bytes that the step between made are text for the steps behind it.
-        let lossy = shape.middle == Middle::ByteLevel
-            && self.form == Form::Text
-            && !chain.is_byte_level();
+        let lossy =
+            shape.middle == Middle::ByteLevel && self.form == Form::Text && !chain.is_byte_level();
         // English text has about this many bytes a token, and no room is given back.
         out.reserve(ids.len() * 5);
         if !lossy && chain.ends_with(shape) {
@@ -291,12 +290,7 @@ impl<'a> Decoding<'a> {
     }
 
     /// Appends tokens that are what the table says.
-    fn walk(
-        &mut self,
-        ids: &[TokenId],
-        range: Range<usize>,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn walk(&mut self, ids: &[TokenId], range: Range<usize>, out: &mut Vec<u8>) -> Result<()> {
         let Range { start: mut at, end } = range;
         while at < end {
             if self.group.is_empty() {

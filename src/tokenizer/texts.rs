@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Tokenizer;
 use super::decoding::{Decoding, UnknownIds};
-use crate::decode::Form;
+use crate::decode::{Form, is_utf8};
 use crate::error::Result;
 use crate::ids::TokenId;
 
@@ -153,7 +153,7 @@ impl Tokenizer {
             appended.map_err(|error| error.in_row(first + number))?;
             if rules.check == Check::Now {
                 let row = texts.text.get(start..).unwrap_or_default();
-                if std::str::from_utf8(row).is_err() {
+                if !is_utf8(row) {
                     let replaced = String::from_utf8_lossy(row).into_owned();
                     texts.text.truncate(start);
                     texts.text.extend_from_slice(replaced.as_bytes());
@@ -221,4 +221,196 @@ fn cut<R: AsRef<[TokenId]>>(rows: &[R]) -> Vec<std::ops::Range<usize>> {
         chunks.push(start..rows.len());
     }
     chunks
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{AddedToken, TokenizerBuilder};
+    use super::*;
+    use crate::decode::{Decoder, decode_tokens};
+    use crate::model::{Model, Vocab, WordLevel};
+    use crate::pretokenize::PrependScheme;
+    use crate::regex::Pattern;
+
+    const TOKENS: [&str; 28] = [
+        "a",
+        "b",
+        "##c",
+        "##",
+        "▁",
+        "▁Hi",
+        "▁you▁",
+        "he</w>",
+        "</w>",
+        "<0xE2>",
+        "<0x96>",
+        "<0x81>",
+        "<0x41>",
+        "<0xFF>",
+        ".",
+        "n't",
+        "Ã",
+        "©",
+        "Ġthe",
+        "ÿ",
+        "é",
+        "一二三四五",
+        "a word of fifteen",
+        "fifteen bytes..",
+        "sixteen bytes...",
+        "▁▁▁▁▁▁▁▁▁▁▁▁",
+        "",
+        "\u{10FFFF}",
+    ];
+
+    fn decoders() -> Vec<Option<Decoder>> {
+        let replace = |pattern: &str, content: &str| Decoder::Replace {
+            pattern: Pattern::String(pattern.to_owned()),
+            content: content.to_owned(),
+        };
+        let byte_level =
+            || Decoder::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: true };
+        let strip = |start, stop| Decoder::Strip { content: ' ', start, stop };
+        let metaspace = |prepend| Decoder::Metaspace { replacement: '▁', prepend, split: true };
+        let wordpiece = |cleanup| Decoder::WordPiece { prefix: "##".to_owned(), cleanup };
+        let bpe = || Decoder::Bpe { suffix: "</w>".to_owned() };
+        let regex =
+            Decoder::Replace { pattern: Pattern::Regex("a+".into()), content: "-".to_owned() };
+        let ctc = Decoder::Ctc {
+            pad_token: "##".to_owned(),
+            word_delimiter_token: "▁".to_owned(),
+            cleanup: true,
+        };
+        let llama = vec![replace("▁", " "), Decoder::ByteFallback, Decoder::Fuse, strip(1, 0)];
+        [
+            byte_level(),
+            Decoder::ByteFallback,
+            Decoder::Fuse,
+            strip(1, 1),
+            metaspace(PrependScheme::Always),
+            metaspace(PrependScheme::Never),
+            wordpiece(true),
+            wordpiece(false),
+            bpe(),
+            regex.clone(),
+            ctc,
+            Decoder::Sequence(llama),
+            Decoder::Sequence(vec![bpe(), Decoder::ByteFallback, Decoder::Fuse]),
+            Decoder::Sequence(vec![wordpiece(true), byte_level(), regex]),
+            Decoder::Sequence(vec![Decoder::ByteFallback, metaspace(PrependScheme::First)]),
+            Decoder::Sequence(vec![replace("▁Hi", "<0x41>"), Decoder::ByteFallback]),
+        ]
+        .into_iter()
+        .map(Some)
+        .chain([None])
+        .collect()
+    }
+
+    fn tokenizer(decoder: Option<Decoder>) -> Tokenizer {
+        // Every other id is nobody's.
+        let vocab = (0..).step_by(2).zip(TOKENS).map(|(id, token)| (token.to_owned(), id));
+        let model = WordLevel::new(Vocab::new(vocab.collect()).unwrap(), "a").unwrap();
+        let mut declared = TokenizerBuilder::new(Model::WordLevel(model));
+        declared.decoder = decoder;
+        declared.added_tokens = ["b", "<0x96>", "a long special token"]
+            .map(|token| AddedToken::new(token, true))
+            .into();
+        Tokenizer::build(declared).unwrap()
+    }
+
+    /// The tokens that are left, or the position of the first id without one.
+    fn tokens(
+        tokenizer: &Tokenizer,
+        ids: &[u32],
+        skip_special: bool,
+        unknown: UnknownIds,
+    ) -> std::result::Result<Vec<String>, usize> {
+        let mut tokens = Vec::new();
+        for (position, &id) in ids.iter().enumerate() {
+            match tokenizer.id_to_token(id) {
+                Some(_) if skip_special && tokenizer.is_special(id) => {}
+                Some(token) => tokens.push(token.to_owned()),
+                None if unknown == UnknownIds::Skip => {}
+                None => return Err(position),
+            }
+        }
+        Ok(tokens)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// The table against the steps, over every decoder.
+        #[test]
+        fn rows_are_what_their_tokens_give(
+            picks in proptest::collection::vec((0usize..40, any::<bool>()), 0..60),
+            strange in proptest::option::of((any::<prop::sample::Index>(), any::<u32>())),
+        ) {
+            let mut ids: Vec<u32> = picks.iter().map(|&(pick, run)| {
+                // Runs of byte tokens are what groups are about.
+                u32::try_from(if run { 2 * (9 + pick % 5) } else { 2 * (pick % 29) }).unwrap()
+            }).collect();
+            if let Some((at, id)) = strange && !ids.is_empty() {
+                let at = at.index(ids.len());
+                ids[at] = id;
+            }
+            for decoder in decoders() {
+                let tokenizer = tokenizer(decoder.clone());
+                for skip_special in [false, true] {
+                    for unknown in [UnknownIds::Error, UnknownIds::Skip] {
+                        let given = tokenizer.decode(&ids, skip_special, unknown);
+                        let batch = tokenizer.decode_batch(&[&ids[..]], skip_special, unknown, 1);
+                        match tokens(&tokenizer, &ids, skip_special, unknown) {
+                            Ok(tokens) => {
+                                let tokens = tokens.iter().map(String::as_str);
+                                let wanted = decode_tokens(decoder.as_ref(), tokens).unwrap();
+                                prop_assert_eq!(&given.unwrap(), &wanted, "{:?}", decoder);
+                                let batch = batch.unwrap();
+                                prop_assert_eq!(batch.get(0), Some(&*wanted));
+                            }
+                            Err(position) => {
+                                let told = format!("at position {position} ");
+                                prop_assert!(given.unwrap_err().to_string().contains(&told));
+                                let error = batch.unwrap_err().to_string();
+                                prop_assert!(error.contains("row 0"), "{error}");
+                            }
+                        }
+                    }
+                }
+                let known: Vec<u32> =
+                    ids.iter().copied().filter(|&id| tokenizer.id_to_token(id).is_some()).collect();
+                let (text, starts) = tokenizer.decode_with_offsets(&known).unwrap();
+                prop_assert_eq!(starts.len(), known.len());
+                prop_assert_eq!(text, tokenizer.decode(&known, false, UnknownIds::Error).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn batches_are_the_same_for_any_number_of_threads() {
+        let tokenizer = tokenizer(decoders()[0].clone());
+        let id = |row: usize, at: usize| u32::try_from((row * 7 + at * at) % 28 * 2).unwrap();
+        let mut rows: Vec<Vec<u32>> =
+            (0..400).map(|row| (0..row * 3).map(|at| id(row, at)).collect()).collect();
+        let one = tokenizer.decode_batch(&rows, false, UnknownIds::Error, 1).unwrap();
+        assert_eq!((one.len(), one.row_offsets().len()), (400, 401));
+        for (number, row) in rows.iter().enumerate() {
+            let wanted = tokenizer.decode(row, false, UnknownIds::Error).unwrap();
+            assert_eq!(one.get(number), Some(&*wanted));
+        }
+        for threads in [0, 2, 3, 64] {
+            let some = tokenizer.decode_batch(&rows, false, UnknownIds::Error, threads).unwrap();
+            assert_eq!(some, one);
+        }
+        rows[211][600] = 1;
+        rows[390][5] = 1;
+        for threads in [1, 2, 7] {
+            let error = tokenizer.decode_batch(&rows, false, UnknownIds::Error, threads);
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains("row 211") && error.contains("position 600"), "{error}");
+        }
+        let none = tokenizer.decode_batch::<Vec<u32>>(&[], true, UnknownIds::Error, 4).unwrap();
+        assert!(none.is_empty() && none.get(0).is_none() && none.get(usize::MAX).is_none());
+    }
 }

@@ -135,10 +135,7 @@ impl Values {
 }
 
 impl Chunk {
-    fn new(
-        owner: &Arc<ArrowArray>,
-        kind: ListKind,
-    ) -> std::result::Result<Self, Fault> {
+    fn new(owner: &Arc<ArrowArray>, kind: ListKind) -> std::result::Result<Self, Fault> {
         let array = owner.as_ref();
         let (length, offset, end) = extent(array)?;
         if !array.dictionary.is_null() {
