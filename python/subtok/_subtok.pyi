@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from mmap import mmap
 from typing import Any, Literal, Self, SupportsIndex, TypeAlias, final
 
 import numpy as np
@@ -13,6 +14,7 @@ __all__ = [
     "Encoding",
     "EncodingBatch",
     "FactorizedEmbedding",
+    "TextBatch",
     "Tokenizer",
     "__version__",
     "_debug_build",
@@ -33,8 +35,11 @@ __version__: str
 _debug_build: bool
 
 _Path: TypeAlias = str | os.PathLike[str]
+_Bytes: TypeAlias = bytes | bytearray | memoryview | mmap
+_Text: TypeAlias = str | _Bytes | npt.NDArray[np.uint8]
 _Ids: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]]
-_Texts: TypeAlias = Sequence[str | bytes] | npt.NDArray[Any] | Any
+_Rows: TypeAlias = Sequence[_Ids] | EncodingBatch | npt.NDArray[Any] | Any
+_Texts: TypeAlias = Sequence[str | _Bytes] | npt.NDArray[Any] | Any
 _Source: TypeAlias = _Path | list[str] | list[_Path] | Iterable[str] | Counts
 _Progress: TypeAlias = Callable[[str, int, int], object]
 _Truncation: TypeAlias = Literal["longest_first", "only_first", "only_second", False]
@@ -351,13 +356,41 @@ class Tokenizer:
 
     def decode_batch(
         self,
-        rows: Sequence[_Ids] | EncodingBatch,
+        rows: _Rows,
         *,
         skip_special_tokens: bool = True,
         clean_up: bool | None = None,
         errors: Literal["strict", "skip"] | None = None,
+        threads: int | None = None,
     ) -> list[str]:
-        """The texts of many rows of ids."""
+        """The texts of many rows of ids.
+
+        Args:
+            rows: Lists or arrays of ids, a matrix, an `EncodingBatch`, or an Arrow column of lists
+                of integers (of PyArrow, Polars or whoever speaks the Arrow C data interface).
+            skip_special_tokens: As in `decode`, like the next two.
+            clean_up: As in `decode`.
+            errors: As in `decode`.
+            threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
+
+        Raises:
+            UnknownIdError: An id that no token has, with its row, unless `errors` is `"skip"`.
+            ArgumentError: A null, or malformed Arrow data.
+        """
+
+    def decode_arrow(
+        self,
+        rows: _Rows,
+        *,
+        skip_special_tokens: bool = True,
+        clean_up: bool | None = None,
+        errors: Literal["strict", "skip"] | None = None,
+        threads: int | None = None,
+    ) -> TextBatch:
+        """The texts of many rows of ids as a column for Arrow, without a string for each.
+
+        Arguments and errors are those of `decode_batch`.
+        """
 
     def decode_bytes(self, ids: _Ids) -> bytes:
         """The bytes of ids, which need not be whole characters."""
@@ -501,6 +534,24 @@ class EncodingBatch:
     def __len__(self) -> int: ...
     def __getitem__(self, index: SupportsIndex, /) -> Encoding: ...
     def __iter__(self) -> Iterator[Encoding]: ...
+
+@final
+class TextBatch:
+    """The texts of many rows in one buffer: a column for whoever speaks Arrow."""
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        """The texts as Arrow data, `utf8`, not copied.
+
+        `large_utf8`, which copies no offsets either, where it is requested, or where 32 bits do
+        not count the bytes.
+        """
+
+    def __arrow_c_schema__(self) -> object:
+        """The type of these data."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: SupportsIndex, /) -> str: ...
+    def __iter__(self) -> Iterator[str]: ...
 
 @final
 class DecodeStream:
