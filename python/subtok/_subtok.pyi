@@ -231,8 +231,8 @@ class Tokenizer:
 
     def encode(
         self,
-        text: str | Sequence[str],
-        pair: str | Sequence[str] | None = None,
+        text: _Text | Sequence[str],
+        pair: _Text | Sequence[str] | None = None,
         *,
         add_special_tokens: bool = True,
         split_special_tokens: bool = False,
@@ -252,7 +252,9 @@ class Tokenizer:
         """Encode one text, or a pair.
 
         Args:
-            text: The text; a list of words with `is_split_into_words`.
+            text: A string, or UTF-8 in whatever shows its bytes (`bytes`, a memory map, an array of
+                uint8), read in place where it is read-only; a list of words with
+                `is_split_into_words`.
             pair: A second text.
             add_special_tokens: Add those of the template.
             split_special_tokens: Treat special tokens in the text as plain text.
@@ -327,7 +329,7 @@ class Tokenizer:
             ArgumentError: An option out of its bounds, a null, or malformed Arrow data.
         """
 
-    def count(self, text: str, *, add_special_tokens: bool = False) -> int:
+    def count(self, text: _Text, *, add_special_tokens: bool = False) -> int:
         """The number of tokens of a text, without building them."""
 
     def count_batch(
@@ -401,11 +403,11 @@ class Tokenizer:
     def stream(self, *, skip_special_tokens: bool = True) -> DecodeStream:
         """Decode ids one at a time."""
 
-    def truncate(self, text: str, max_tokens: int) -> str:
+    def truncate(self, text: _Text, max_tokens: int) -> str:
         """The longest beginning of a text that has at most so many tokens."""
 
     def chunk(
-        self, text: str, max_tokens: int, overlap: int | None = None
+        self, text: _Text, max_tokens: int, overlap: int | None = None
     ) -> list[tuple[int, int]]:
         """The text as ranges of characters of at most so many tokens each."""
 

@@ -3,21 +3,24 @@
 
 use std::ptr::NonNull;
 
-use pyo3::buffer::{PyBuffer, PyUntypedBuffer};
+use numpy::PyUntypedArray;
+use pyo3::buffer::PyUntypedBuffer;
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyMemoryView};
 
 use super::text::{Held, in_row};
 use crate::error::Error;
 
-/// UTF-8 in memory that its owner says nobody writes to, held and not copied.
+/// UTF-8 in memory that nobody writes to, held and not copied: that of `bytes`, or of a file that is
+/// mapped to be read.
 ///
-/// As with Arrow data, whose owners make the same promise, nothing is remembered about the bytes: they
-/// are checked each time a text is asked for. An owner that breaks its promise (a file is written to
-/// while it is mapped) makes ids wrong, or the call fail.
+/// As with Arrow data, whose owners make that promise, nothing is remembered about the bytes: they are
+/// checked each time a text is asked for. Only somebody who writes to a mapped file while a call reads
+/// it can be in the way of that, and the documentation says so.
 #[derive(Debug)]
 pub(crate) struct TextBuffer {
     /// Exported until this is dropped: it can be neither freed nor resized before.
-    buffer: PyBuffer<u8>,
+    buffer: PyUntypedBuffer,
     bytes: NonNull<[u8]>,
 }
 
@@ -27,21 +30,63 @@ unsafe impl Send for TextBuffer {}
 unsafe impl Sync for TextBuffer {}
 
 /// The text of an object that shows bytes, in one dimension; none where it does not. It is copied where
-/// the owner lets others write to it, or where there are gaps. `row` is its place in a batch.
+/// somebody may write to it, or where there are gaps. `row` is its place in a batch.
 pub(crate) fn text(value: &Bound<'_, PyAny>, row: Option<usize>) -> PyResult<Option<Held>> {
-    let Ok(buffer) = PyBuffer::<u8>::get(value) else { return Ok(None) };
-    if buffer.dimensions() != 1 {
+    let Ok(buffer) = PyUntypedBuffer::get(value) else { return Ok(None) };
+    // Bytes are bytes, whether their owner takes them for numbers with a sign or without.
+    let signed = match buffer.format().to_bytes() {
+        b"B" | b"c" => false,
+        b"b" => true,
+        _ => return Ok(None),
+    };
+    if buffer.dimensions() != 1 || buffer.item_size() != 1 {
         return Ok(None);
     }
-    let bytes = buffer.as_slice_ptr().filter(|_| buffer.readonly());
-    let Some(bytes) = bytes else {
-        let copy = String::from_utf8(buffer.to_vec(value.py())?);
+    let start = NonNull::new(buffer.buf_ptr().cast::<u8>());
+    let stays = buffer.readonly() && buffer.is_c_contiguous() && is_constant(value)?;
+    // What is empty need not be anywhere.
+    let (Some(start), true) = (start, stays) else {
+        let copy = if signed {
+            let numbers = buffer.into_typed::<i8>()?.to_vec(value.py())?;
+            numbers.into_iter().map(i8::cast_unsigned).collect()
+        } else {
+            buffer.into_typed::<u8>()?.to_vec(value.py())?
+        };
+        let copy = String::from_utf8(copy);
         let copy = copy.map_err(|error| in_row(Error::utf8(error.utf8_error()), row))?;
         return Ok(Some(Held::Owned(copy)));
     };
+    let bytes = NonNull::slice_from_raw_parts(start, buffer.len_bytes());
     let held = TextBuffer { buffer, bytes };
     held.text().map_err(|error| in_row(Error::utf8(error), row))?;
     Ok(Some(Held::Buffer(held)))
+}
+
+/// The most views of views that are looked through.
+const MAX_VIEWS: usize = 8;
+
+/// Whether the memory that an object shows belongs to `bytes`, or to a file that is mapped to be read.
+/// That a view is read-only says nothing about who else writes to the memory.
+fn is_constant(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let map = value.py().import("mmap")?.getattr("mmap")?;
+    let mut owner = value.clone();
+    for _ in 0..MAX_VIEWS {
+        if owner.is_instance_of::<PyBytes>() {
+            return Ok(true);
+        }
+        if owner.is_instance(&map)? {
+            return Ok(PyUntypedBuffer::get(&owner).is_ok_and(|buffer| buffer.readonly()));
+        }
+        let whose = if owner.is_instance_of::<PyMemoryView>() {
+            "obj"
+        } else if owner.cast::<PyUntypedArray>().is_ok() {
+            "base"
+        } else {
+            return Ok(false);
+        };
+        owner = owner.getattr(whose)?;
+    }
+    Ok(false)
 }
 
 /// Whether an object shows its memory at all.
@@ -54,7 +99,7 @@ impl TextBuffer {
     pub(crate) fn text(&self) -> Result<&str, std::str::Utf8Error> {
         debug_assert_eq!(self.bytes.len(), self.buffer.len_bytes());
         // SAFETY: the address and the length are those of the buffer, which is exported as long as
-        // `buffer` lives, and whose owner called it read-only.
+        // `buffer` lives, and `text` found that nobody has a way to write to it but through a file.
         std::str::from_utf8(unsafe { self.bytes.as_ref() })
     }
 }

@@ -211,13 +211,11 @@ class TestLists:
                 assert bpe.decode_batch(whole) == bpe.decode_batch(cut)
                 assert bpe.decode_batch(whole[1:]) == bpe.decode_batch(cut[1:])
 
-    def test_a_batch_of_ours_and_frames(self, bpe):
+    def test_a_batch_of_ours(self, bpe):
         batch = bpe.encode_batch(TEXTS, split_special_tokens=True)
         want = bpe.decode_batch(batch)
         column = pa.array(batch)
         assert bpe.decode_batch(column) == want
-        polars = pytest.importorskip("polars")
-        assert bpe.decode_batch(polars.Series(column)) == want
 
     def test_nulls_are_named(self, bpe):
         with pytest.raises(subtok.ArgumentError, match="null in row 1"):
