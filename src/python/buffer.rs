@@ -10,6 +10,7 @@ use pyo3::types::{PyBytes, PyMemoryView};
 
 use super::text::{Held, in_row};
 use crate::error::Error;
+use crate::unicode::utf8;
 
 /// UTF-8 in memory that nobody writes to, held and not copied: that of `bytes`, or of a file that is
 /// mapped to be read.
@@ -52,7 +53,7 @@ pub(crate) fn text(value: &Bound<'_, PyAny>, row: Option<usize>) -> PyResult<Opt
         } else {
             buffer.into_typed::<u8>()?.to_vec(value.py())?
         };
-        let copy = String::from_utf8(copy);
+        let copy = utf8::string(copy);
         let copy = copy.map_err(|error| in_row(Error::utf8(error.utf8_error()), row))?;
         return Ok(Some(Held::Owned(copy)));
     };
@@ -100,6 +101,6 @@ impl TextBuffer {
         debug_assert_eq!(self.bytes.len(), self.buffer.len_bytes());
         // SAFETY: the address and the length are those of the buffer, which is exported as long as
         // `buffer` lives, and `text` found that nobody has a way to write to it but through a file.
-        std::str::from_utf8(unsafe { self.bytes.as_ref() })
+        utf8::text(unsafe { self.bytes.as_ref() })
     }
 }

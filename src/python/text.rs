@@ -9,6 +9,7 @@ use super::buffer::{self, TextBuffer};
 use super::errors::{argument, wrong_type};
 use crate::error::{Error, Result};
 use crate::tokenizer::{BatchRow, Input};
+use crate::unicode::utf8;
 
 /// What becomes of lone surrogates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl Held {
         }
         if let Ok(bytes) = value.cast::<PyBytes>() {
             let held = PyBackedBytes::from(bytes.clone());
-            if let Err(error) = std::str::from_utf8(&held) {
+            if let Err(error) = utf8::text(&held) {
                 return Err(in_row(Error::utf8(error), row).into());
             }
             return Ok(Self::Bytes(held));
@@ -69,7 +70,7 @@ impl Held {
         match self {
             Self::Str(string) => string,
             // Checked when it was taken.
-            Self::Bytes(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
+            Self::Bytes(bytes) => utf8::text(bytes).unwrap_or_default(),
             Self::Buffer(buffer) => buffer.text().unwrap_or_default(),
             Self::Owned(string) => string,
         }

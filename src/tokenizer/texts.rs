@@ -8,9 +8,10 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Tokenizer;
 use super::decoding::{Decoding, UnknownIds};
-use crate::decode::{Form, is_utf8};
+use crate::decode::Form;
 use crate::error::Result;
 use crate::ids::TokenId;
+use crate::unicode::utf8::is_utf8;
 
 /// The texts of many rows, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::ffi::{ArrowArray, ArrowSchema, Buffer, Fault};
 use crate::error::{Error, Result};
+use crate::unicode::utf8;
 
 /// What becomes of rows without a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -391,7 +392,7 @@ impl TextColumn {
                 }
             };
         };
-        std::str::from_utf8(bytes).map_err(|error| Error::utf8(error).in_row(row))
+        utf8::text(bytes).map_err(|error| Error::utf8(error).in_row(row))
     }
 }
 
