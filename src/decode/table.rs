@@ -92,9 +92,11 @@ impl Table {
         if tag & LONG == 0 {
             return Found::Token(kind, &slot[..usize::from(tag) & INLINE]);
         }
-        let [a, b, c, d, e, f, g, h, ..] = *slot;
-        let start = u32::from_ne_bytes([a, b, c, d]) as usize;
-        let length = u32::from_ne_bytes([e, f, g, h]) as usize;
+        let number = |at: usize| {
+            let bytes = slot.get(at..).and_then(|rest| rest.first_chunk()).copied();
+            u32::from_ne_bytes(bytes.unwrap_or_default()) as usize
+        };
+        let (start, length) = (number(0), number(4));
         Found::Token(kind, self.long.get(start..start + length).unwrap_or_default())
     }
 }

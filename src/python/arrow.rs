@@ -37,7 +37,7 @@ pub(crate) fn column(
     nulls: Nulls,
 ) -> PyResult<Option<TextColumn>> {
     let texts = TextColumn::new(name, nulls);
-    gather(name, given, texts, kind, |texts, array, kind| texts.push(array, kind))
+    gather(name, given, texts, kind, TextColumn::push)
 }
 
 /// A column of lists of ids; none where the object cannot export itself after all.
