@@ -11,7 +11,7 @@ use super::decoding::{Decoding, UnknownIds};
 use crate::decode::Form;
 use crate::error::Result;
 use crate::ids::TokenId;
-use crate::unicode::utf8::is_utf8;
+use crate::unicode::utf8;
 
 /// The texts of many rows, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,16 +49,17 @@ impl BatchTexts {
 
     /// The text of row `index`; none past the end.
     pub fn get(&self, index: usize) -> Option<&str> {
-        std::str::from_utf8(self.row(index)?).ok()
+        utf8::text(self.row(index)?).ok()
     }
 
-    /// The bytes of a row: UTF-8, unless it was decoded as [`Check::Later`] says.
+    /// The bytes of a row: UTF-8, unless the check was put off.
     pub(crate) fn row(&self, index: usize) -> Option<&[u8]> {
         let at = |index: usize| usize::try_from(*self.row_offsets.get(index)?).ok();
         self.text.get(at(index)?..at(index.checked_add(1)?)?)
     }
 
     /// Forgets all rows and keeps the memory.
+    #[cfg(feature = "python")]
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.row_offsets.truncate(1);
@@ -81,6 +82,7 @@ pub(crate) enum Check {
     /// With the row.
     Now,
     /// When the caller looks at it: whoever makes strings of it checks them anyway.
+    #[cfg(feature = "python")]
     Later,
 }
 
@@ -154,7 +156,7 @@ impl Tokenizer {
             appended.map_err(|error| error.in_row(first + number))?;
             if rules.check == Check::Now {
                 let row = texts.text.get(start..).unwrap_or_default();
-                if !is_utf8(row) {
+                if !utf8::is_utf8(row) {
                     let replaced = String::from_utf8_lossy(row).into_owned();
                     texts.text.truncate(start);
                     texts.text.extend_from_slice(replaced.as_bytes());
