@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import mmap
 import sys
 import threading
 from array import array
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -114,7 +116,7 @@ class TestOneText:
             forms = [view, view[:], memoryview(view), memoryview(memory).toreadonly()]
             got = [bpe.encode(form) for form in forms]
             memory[:] = 0xFF
-            for encoding, form in zip(got, forms):
+            for encoding, form in zip(got, forms, strict=True):
                 assert encoding.offsets.tolist() == want
                 with pytest.raises(subtok.TextError, match="byte 0"):
                     bpe.encode(form)
@@ -128,10 +130,8 @@ class TestOneText:
             opened.write(b"\xff" * 9)
             opened.flush()
             # Numbers that mean nothing, or an error, and nothing worse.
-            try:
+            with contextlib.suppress(subtok.SubtokError):
                 assert got.offsets.shape[1] == 2
-            except subtok.SubtokError:
-                pass
             with pytest.raises(subtok.TextError, match="byte 0"):
                 bpe.encode(mapped)
 
@@ -223,8 +223,8 @@ def test_a_mapped_file_is_not_copied(bpe, tmp_path):
     file.write_bytes(b"a " * (size // 2) + b"\xff")
 
     def anonymous() -> int:
-        with open("/proc/self/status") as status:
-            lines = dict(line.split(":", 1) for line in status)
+        status = Path("/proc/self/status").read_text().splitlines()
+        lines = dict(line.split(":", 1) for line in status)
         return int(lines["RssAnon"].split()[0]) << 10
 
     with file.open("rb") as opened:
