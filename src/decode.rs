@@ -17,17 +17,20 @@ mod chain;
 mod sentencepiece;
 mod stream;
 mod strings;
+mod table;
 mod wordpiece;
 
 pub(crate) use batch::Form;
 pub(crate) use chain::{Chain, Middle, Shape, byte_token};
 pub use sentencepiece::SentencePieceDecoder;
 pub use stream::DecodeStream;
+pub(crate) use table::{Found, Kind, Table, Writer};
 
 use crate::error::Result;
 use crate::pretokenize::PrependScheme;
 use crate::regex::Pattern;
 use crate::unicode::byte_level::char_to_byte;
+use crate::unicode::utf8;
 
 /// How the strings of tokens become text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,10 +164,8 @@ pub(crate) fn token_to_bytes(token: &str, out: &mut Vec<u8>) {
 
 /// Decoded bytes as text, without a copy when they are UTF-8.
 pub(crate) fn into_text(bytes: Vec<u8>) -> String {
-    match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-    }
+    utf8::string(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@ mod args;
 mod arrays;
 mod arrow;
 mod batch;
+mod buffer;
 mod call;
 mod components;
 mod counts;
+mod decoding;
 mod embedding;
 mod encoding;
 mod errors;
@@ -17,6 +19,7 @@ mod padded;
 mod sources;
 mod stream;
 mod text;
+mod texts;
 mod tokenizer;
 mod trainer;
 
@@ -42,6 +45,8 @@ mod _subtok {
     use super::encoding::PyEncoding;
     #[pymodule_export]
     use super::stream::PyDecodeStream;
+    #[pymodule_export]
+    use super::texts::PyTextBatch;
     #[pymodule_export]
     use super::tokenizer::PyTokenizer;
     #[pymodule_export]

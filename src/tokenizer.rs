@@ -19,6 +19,7 @@ mod fast;
 mod parts;
 mod places;
 mod scratch;
+mod texts;
 
 use std::sync::{Arc, OnceLock};
 
@@ -27,6 +28,9 @@ pub use batch::{BatchIds, BatchRow};
 pub use builder::TokenizerBuilder;
 pub use decoding::{TokenStream, UnknownIds};
 pub use encoding::Encoding;
+pub use texts::BatchTexts;
+#[cfg(feature = "python")]
+pub(crate) use texts::{CHUNK_IDS, Check, DecodeRules};
 
 use self::added::AddedVocabulary;
 use self::bert::BertRoad;

@@ -12,6 +12,7 @@ pub(crate) mod forms;
 #[rustfmt::skip]
 mod forms_tables;
 pub(crate) mod script_ranges;
+pub(crate) mod utf8;
 
 /// A table of a byte for each character: blocks of 128 for the planes that hold much, ranges (first,
 /// last, byte) for those that hold little: tags, variation selectors, private use.

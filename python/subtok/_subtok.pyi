@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from mmap import mmap
 from typing import Any, Literal, Self, SupportsIndex, TypeAlias, final
 
 import numpy as np
@@ -13,6 +14,7 @@ __all__ = [
     "Encoding",
     "EncodingBatch",
     "FactorizedEmbedding",
+    "TextBatch",
     "Tokenizer",
     "__version__",
     "_debug_build",
@@ -33,8 +35,11 @@ __version__: str
 _debug_build: bool
 
 _Path: TypeAlias = str | os.PathLike[str]
+_Bytes: TypeAlias = bytes | bytearray | memoryview | mmap
+_Text: TypeAlias = str | _Bytes | npt.NDArray[np.uint8]
 _Ids: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]]
-_Texts: TypeAlias = Sequence[str | bytes] | npt.NDArray[Any] | Any
+_Rows: TypeAlias = Sequence[_Ids] | EncodingBatch | npt.NDArray[Any] | Any
+_Texts: TypeAlias = Sequence[str | _Bytes] | npt.NDArray[Any] | Any
 _Source: TypeAlias = _Path | list[str] | list[_Path] | Iterable[str] | Counts
 _Progress: TypeAlias = Callable[[str, int, int], object]
 _Truncation: TypeAlias = Literal["longest_first", "only_first", "only_second", False]
@@ -226,8 +231,8 @@ class Tokenizer:
 
     def encode(
         self,
-        text: str | Sequence[str],
-        pair: str | Sequence[str] | None = None,
+        text: _Text | Sequence[str],
+        pair: _Text | Sequence[str] | None = None,
         *,
         threads: int | None = None,
         add_special_tokens: bool = True,
@@ -248,7 +253,9 @@ class Tokenizer:
         """Encode one text, or a pair.
 
         Args:
-            text: The text; a list of words with `is_split_into_words`.
+            text: A string, or UTF-8 in whatever shows its bytes (`bytes`, a memory map, an array of
+                uint8), read in place where it is read-only; a list of words with
+                `is_split_into_words`.
             pair: A second text.
             threads: How many threads a text of more than 256 kB may be shared out to; by default
                 `SUBTOK_NUM_THREADS`, or the processors. The ids are the same.
@@ -325,7 +332,7 @@ class Tokenizer:
             ArgumentError: An option out of its bounds, a null, or malformed Arrow data.
         """
 
-    def count(self, text: str, *, add_special_tokens: bool = False) -> int:
+    def count(self, text: _Text, *, add_special_tokens: bool = False) -> int:
         """The number of tokens of a text, without building them."""
 
     def count_batch(
@@ -354,13 +361,41 @@ class Tokenizer:
 
     def decode_batch(
         self,
-        rows: Sequence[_Ids] | EncodingBatch,
+        rows: _Rows,
         *,
         skip_special_tokens: bool = True,
         clean_up: bool | None = None,
         errors: Literal["strict", "skip"] | None = None,
+        threads: int | None = None,
     ) -> list[str]:
-        """The texts of many rows of ids."""
+        """The texts of many rows of ids.
+
+        Args:
+            rows: Lists or arrays of ids, a matrix, an `EncodingBatch`, or an Arrow column of lists
+                of integers (of PyArrow, Polars or whoever speaks the Arrow C data interface).
+            skip_special_tokens: As in `decode`, like the next two.
+            clean_up: As in `decode`.
+            errors: As in `decode`.
+            threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
+
+        Raises:
+            UnknownIdError: An id that no token has, with its row, unless `errors` is `"skip"`.
+            ArgumentError: A null, or malformed Arrow data.
+        """
+
+    def decode_arrow(
+        self,
+        rows: _Rows,
+        *,
+        skip_special_tokens: bool = True,
+        clean_up: bool | None = None,
+        errors: Literal["strict", "skip"] | None = None,
+        threads: int | None = None,
+    ) -> TextBatch:
+        """The texts of many rows of ids as a column for Arrow, without a string for each.
+
+        Arguments and errors are those of `decode_batch`.
+        """
 
     def decode_bytes(self, ids: _Ids) -> bytes:
         """The bytes of ids, which need not be whole characters."""
@@ -371,11 +406,11 @@ class Tokenizer:
     def stream(self, *, skip_special_tokens: bool = True) -> DecodeStream:
         """Decode ids one at a time."""
 
-    def truncate(self, text: str, max_tokens: int) -> str:
+    def truncate(self, text: _Text, max_tokens: int) -> str:
         """The longest beginning of a text that has at most so many tokens."""
 
     def chunk(
-        self, text: str, max_tokens: int, overlap: int | None = None
+        self, text: _Text, max_tokens: int, overlap: int | None = None
     ) -> list[tuple[int, int]]:
         """The text as ranges of characters of at most so many tokens each."""
 
@@ -504,6 +539,24 @@ class EncodingBatch:
     def __len__(self) -> int: ...
     def __getitem__(self, index: SupportsIndex, /) -> Encoding: ...
     def __iter__(self) -> Iterator[Encoding]: ...
+
+@final
+class TextBatch:
+    """The texts of many rows in one buffer: a column for whoever speaks Arrow."""
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        """The texts as Arrow data, `utf8`, not copied.
+
+        `large_utf8`, which copies no offsets either, where it is requested, or where 32 bits do
+        not count the bytes.
+        """
+
+    def __arrow_c_schema__(self) -> object:
+        """The type of these data."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: SupportsIndex, /) -> str: ...
+    def __iter__(self) -> Iterator[str]: ...
 
 @final
 class DecodeStream:

@@ -215,12 +215,17 @@ impl Chain {
         Ok(())
     }
 
+    /// Whether there are no steps on the whole text.
+    pub(crate) fn ends_with(&self, shape: &Shape) -> bool {
+        shape.tail == self.steps.len()
+    }
+
     /// The steps on the whole text.
     ///
     /// # Errors
     /// As [`decode_tokens`](super::decode_tokens).
     pub(crate) fn finish(&self, shape: &Shape, text: Vec<u8>, form: Form) -> Result<Vec<u8>> {
-        if shape.tail == self.steps.len() {
+        if self.ends_with(shape) {
             return Ok(text);
         }
         let mut budget = Budget::of(text.len());

@@ -1,10 +1,13 @@
 //! Ids from Python, and results as numpy arrays.
 
 use numpy::ndarray::Array2;
-use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{
+    Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods,
+};
+use pyo3::buffer::{PyBuffer, PyUntypedBuffer};
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt, PyString};
+use pyo3::types::{PyBytes, PyInt, PyList, PyString};
 
 use super::errors::{argument, wrong_type};
 use crate::error::Error;
@@ -24,7 +27,7 @@ pub(crate) struct IdRules {
 
 impl IdRules {
     /// The id, or nothing where it is skipped.
-    fn take(self, id: i128, position: usize) -> PyResult<Option<TokenId>> {
+    pub(crate) fn take(self, id: i128, position: usize) -> PyResult<Option<TokenId>> {
         match (TokenId::try_from(id), self.unknown) {
             (Ok(id), _) => Ok(Some(id)),
             (Err(_), UnknownIds::Skip) => Ok(None),
@@ -36,8 +39,22 @@ impl IdRules {
     }
 }
 
-/// Ids of an array or a list. What no token can have is an error with its position, or left out.
+/// Ids of an array, a buffer or a list, copied: whoever has them may change them meanwhile. What no
+/// token can have is an error with its position, or left out.
 pub(crate) fn ids(given: &Bound<'_, PyAny>, rules: IdRules) -> PyResult<Vec<TokenId>> {
+    if let Ok(array) = given.cast::<PyArray1<TokenId>>()
+        && let Ok(ids) = array.to_vec()
+    {
+        return Ok(ids);
+    }
+    if let Ok(list) = given.cast::<PyList>() {
+        let ids = list.iter().enumerate().map(|(at, value)| list_id(&value, at, rules));
+        let mut taken = Vec::with_capacity(list.len());
+        for id in ids {
+            taken.extend(id?);
+        }
+        return Ok(taken);
+    }
     if let Ok(array) = given.cast::<PyUntypedArray>() {
         return array_ids(given, array, rules);
     }
@@ -45,11 +62,19 @@ pub(crate) fn ids(given: &Bound<'_, PyAny>, rules: IdRules) -> PyResult<Vec<Toke
     if given.is_instance_of::<PyString>() || given.is_instance_of::<PyBytes>() {
         return Err(wrong());
     }
+    if let Some(ids) = buffer_ids(given, rules) {
+        return ids;
+    }
     let values = given.try_iter().map_err(|_| wrong())?;
-    let ids = values
-        .enumerate()
-        .map(|(position, value)| rules.take(integer(&value?, position)?, position));
+    let ids = values.enumerate().map(|(position, value)| list_id(&value?, position, rules));
     ids.filter_map(Result::transpose).collect()
+}
+
+fn list_id(value: &Bound<'_, PyAny>, position: usize, rules: IdRules) -> PyResult<Option<TokenId>> {
+    match value.extract::<TokenId>() {
+        Ok(id) => Ok(Some(id)),
+        Err(_) => rules.take(integer(value, position)?, position),
+    }
 }
 
 /// One id.
@@ -87,8 +112,12 @@ fn array_ids(
         let message = format!("ids must have one dimension, not {}", array.ndim());
         return Err(argument(given.py(), message));
     }
-    if let Ok(ids) = given.extract::<PyReadonlyArray1<'_, TokenId>>() {
-        return Ok(ids.as_array().to_vec());
+    let found = typed::<i64>(given, rules)
+        .or_else(|| typed::<i32>(given, rules))
+        .or_else(|| typed::<u16>(given, rules))
+        .or_else(|| typed::<u64>(given, rules));
+    if let Some(ids) = found {
+        return ids;
     }
     let kind: String = given.getattr("dtype")?.getattr("kind")?.extract()?;
     if kind != "i" && kind != "u" {
@@ -99,18 +128,50 @@ fn array_ids(
             format!("ids must be an array of integers, not of {dtype}"),
         ));
     }
-    let wide = if kind == "u" { "uint64" } else { "int64" };
-    let wide = given.call_method1("astype", (wide,))?;
-    if let Ok(ids) = wide.extract::<PyReadonlyArray1<'_, u64>>() {
-        return taken(ids.as_array().iter().map(|&id| id.into()), rules);
-    }
-    let ids = wide.extract::<PyReadonlyArray1<'_, i64>>()?;
-    taken(ids.as_array().iter().map(|&id| id.into()), rules)
+    // Other widths, another order of bytes, gaps between elements: numpy makes a plain array of them.
+    let wide = given.call_method1("astype", (if kind == "u" { "uint64" } else { "int64" },))?;
+    let found = typed::<u64>(&wide, rules).or_else(|| typed::<i64>(&wide, rules));
+    found.unwrap_or_else(|| Err(wrong_type("ids", "an array of integers", given)))
 }
 
-fn taken(ids: impl Iterator<Item = i128>, rules: IdRules) -> PyResult<Vec<TokenId>> {
-    let ids = ids.enumerate().map(|(position, id)| rules.take(id, position));
-    ids.filter_map(Result::transpose).collect()
+/// The ids of an array of one type; none where it is of another one, or not contiguous.
+fn typed<T>(given: &Bound<'_, PyAny>, rules: IdRules) -> Option<PyResult<Vec<TokenId>>>
+where
+    T: Element + Copy + Into<i128>,
+    TokenId: TryFrom<T>,
+{
+    let values = given.cast::<PyArray1<T>>().ok()?.to_vec().ok()?;
+    Some(taken(&values, rules))
+}
+
+/// The ids in the memory of something that is no numpy array; none where it does not show any.
+fn buffer_ids(given: &Bound<'_, PyAny>, rules: IdRules) -> Option<PyResult<Vec<TokenId>>> {
+    fn of<T>(given: &Bound<'_, PyAny>, rules: IdRules) -> Option<PyResult<Vec<TokenId>>>
+    where
+        T: pyo3::buffer::Element + Into<i128>,
+        TokenId: TryFrom<T>,
+    {
+        let buffer = PyBuffer::<T>::get(given).ok().filter(|buffer| buffer.dimensions() == 1)?;
+        Some(buffer.to_vec(given.py()).and_then(|values| taken(&values, rules)))
+    }
+    let found = PyUntypedBuffer::get(given).is_ok();
+    let wide = || of::<i64>(given, rules).or_else(|| of::<u64>(given, rules));
+    found.then(|| of::<u32>(given, rules).or_else(wide).or_else(|| of::<i32>(given, rules)))?
+}
+
+fn taken<T>(values: &[T], rules: IdRules) -> PyResult<Vec<TokenId>>
+where
+    T: Copy + Into<i128>,
+    TokenId: TryFrom<T>,
+{
+    let mut ids = Vec::with_capacity(values.len());
+    for (position, &value) in values.iter().enumerate() {
+        match TokenId::try_from(value) {
+            Ok(id) => ids.push(id),
+            Err(_) => ids.extend(rules.take(value.into(), position)?),
+        }
+    }
+    Ok(ids)
 }
 
 /// Spans as an array of shape (n, 2).

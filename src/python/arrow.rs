@@ -1,4 +1,4 @@
-//! The Arrow C data interface by Python's capsules: texts in, ids out, neither of them copied.
+//! The Arrow C data interface by Python's capsules: texts and ids, in and out.
 //!
 //! Own structs and not the arrow crates: what is needed of them is a column of text and a list of
 //! integers, and they meet a producer's mistake with a panic (DESIGN.md has the numbers).
@@ -6,6 +6,7 @@
 mod column;
 mod export;
 mod ffi;
+mod lists;
 
 use std::sync::Arc;
 
@@ -17,9 +18,12 @@ use column::{Kind, malformed};
 pub(crate) use column::{NULLS, Nulls, TextColumn};
 pub(crate) use export::{Offsets, SharedIds, numpy};
 use ffi::{ArrowArray, ArrowArrayStream, ArrowSchema, Fault};
+pub(crate) use lists::IdColumn;
+use lists::ListKind;
 
 use super::errors::{check_signals, raise, wrong_type};
 use crate::error::Error;
+use crate::tokenizer::BatchTexts;
 
 /// Whether an object says that it is Arrow data.
 pub(crate) fn speaks_arrow(given: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -32,19 +36,39 @@ pub(crate) fn column(
     given: &Bound<'_, PyAny>,
     nulls: Nulls,
 ) -> PyResult<Option<TextColumn>> {
+    let texts = TextColumn::new(name, nulls);
+    gather(name, given, texts, kind, TextColumn::push)
+}
+
+/// A column of lists of ids; none where the object cannot export itself after all.
+pub(crate) fn id_column(
+    name: &'static str,
+    given: &Bound<'_, PyAny>,
+) -> PyResult<Option<IdColumn>> {
+    let lists = IdColumn::new(name);
+    gather(name, given, lists, list_kind, |lists, array, &kind| lists.push(array, kind))
+}
+
+/// Reads all arrays that an object exports.
+fn gather<C: Send, K: Send + Sync>(
+    name: &'static str,
+    given: &Bound<'_, PyAny>,
+    mut column: C,
+    kind: impl Fn(&'static str, &Bound<'_, PyAny>, &ArrowSchema) -> PyResult<K>,
+    push: impl Fn(&mut C, ArrowArray, &K) -> Result<(), Fault> + Sync,
+) -> PyResult<Option<C>> {
     let exported = |method: &str| match given.call_method0(method) {
         Ok(exported) => Ok(Some(exported)),
         // A data frame whose own Arrow library is not installed.
         Err(error) if error.is_instance_of::<PyImportError>(given.py()) => Ok(None),
         Err(error) => Err(error),
     };
-    let mut texts = TextColumn::new(name, nulls);
     if given.hasattr("__arrow_c_array__")? {
         let Some(pair) = exported("__arrow_c_array__")? else { return Ok(None) };
         let (schema, array) = capsules(&pair)?;
         let (schema, array) = taken(&schema, &array).map_err(|fault| fault_of(name, &fault))?;
         let kind = kind(name, given, &schema)?;
-        texts.push(array, &kind).map_err(|fault| fault_of(name, &fault))?;
+        push(&mut column, array, &kind).map_err(|fault| fault_of(name, &fault))?;
     } else {
         let Some(stream) = exported("__arrow_c_stream__")? else { return Ok(None) };
         let stream = stream
@@ -56,21 +80,20 @@ pub(crate) fn column(
         let py = given.py();
         let schema = py.detach(|| stream.schema()).map_err(|fault| fault_of(name, &fault))?;
         let kind = kind(name, given, &schema)?;
-        py.detach(|| drain(name, &mut stream, &kind, &mut texts))?;
+        py.detach(|| drain(name, &mut stream, |array| push(&mut column, array, &kind)))?;
     }
-    Ok(Some(texts))
+    Ok(Some(column))
 }
 
 /// Takes all arrays of a stream; Ctrl-C is seen between them.
 fn drain(
     name: &'static str,
     stream: &mut ArrowArrayStream,
-    kind: &Kind,
-    texts: &mut TextColumn,
+    mut push: impl FnMut(ArrowArray) -> Result<(), Fault>,
 ) -> Result<(), Error> {
     let fault_of = |fault: Fault| malformed(name, &fault, None);
     while let Some(array) = stream.next().map_err(fault_of)? {
-        texts.push(array, kind).map_err(fault_of)?;
+        push(array).map_err(fault_of)?;
         check_signals()?;
     }
     Ok(())
@@ -102,15 +125,52 @@ fn taken(
 
 fn kind(name: &'static str, given: &Bound<'_, PyAny>, schema: &ArrowSchema) -> PyResult<Kind> {
     let found = Kind::new(schema).map_err(|fault| fault_of(name, &fault))?;
-    found.ok_or_else(|| {
-        let format = schema.format().unwrap_or_default();
-        let format: String = format.chars().take(40).collect();
-        let message = format!(
-            "{name} must be a column of text (utf8 or binary, also large, as views or in a \
-             dictionary), not Arrow data of the format {format:?}"
-        );
-        raise(given.py(), "ArgumentTypeError", message)
-    })
+    let wanted = "a column of text (utf8 or binary, also large, as views or in a dictionary)";
+    found.ok_or_else(|| wrong_format(name, wanted, given, schema))
+}
+
+fn list_kind(
+    name: &'static str,
+    given: &Bound<'_, PyAny>,
+    schema: &ArrowSchema,
+) -> PyResult<ListKind> {
+    let found = ListKind::new(schema).map_err(|fault| fault_of(name, &fault))?;
+    let wanted = "a column of lists of integers (list, also large or of a fixed size)";
+    found.ok_or_else(|| wrong_format(name, wanted, given, schema))
+}
+
+fn wrong_format(name: &str, wanted: &str, given: &Bound<'_, PyAny>, schema: &ArrowSchema) -> PyErr {
+    let format = schema.format().unwrap_or_default();
+    let format: String = format.chars().take(40).collect();
+    let message = format!("{name} must be {wanted}, not Arrow data of the format {format:?}");
+    raise(given.py(), "ArgumentTypeError", message)
+}
+
+/// The capsule of the type of texts.
+pub(crate) fn text_schema<'py>(
+    py: Python<'py>,
+    texts: &BatchTexts,
+) -> PyResult<Bound<'py, PyCapsule>> {
+    capsule(py, export::text_schema(i32::try_from(texts.bytes().len()).is_err()))
+}
+
+/// The capsules of schema and array of texts, which are not copied. Offsets of 32 bits are what
+/// everybody knows, so they are the first choice.
+pub(crate) fn text_array<'py>(
+    py: Python<'py>,
+    texts: &Arc<BatchTexts>,
+    requested: Option<&Bound<'py, PyAny>>,
+) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
+    let wants_long = requested.map(requested_format).transpose()?.as_deref() == Some("U");
+    let large = wants_long || i32::try_from(texts.bytes().len()).is_err();
+    let short = (!large).then(|| shorter(texts.row_offsets()));
+    Ok((capsule(py, export::text_schema(large))?, capsule(py, export::text(texts, short))?))
+}
+
+/// Offsets that are known to fit 32 bits.
+fn shorter(offsets: &[i64]) -> Arc<Vec<i32>> {
+    let short = |&end: &i64| i32::try_from(end).unwrap_or(i32::MAX);
+    Arc::new(offsets.iter().map(short).collect())
 }
 
 /// Rows of ids as an Arrow array; which of the two types of lists, the caller may say.
@@ -144,8 +204,7 @@ impl List<'_> {
         let offsets = if large {
             Offsets::Long(Arc::clone(self.ends))
         } else {
-            let short = |&end: &i64| i32::try_from(end).unwrap_or(i32::MAX);
-            Offsets::Short(Arc::new(self.ends.iter().map(short).collect()))
+            Offsets::Short(shorter(self.ends))
         };
         let array = export::list(self.ids, offsets);
         Ok((capsule(py, export::list_schema(large))?, capsule(py, array)?))

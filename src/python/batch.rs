@@ -50,6 +50,15 @@ impl PyEncodingBatch {
         Ok(Self { tokenizer, rows, options, longest, unpadded, ends, shared, ids, row_offsets })
     }
 
+    /// The ids of a row as they are now; none behind the last.
+    pub(crate) fn row_ids(&self, py: Python<'_>, row: usize) -> PyResult<Option<Vec<u32>>> {
+        if row >= self.rows.len() {
+            return Ok(None);
+        }
+        let flat = self.ids.bind(py).try_readonly()?;
+        Ok(Some(flat.as_slice()?.get(self.range(row)).unwrap_or_default().to_vec()))
+    }
+
     /// Where a row's ids are. Nothing of it depends on what Python wrote into an array.
     fn range(&self, row: usize) -> std::ops::Range<usize> {
         let at = |row: usize| self.ends.get(row).and_then(|&at| usize::try_from(at).ok());

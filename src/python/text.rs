@@ -5,9 +5,11 @@ use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyList, PyMapping, PyString, PyTuple};
 
 use super::arrow::{self, Nulls, TextColumn};
+use super::buffer::{self, TextBuffer};
 use super::errors::{argument, wrong_type};
 use crate::error::{Error, Result};
 use crate::tokenizer::{BatchRow, Input};
+use crate::unicode::utf8;
 
 /// What becomes of lone surrogates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +31,9 @@ pub(crate) enum Held {
     Str(PyBackedStr),
     /// Bytes that were checked to be UTF-8.
     Bytes(PyBackedBytes),
-    /// A text of our own: the string had surrogates.
+    /// The memory of something else, checked as well.
+    Buffer(TextBuffer),
+    /// A text of our own: the string had surrogates, or others may write to where it was.
     Owned(String),
 }
 
@@ -49,10 +53,13 @@ impl Held {
         }
         if let Ok(bytes) = value.cast::<PyBytes>() {
             let held = PyBackedBytes::from(bytes.clone());
-            if let Err(error) = std::str::from_utf8(&held) {
+            if let Err(error) = utf8::text(&held) {
                 return Err(in_row(Error::utf8(error), row).into());
             }
             return Ok(Self::Bytes(held));
+        }
+        if let Some(taken) = buffer::text(value, row)? {
+            return Ok(taken);
         }
         let name = row.map_or_else(|| name.to_owned(), |row| format!("{name}[{row}]"));
         Err(wrong_type(&name, "a string (or bytes in UTF-8)", value))
@@ -63,7 +70,8 @@ impl Held {
         match self {
             Self::Str(string) => string,
             // Checked when it was taken.
-            Self::Bytes(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
+            Self::Bytes(bytes) => utf8::text(bytes).unwrap_or_default(),
+            Self::Buffer(buffer) => buffer.text().unwrap_or_default(),
             Self::Owned(string) => string,
         }
     }
@@ -77,7 +85,7 @@ pub(crate) fn string(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Held> {
     Held::new(value, name, None, Surrogates::Strict)
 }
 
-fn in_row(error: Error, row: Option<usize>) -> Error {
+pub(crate) fn in_row(error: Error, row: Option<usize>) -> Error {
     match row {
         Some(row) => error.in_row(row),
         None => error,
@@ -321,6 +329,10 @@ fn inputs(name: &'static str, given: &Bound<'_, PyAny>, reading: Reading) -> PyR
         }
     }
     let rows = given.try_iter().map_err(|_| wrong_type(name, "a list of texts", given))?;
+    if buffer::has(given) {
+        // A memory map is iterated over byte by byte: it is one text.
+        return Err(wrong_type(name, "a list of texts", given));
+    }
     let take = |(row, value): (usize, PyResult<Bound<'_, PyAny>>)| {
         if row == MAX_ITERATED {
             let message =

@@ -13,8 +13,10 @@ use super::arrow::{self, NULLS, Nulls, SharedIds};
 use super::batch::PyEncodingBatch;
 use super::encoding::{PyEncoding, RowSource, Source};
 use super::errors::{argument, check_signals, raise, wrong_type};
+use super::decoding;
 use super::info;
 use super::stream::PyDecodeStream;
+use super::texts::PyTextBatch;
 use super::text::{Held, HeldInput, HeldRows, Reading, SURROGATES, Surrogates, string};
 use crate::error::Error;
 use crate::formats::{self, VocabTxtOptions};
@@ -549,45 +551,51 @@ impl PyTokenizer {
     }
 
     #[pyo3(signature = (ids, *, skip_special_tokens = true, clean_up = None, errors = None))]
-    fn decode(
+    fn decode<'py>(
         &self,
-        ids: &Bound<'_, PyAny>,
+        ids: &Bound<'py, PyAny>,
         skip_special_tokens: bool,
         clean_up: Option<bool>,
         errors: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<String> {
-        let py = ids.py();
+    ) -> PyResult<Bound<'py, PyString>> {
         let unknown = unknown(errors)?;
-        check_clean_up(py, clean_up)?;
-        let ids = arrays::ids(ids, self.rules(unknown, None))?;
-        Ok(py.detach(|| self.inner.decode(&ids, skip_special_tokens, unknown))?)
+        check_clean_up(ids.py(), clean_up)?;
+        decoding::text(&self.inner, ids, skip_special_tokens, unknown)
     }
 
-    #[pyo3(signature = (rows, *, skip_special_tokens = true, clean_up = None, errors = None))]
+    #[pyo3(signature = (
+        rows, *, skip_special_tokens = true, clean_up = None, errors = None, threads = None
+    ))]
     fn decode_batch<'py>(
         &self,
         rows: &Bound<'py, PyAny>,
         skip_special_tokens: bool,
         clean_up: Option<bool>,
-        errors: Option<&Bound<'_, PyAny>>,
+        errors: Option<&Bound<'py, PyAny>>,
+        threads: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let py = rows.py();
         let unknown = unknown(errors)?;
-        check_clean_up(py, clean_up)?;
-        let given =
-            rows.try_iter().map_err(|_| wrong_type("rows", "a list of rows of ids", rows))?;
-        let texts = PyList::empty(py);
-        for (number, row) in given.enumerate() {
-            let row = row?;
-            let row = match row.cast::<PyEncoding>() {
-                Ok(encoding) => encoding.getattr("ids")?,
-                Err(_) => row,
-            };
-            let ids = arrays::ids(&row, self.rules(unknown, Some(number)))?;
-            let text = py.detach(|| self.inner.decode(&ids, skip_special_tokens, unknown));
-            texts.append(text.map_err(|error| error.in_row(number))?)?;
-        }
-        Ok(texts)
+        check_clean_up(rows.py(), clean_up)?;
+        let (tokenizer, skip_special) = (&self.inner, skip_special_tokens);
+        decoding::Call { tokenizer, rows, skip_special, unknown, threads }.strings()
+    }
+
+    #[pyo3(signature = (
+        rows, *, skip_special_tokens = true, clean_up = None, errors = None, threads = None
+    ))]
+    fn decode_arrow<'py>(
+        &self,
+        rows: &Bound<'py, PyAny>,
+        skip_special_tokens: bool,
+        clean_up: Option<bool>,
+        errors: Option<&Bound<'py, PyAny>>,
+        threads: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<PyTextBatch> {
+        let unknown = unknown(errors)?;
+        check_clean_up(rows.py(), clean_up)?;
+        let (tokenizer, skip_special) = (&self.inner, skip_special_tokens);
+        let call = decoding::Call { tokenizer, rows, skip_special, unknown, threads };
+        Ok(call.column()?.into())
     }
 
     fn decode_bytes<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {

@@ -1,8 +1,11 @@
 //! From ids back to text.
 
+use std::ops::Range;
+
 use super::{Plan, Tokenizer};
 use crate::decode::{
-    Chain, DecodeStream, Form, Middle, Shape, byte_token, into_text, token_to_bytes,
+    Chain, DecodeStream, Form, Found, Kind, Middle, Shape, Table, Writer, byte_token, into_text,
+    token_to_bytes,
 };
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
@@ -17,27 +20,12 @@ pub enum UnknownIds {
     Skip,
 }
 
-/// What every id adds to a text, where its neighbours do not matter.
+/// What ids are, and what each of them adds to a text where its neighbours do not matter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DecodeTable {
-    /// How the chain is shaped; none where tokens cannot be prepared.
+    /// How the chain is shaped; none where tokens cannot be prepared, and then no id has bytes.
     shape: Option<Shape>,
-    bytes: Vec<u8>,
-    /// Where each id begins in `bytes`; one more entry than ids.
-    starts: Vec<u32>,
-    /// What each id is.
-    kinds: Vec<Kind>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Missing,
-    Plain,
-    Special,
-    /// A plain token that stands for a byte: a group of them is text, or is not, as a whole.
-    Byte,
-    /// A special one that does.
-    SpecialByte,
+    tokens: Table,
 }
 
 /// A table of more bytes than this, and than some for each of the vocabulary, is not made: a file can
@@ -50,50 +38,39 @@ impl DecodeTable {
         // What a pattern gives up on is told by the call that meets it.
         let prepared = shape.and_then(|shape| Self::prepared(plan, shape).ok().flatten());
         prepared.unwrap_or_else(|| {
-            let kinds = (0..plan.id_limit()).map(|id| match token_of(plan, id) {
-                None => Kind::Missing,
-                Some(token) if plan.added.is_special(token) => Kind::Special,
-                Some(_) => Kind::Plain,
-            });
-            Self { kinds: kinds.collect(), ..Self::default() }
+            let mut tokens = Table::with_capacity(plan.id_limit());
+            for id in 0..plan.id_limit() {
+                let special = token_of(plan, id).map(|token| plan.added.is_special(token));
+                // Without bytes there is always room.
+                let pushed =
+                    special.is_some_and(|special| tokens.push(&[], Kind { special, byte: false }));
+                if !pushed {
+                    tokens.push_missing();
+                }
+            }
+            Self { shape: None, tokens }
         })
     }
 
     fn prepared(plan: &Plan, shape: Shape) -> Result<Option<Self>> {
-        let mut table = Self { shape: Some(shape), ..Self::default() };
+        let mut tokens = Table::with_capacity(plan.id_limit());
+        let mut bytes = Vec::new();
         let mut spare = SPARE_BYTES;
         for id in 0..plan.id_limit() {
-            let start = table.bytes.len();
-            table.starts.push(u32::try_from(start).unwrap_or(u32::MAX));
             let Some(token) = token_of(plan, id) else {
-                table.kinds.push(Kind::Missing);
+                tokens.push_missing();
                 continue;
             };
-            let byte = table.add(&plan.decoder, token, (false, false))?;
-            table.kinds.push(match (plan.added.is_special(token), byte) {
-                (false, false) => Kind::Plain,
-                (false, true) => Kind::Byte,
-                (true, false) => Kind::Special,
-                (true, true) => Kind::SpecialByte,
-            });
-            let more = (table.bytes.len() - start).saturating_sub(4 * token.len());
+            bytes.clear();
+            let byte = append(&plan.decoder, &shape, token, (false, false), &mut bytes)?;
+            let more = bytes.len().saturating_sub(4 * token.len());
             let Some(left) = spare.checked_sub(more) else { return Ok(None) };
             spare = left;
+            if !tokens.push(&bytes, Kind { special: plan.added.is_special(token), byte }) {
+                return Ok(None);
+            }
         }
-        let Ok(end) = u32::try_from(table.bytes.len()) else { return Ok(None) };
-        table.starts.push(end);
-        Ok(Some(table))
-    }
-
-    /// Appends a token's bytes, and says whether it stands for one.
-    fn add(&mut self, chain: &Chain, token: &str, ends: (bool, bool)) -> Result<bool> {
-        let Some(shape) = &self.shape else { return Ok(false) };
-        append(chain, shape, token, ends, &mut self.bytes)
-    }
-
-    #[inline]
-    fn bytes(&self, id: usize) -> &[u8] {
-        &self.bytes[self.starts[id] as usize..self.starts[id + 1] as usize]
+        Ok(Some(Self { shape: Some(shape), tokens }))
     }
 }
 
@@ -130,6 +107,9 @@ fn append(
 
 /// The text of a group of byte tokens: U+FFFD for each when they are no UTF-8 together.
 fn end_group(group: &mut Vec<u8>, form: Form, out: &mut Vec<u8>) {
+    if group.is_empty() {
+        return;
+    }
     if form == Form::Bytes || std::str::from_utf8(group).is_ok() {
         out.append(group);
     } else {
@@ -156,6 +136,20 @@ impl Tokenizer {
         unknown: UnknownIds,
     ) -> Result<String> {
         Ok(into_text(self.decoded(ids, skip_special, unknown, Form::Text)?))
+    }
+
+    /// What [`Tokenizer::decode`] gives, before it was checked to be UTF-8.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::decode`].
+    #[cfg(feature = "python")]
+    pub(crate) fn decode_unchecked(
+        &self,
+        ids: &[TokenId],
+        skip_special: bool,
+        unknown: UnknownIds,
+    ) -> Result<Vec<u8>> {
+        self.decoded(ids, skip_special, unknown, Form::Text)
     }
 
     /// The bytes of `ids`, special tokens included, whether they are UTF-8 or not.
@@ -202,84 +196,139 @@ impl Tokenizer {
         unknown: UnknownIds,
         form: Form,
     ) -> Result<Vec<u8>> {
-        let table = self.plan.decode_table();
-        let Some(shape) = &table.shape else {
-            return self.decoded_by_steps(table, ids, skip_special, unknown, form);
-        };
-        let kept = |id: TokenId| match table.kinds.get(id as usize) {
-            Some(Kind::Special | Kind::SpecialByte) => !skip_special,
-            Some(Kind::Plain | Kind::Byte) => true,
-            _ => false,
-        };
-        let end = |found: Option<usize>, there| found.filter(|_| there).unwrap_or(usize::MAX);
-        let first = end(ids.iter().position(|&id| kept(id)), shape.first);
-        let last = end(ids.iter().rposition(|&id| kept(id)), shape.last);
-        let chain = &self.plan.decoder;
-        let mut out = Vec::with_capacity(ids.len() * 4);
-        let mut group = Vec::new();
-        for (position, &id) in ids.iter().enumerate() {
-            let byte = match table.kinds.get(id as usize) {
-                Some(Kind::Special | Kind::SpecialByte) if skip_special => continue,
-                Some(Kind::Plain | Kind::Special) => false,
-                Some(Kind::Byte | Kind::SpecialByte) => true,
-                _ if unknown == UnknownIds::Skip => continue,
-                _ => return Err(self.unknown(id, position)),
-            };
-            if position == first || position == last {
-                // What it is at an end of the text may be a byte where it is none elsewhere.
-                let token = self.plan.decoded_token(id).unwrap_or_default();
-                let mut bytes = Vec::new();
-                let ends = (position == first, position == last);
-                if append(chain, shape, token, ends, &mut bytes)? {
-                    group.append(&mut bytes);
-                } else {
-                    end_group(&mut group, form, &mut out);
-                    out.append(&mut bytes);
-                }
-            } else if byte {
-                group.extend_from_slice(table.bytes(id as usize));
-            } else {
-                if !group.is_empty() {
-                    end_group(&mut group, form, &mut out);
-                }
-                out.extend_from_slice(table.bytes(id as usize));
-            }
-        }
-        end_group(&mut group, form, &mut out);
-        if shape.middle == Middle::ByteLevel && form == Form::Text && !chain.is_byte_level() {
-            out = into_text(out).into_bytes();
-        }
-        chain.finish(shape, out, form)
-    }
-
-    /// The same where tokens cannot be prepared.
-    fn decoded_by_steps(
-        &self,
-        table: &DecodeTable,
-        ids: &[TokenId],
-        skip_special: bool,
-        unknown: UnknownIds,
-        form: Form,
-    ) -> Result<Vec<u8>> {
-        let mut tokens = Vec::with_capacity(ids.len());
-        for (position, &id) in ids.iter().enumerate() {
-            match table.kinds.get(id as usize) {
-                Some(Kind::Special | Kind::SpecialByte) if skip_special => {}
-                Some(Kind::Missing) | None if unknown == UnknownIds::Skip => {}
-                Some(Kind::Missing) | None => return Err(self.unknown(id, position)),
-                _ => tokens.push(self.plan.decoded_token(id).unwrap_or_default()),
-            }
-        }
-        match form {
-            Form::Text => self.plan.decoder.text(tokens).map(String::into_bytes),
-            Form::Bytes => self.plan.decoder.bytes(tokens),
-        }
+        let mut out = Vec::new();
+        Decoding::new(self, skip_special, unknown, form).append(ids, &mut out)?;
+        Ok(out)
     }
 
     /// Begins to decode id by id.
     pub fn stream(&self, skip_special: bool) -> TokenStream {
         let stream = DecodeStream::of(&self.plan.decoder);
         TokenStream { tokenizer: self.clone(), stream, skip_special, position: 0 }
+    }
+}
+
+/// Decodes rows, one after the other, with the same rules.
+pub(super) struct Decoding<'a> {
+    tokenizer: &'a Tokenizer,
+    table: &'a DecodeTable,
+    skip_special: bool,
+    unknown: UnknownIds,
+    form: Form,
+    writer: Writer,
+    /// Byte tokens whose group may go on.
+    group: Vec<u8>,
+}
+
+impl<'a> Decoding<'a> {
+    pub(super) fn new(
+        tokenizer: &'a Tokenizer,
+        skip_special: bool,
+        unknown: UnknownIds,
+        form: Form,
+    ) -> Self {
+        let table = tokenizer.plan.decode_table();
+        let (writer, group) = (Writer::new(), Vec::new());
+        Self { tokenizer, table, skip_special, unknown, form, writer, group }
+    }
+
+    /// Appends what the ids of a row are together. That may be no UTF-8, as text too.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::decode`]; then it is unknown what was appended.
+    pub(super) fn append(&mut self, ids: &[TokenId], out: &mut Vec<u8>) -> Result<()> {
+        let Some(shape) = &self.table.shape else {
+            out.append(&mut self.by_steps(ids)?);
+            return Ok(());
+        };
+        let chain = &self.tokenizer.plan.decoder;
+        // Bytes that the step between made are text for the steps behind it.
+        let lossy =
+            shape.middle == Middle::ByteLevel && self.form == Form::Text && !chain.is_byte_level();
+        // English text has about this many bytes a token, and no room is given back.
+        out.reserve(ids.len() * 5);
+        if !lossy && chain.ends_with(shape) {
+            return self.join(shape, ids, out);
+        }
+        let mut text = Vec::with_capacity(ids.len() * 5);
+        self.join(shape, ids, &mut text)?;
+        if lossy {
+            text = into_text(text).into_bytes();
+        }
+        out.append(&mut chain.finish(shape, text, self.form)?);
+        Ok(())
+    }
+
+    /// Joins what the tokens are before the steps on the whole text.
+    fn join(&mut self, shape: &Shape, ids: &[TokenId], out: &mut Vec<u8>) -> Result<()> {
+        self.group.clear();
+        let kept = |&id: &TokenId| match self.table.tokens.get(id) {
+            Found::Token(kind, _) => !(kind.special && self.skip_special),
+            Found::Missing => false,
+        };
+        // The tokens at the ends, where they are not like the others.
+        let first = if shape.first { ids.iter().position(kept) } else { None };
+        let last = if shape.last { ids.iter().rposition(kept) } else { None };
+        let mut done = 0;
+        for end in [first, last.filter(|_| last != first)].into_iter().flatten() {
+            self.walk(ids, done..end, out)?;
+            let token = ids.get(end).and_then(|&id| self.tokenizer.plan.decoded_token(id));
+            // What it is at an end of the text may be a byte where it is none elsewhere.
+            let (chain, mut bytes) = (&self.tokenizer.plan.decoder, Vec::new());
+            let ends = (Some(end) == first, Some(end) == last);
+            if append(chain, shape, token.unwrap_or_default(), ends, &mut bytes)? {
+                self.group.append(&mut bytes);
+            } else {
+                end_group(&mut self.group, self.form, out);
+                out.append(&mut bytes);
+            }
+            done = end + 1;
+        }
+        self.walk(ids, done..ids.len(), out)?;
+        end_group(&mut self.group, self.form, out);
+        Ok(())
+    }
+
+    /// Appends tokens that are what the table says.
+    fn walk(&mut self, ids: &[TokenId], range: Range<usize>, out: &mut Vec<u8>) -> Result<()> {
+        let Range { start: mut at, end } = range;
+        while at < end {
+            if self.group.is_empty() {
+                let rest = ids.get(at..end).unwrap_or_default();
+                at += self.writer.plain(&self.table.tokens, rest, out);
+            }
+            let Some(&id) = ids.get(at).filter(|_| at < end) else { break };
+            match self.table.tokens.get(id) {
+                Found::Token(kind, _) if kind.special && self.skip_special => {}
+                Found::Token(kind, bytes) if kind.byte => self.group.extend_from_slice(bytes),
+                Found::Token(_, bytes) => {
+                    end_group(&mut self.group, self.form, out);
+                    out.extend_from_slice(bytes);
+                }
+                Found::Missing if self.unknown == UnknownIds::Skip => {}
+                Found::Missing => return Err(self.tokenizer.unknown(id, at)),
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+
+    /// A row where tokens cannot be prepared.
+    fn by_steps(&self, ids: &[TokenId]) -> Result<Vec<u8>> {
+        let plan = &self.tokenizer.plan;
+        let mut tokens = Vec::with_capacity(ids.len());
+        for (position, &id) in ids.iter().enumerate() {
+            match self.table.tokens.get(id) {
+                Found::Token(kind, _) if kind.special && self.skip_special => {}
+                Found::Token(..) => tokens.push(plan.decoded_token(id).unwrap_or_default()),
+                Found::Missing if self.unknown == UnknownIds::Skip => {}
+                Found::Missing => return Err(self.tokenizer.unknown(id, position)),
+            }
+        }
+        match self.form {
+            Form::Text => plan.decoder.text(tokens).map(String::into_bytes),
+            Form::Bytes => plan.decoder.bytes(tokens),
+        }
     }
 }
 

@@ -51,6 +51,14 @@ class TestPolars:
         gc.collect()
         assert series.to_list() == want
 
+    def test_decoding(self, pl, bpe, want):
+        lists = pl.Series(want, dtype=pl.List(pl.UInt32))
+        assert bpe.decode_batch(lists) == TEXTS
+        texts = pl.Series(bpe.decode_arrow(lists[1:]))
+        assert texts.dtype == pl.String
+        assert texts.to_list() == TEXTS[1:]
+        assert bpe.decode_batch(lists.cast(pl.List(pl.Int64))) == TEXTS
+
     def test_expressions(self, pl, bpe, want):
         def ids(series):
             return pl.Series(bpe.encode_batch(series))

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::ffi::{ArrowArray, ArrowSchema, Buffer, Fault};
 use crate::error::{Error, Result};
+use crate::unicode::utf8;
 
 /// What becomes of rows without a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,18 +52,8 @@ impl Kind {
         }
         let format = schema.format()?;
         if let Some(values) = schema.dictionary()? {
-            let integer = |bytes, signed| Integer { bytes, signed };
-            let index = match format.as_ref() {
-                "c" => integer(1, true),
-                "C" => integer(1, false),
-                "s" => integer(2, true),
-                "S" => integer(2, false),
-                "i" => integer(4, true),
-                "I" => integer(4, false),
-                "l" => integer(8, true),
-                "L" => integer(8, false),
-                other => return Err(format!("dictionary indices of the format {other:?}")),
-            };
+            let index = Integer::of(format.as_ref())
+                .ok_or_else(|| format!("dictionary indices of the format {format:?}"))?;
             let values = Self::new(values)?.filter(|kind| !matches!(kind, Self::Dictionary(..)));
             return Ok(values.map(|values| Self::Dictionary(index, Box::new(values))));
         }
@@ -102,20 +93,20 @@ fn number<const N: usize>(bytes: &[u8], index: usize) -> Option<[u8; N]> {
     bytes.get(start..start.checked_add(N)?)?.try_into().ok()
 }
 
-fn long(bytes: &[u8], index: usize) -> Option<i64> {
+pub(super) fn long(bytes: &[u8], index: usize) -> Option<i64> {
     number(bytes, index).map(i64::from_ne_bytes)
 }
 
-fn short(bytes: &[u8], index: usize) -> Option<i64> {
+pub(super) fn short(bytes: &[u8], index: usize) -> Option<i64> {
     number(bytes, index).map(|bytes| i32::from_ne_bytes(bytes).into())
 }
 
 /// A count that the interface keeps as a signed number.
-fn count(value: i64, what: &str) -> std::result::Result<usize, Fault> {
+pub(super) fn count(value: i64, what: &str) -> std::result::Result<usize, Fault> {
     usize::try_from(value).map_err(|_| format!("{what} {value}"))
 }
 
-fn times(count: usize, bytes: usize) -> std::result::Result<usize, Fault> {
+pub(super) fn times(count: usize, bytes: usize) -> std::result::Result<usize, Fault> {
     let bytes = count.checked_mul(bytes).filter(|&bytes| isize::try_from(bytes).is_ok());
     bytes.ok_or_else(|| format!("the length {count}"))
 }
@@ -174,7 +165,7 @@ impl Chunk {
                 Layout::Dictionary(*integer, indices, Box::new(values))
             }
         };
-        let validity = validity(owner, array, kind, end)?;
+        let validity = validity(owner, array, *kind == Kind::Null, end)?;
         Ok(Self { length, offset, validity, layout })
     }
 
@@ -204,9 +195,39 @@ impl Chunk {
 }
 
 impl Integer {
+    /// The type that a format names; none where it is no integer.
+    pub(super) fn of(format: &str) -> Option<Self> {
+        let integer = |bytes, signed| Some(Self { bytes, signed });
+        match format {
+            "c" => integer(1, true),
+            "C" => integer(1, false),
+            "s" => integer(2, true),
+            "S" => integer(2, false),
+            "i" => integer(4, true),
+            "I" => integer(4, false),
+            "l" => integer(8, true),
+            "L" => integer(8, false),
+            _ => None,
+        }
+    }
+
+    pub(super) fn bytes(self) -> usize {
+        self.bytes
+    }
+
+    /// Whether it is the type of ids.
+    pub(super) fn is_id(self) -> bool {
+        (self.bytes, self.signed) == (4, false)
+    }
+
     /// The number at `index`, if it can be an index.
     fn read(self, bytes: &[u8], index: usize) -> Option<usize> {
-        let wide: i128 = match (self.bytes, self.signed) {
+        usize::try_from(self.value(bytes, index)?).ok()
+    }
+
+    /// The number at `index`.
+    pub(super) fn value(self, bytes: &[u8], index: usize) -> Option<i128> {
+        Some(match (self.bytes, self.signed) {
             (1, true) => i8::from_ne_bytes(number(bytes, index)?).into(),
             (1, false) => u8::from_ne_bytes(number(bytes, index)?).into(),
             (2, true) => i16::from_ne_bytes(number(bytes, index)?).into(),
@@ -215,8 +236,7 @@ impl Integer {
             (4, false) => u32::from_ne_bytes(number(bytes, index)?).into(),
             (_, true) => i64::from_ne_bytes(number(bytes, index)?).into(),
             (_, false) => u64::from_ne_bytes(number(bytes, index)?).into(),
-        };
-        usize::try_from(wide).ok()
+        })
     }
 }
 
@@ -239,18 +259,19 @@ fn texts(
     Ok((offsets, texts))
 }
 
-/// The bitmap of nulls, where there is one and it says something.
-fn validity(
+/// The bitmap of nulls, where there is one and it says something; it never does in a type whose values
+/// are all `nothing`.
+pub(super) fn validity(
     owner: &Arc<ArrowArray>,
     array: &ArrowArray,
-    kind: &Kind,
+    nothing: bool,
     end: usize,
 ) -> std::result::Result<Option<Buffer>, Fault> {
     let nulls = array.null_count;
     if nulls < -1 || nulls > array.length {
         return Err(format!("{nulls} nulls in {} rows", array.length));
     }
-    if *kind == Kind::Null || nulls == 0 {
+    if nothing || nulls == 0 {
         return Ok(None);
     }
     if !Buffer::exists(array, 0)? {
@@ -371,7 +392,7 @@ impl TextColumn {
                 }
             };
         };
-        std::str::from_utf8(bytes).map_err(|error| Error::utf8(error).in_row(row))
+        utf8::text(bytes).map_err(|error| Error::utf8(error).in_row(row))
     }
 }
 

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 
 use super::ffi::{ArrowArray, ArrowSchema, Structure as _};
 use crate::ids::TokenId;
+use crate::tokenizer::BatchTexts;
 
 /// Ids that numpy may write to. Nobody here holds a reference into them.
 pub(crate) struct SharedIds {
@@ -88,6 +89,7 @@ struct ArrayOwned {
     /// Dropped with the array; the buffers are theirs.
     _ids: Option<Arc<SharedIds>>,
     _offsets: Option<Offsets>,
+    _texts: Option<Arc<BatchTexts>>,
 }
 
 /// What an exported schema owns.
@@ -104,6 +106,7 @@ pub(super) fn list(ids: &Arc<SharedIds>, offsets: Offsets) -> ArrowArray {
             children: Vec::new(),
             _ids: Some(Arc::clone(ids)),
             _offsets: None,
+            _texts: None,
         },
     );
     let (start, count) = offsets.parts();
@@ -114,8 +117,32 @@ pub(super) fn list(ids: &Arc<SharedIds>, offsets: Offsets) -> ArrowArray {
             children: vec![Box::into_raw(Box::new(flat))],
             _ids: None,
             _offsets: Some(offsets),
+            _texts: None,
         },
     )
+}
+
+/// Texts as an array, not copied: with offsets of their own, or with the 32-bit ones given.
+pub(super) fn text(texts: &Arc<BatchTexts>, short: Option<Arc<Vec<i32>>>) -> ArrowArray {
+    let offsets = match &short {
+        Some(offsets) => offsets.as_ptr().cast(),
+        None => texts.row_offsets().as_ptr().cast(),
+    };
+    array(
+        texts.len(),
+        ArrayOwned {
+            buffers: vec![ptr::null(), offsets, texts.bytes().as_ptr().cast()],
+            children: Vec::new(),
+            _ids: None,
+            _offsets: short.map(Offsets::Short),
+            _texts: Some(Arc::clone(texts)),
+        },
+    )
+}
+
+/// The type `utf8`, or `large_utf8`.
+pub(super) fn text_schema(large: bool) -> ArrowSchema {
+    schema(if large { c"U" } else { c"u" }, c"", Vec::new())
 }
 
 fn array(length: usize, owned: ArrayOwned) -> ArrowArray {
@@ -236,6 +263,20 @@ mod tests {
             // SAFETY: alive as long as its parent.
             assert_eq!(unsafe { &*child }.format().as_deref(), Ok("I"));
         }
+    }
+
+    #[test]
+    fn exported_texts_live_as_long_as_they_are_held() {
+        let texts = Arc::new(BatchTexts::default());
+        let offsets = Arc::new(vec![0]);
+        let long = text(&texts, None);
+        let short = text(&texts, Some(Arc::clone(&offsets)));
+        assert_eq!((long.length, long.n_buffers, short.n_buffers), (0, 3, 3));
+        assert_eq!((Arc::strong_count(&texts), Arc::strong_count(&offsets)), (3, 2));
+        drop((long, short));
+        assert_eq!((Arc::strong_count(&texts), Arc::strong_count(&offsets)), (1, 1));
+        assert_eq!(text_schema(true).format().as_deref(), Ok("U"));
+        assert_eq!(text_schema(false).format().as_deref(), Ok("u"));
     }
 
     #[test]

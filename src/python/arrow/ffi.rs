@@ -216,6 +216,35 @@ impl ArrowSchema {
     }
 }
 
+impl ArrowSchema {
+    /// The type of a list's items.
+    pub(super) fn only_child(&self) -> Result<&Self, Fault> {
+        only_child(self.n_children, self.children)
+    }
+}
+
+/// The one child that a list has.
+fn only_child<'a, T: Structure>(count: i64, children: *mut *mut T) -> Result<&'a T, Fault> {
+    if count != 1 {
+        return Err(format!("{count} children, where lists have one"));
+    }
+    if children.is_null() || !children.is_aligned() {
+        return Err("no list of children".to_owned());
+    }
+    // SAFETY: a list of one pointer, set before its parent was handed over.
+    let child = unsafe { children.read() };
+    if !child.is_aligned() {
+        return Err("a struct at an odd address".to_owned());
+    }
+    // SAFETY: null, or a struct that lives as long as its parent: the callers give it that lifetime.
+    let found = unsafe { child.as_ref() };
+    let found = found.ok_or("no child, where lists have one")?;
+    if found.is_released() {
+        return Err("a child that was used already".to_owned());
+    }
+    Ok(found)
+}
+
 /// More buffers than this are not read: no array of texts has as many.
 const MAX_BUFFERS: usize = 1 << 20;
 
@@ -233,6 +262,11 @@ impl ArrowArray {
             }
             found => Ok(found),
         }
+    }
+
+    /// The array of a list's items.
+    pub(super) fn only_child(&self) -> Result<&Self, Fault> {
+        only_child(self.n_children, self.children)
     }
 
     /// The number of buffers.
@@ -273,7 +307,8 @@ unsafe impl Send for Buffer {}
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
-    /// Takes the first `length` bytes of a buffer of `array`, which is `owner` or its dictionary.
+    /// Takes the first `length` bytes of a buffer of `array`, which is `owner`, its dictionary, or its
+    /// only child.
     /// A missing buffer is an error unless nothing is read from it.
     pub(super) fn new(
         owner: &Arc<ArrowArray>,
@@ -282,7 +317,9 @@ impl Buffer {
         length: usize,
     ) -> Result<Self, Fault> {
         debug_assert!(
-            ptr::eq(owner.as_ref(), array) || ptr::eq(owner.dictionary.cast_const(), array),
+            ptr::eq(owner.as_ref(), array)
+                || ptr::eq(owner.dictionary.cast_const(), array)
+                || owner.only_child().is_ok_and(|child| ptr::eq(child, array)),
             "a buffer is kept alive by the array it belongs to"
         );
         let start = array.pointer(index)?;
@@ -294,6 +331,11 @@ impl Buffer {
         }
         let start = start.unwrap_or(NonNull::dangling());
         Ok(Self { start, length, _owner: Arc::clone(owner) })
+    }
+
+    /// No bytes.
+    pub(super) fn nothing(owner: &Arc<ArrowArray>) -> Self {
+        Self { start: NonNull::dangling(), length: 0, _owner: Arc::clone(owner) }
     }
 
     /// Whether an array has a buffer at all.
