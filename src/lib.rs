@@ -69,8 +69,8 @@ pub use pretokenize::{
 pub use regex::{Dialect, Pattern, Regex};
 pub use threads::count as thread_count;
 pub use tokenizer::{
-    AddedToken, BatchIds, BatchRow, EncodeOptions, Encoding, Input, TokenStream, Tokenizer,
-    TokenizerBuilder, UnknownIds,
+    AddedToken, BatchIds, BatchRow, Columns, EncodeOptions, Encoding, Input, TokenStream,
+    Tokenizer, TokenizerBuilder, UnknownIds,
 };
 pub use train::{
     BpeTrainConfig, Counter, Counts, InitialAlphabet, Learned, Manifest, Phase, Progress, Stop,

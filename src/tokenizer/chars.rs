@@ -34,6 +34,12 @@ impl<'a> CharPositions<'a> {
         Self { text: bytes, before }
     }
 
+    /// Whether every character is a byte.
+    #[inline]
+    pub(crate) fn are_bytes(&self) -> bool {
+        self.before.is_empty()
+    }
+
     /// The number of characters that start before byte `at`.
     #[inline]
     pub(crate) fn at(&self, at: u32) -> u32 {

@@ -26,6 +26,8 @@ pub(crate) struct Scratch {
     pub(crate) pieces: Pieces,
     pub(crate) aligned: Aligned,
     pub(crate) ids: [Vec<u32>; 2],
+    /// The ids of a text whose places are wanted.
+    pub(crate) own: Vec<u32>,
     /// The tokens of pieces, with their places.
     pub(super) places: PlaceCache,
     /// Those of one piece.
@@ -43,6 +45,7 @@ impl Scratch {
             pieces: Pieces::default(),
             aligned: Aligned::default(),
             ids: [Vec::new(), Vec::new()],
+            own: Vec::new(),
             places: PlaceCache::default(),
             found: Vec::new(),
         }
@@ -85,7 +88,7 @@ impl ScratchPool {
         if scratch.found.capacity() * size_of::<Found>() > KEPT_BYTES {
             scratch.found = Vec::new();
         }
-        for ids in &mut scratch.ids {
+        for ids in scratch.ids.iter_mut().chain([&mut scratch.own]) {
             if ids.capacity() * size_of::<u32>() > KEPT_BYTES {
                 *ids = Vec::new();
             }
