@@ -286,18 +286,19 @@ impl<'a> Text<'a> {
         }
         // Characters are counted and trimmed for bytes, too: what is left out is the same.
         out.byte_offsets.extend_from_slice(&spans[window.clone()]);
-        let mut last = (0, 0);
         if let ([positions], false) = (&*self.positions, self.in_words) {
             let spans = spans[window.clone()].iter();
             if positions.are_bytes() {
                 out.offsets.extend(spans);
             } else {
-                out.offsets.extend(spans.map(|&span| positions.next_span(span, &mut last)));
+                out.offsets.extend(spans.map(|&span| positions.near_span(span)));
             }
         } else {
             let rows = spans[window.clone()].iter().zip(&words[window.clone()]);
             out.offsets.extend(rows.map(|(&span, &word)| {
-                self.positions.get(word as usize).map_or(span, |positions| positions.span(span))
+                self.positions
+                    .get(word as usize)
+                    .map_or(span, |positions| positions.near_span(span))
             }));
         }
         if trims.is_empty() {

@@ -235,6 +235,11 @@ fn lengths_are_those_of_strings(model: &Bpe) -> bool {
         made_up.extend(vocab.byte_tokens().into_iter().flatten());
     }
     made_up.sort_unstable();
+    let mut begins = [false; 256];
+    for &id in &made_up {
+        let token = vocab.token(id).unwrap_or_default();
+        begins[usize::from(token.bytes().next().unwrap_or_default())] = true;
+    }
     let is_made_up = |id: &TokenId| made_up.binary_search(id).is_ok();
     let bytes = |id: TokenId| vocab.token(id).unwrap_or_default();
     let longest = made_up.iter().map(|&id| bytes(id).len()).max().unwrap_or(0);
@@ -244,7 +249,8 @@ fn lengths_are_those_of_strings(model: &Bpe) -> bool {
         }
         let (left, right) = (bytes(*left), bytes(*right));
         let whole = || vocab.id(&[left, right].concat());
-        left.len() + right.len() > longest || !whole().is_some_and(|id| is_made_up(&id))
+        let differs = left.bytes().next().is_some_and(|first| !begins[usize::from(first)]);
+        differs || left.len() + right.len() > longest || !whole().is_some_and(|id| is_made_up(&id))
     })
 }
 

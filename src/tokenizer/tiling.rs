@@ -574,3 +574,6 @@ fn word_end(bytes: &[u8], at: usize) -> usize {
         None => bytes.len(),
     }
 }
+
+#[cfg(test)]
+mod tests;
