@@ -108,6 +108,11 @@ impl<'a> CharPositions<'a> {
     pub(crate) fn near_span(&self, span: Span) -> Span {
         let Span { start, end } = span;
         let strange = start >= end || end as usize > self.text.len();
+        let ((first, from), (last, to)) = (self.block(start), self.block(end));
+        // In blocks of ASCII there is nothing to count.
+        if first.starts & last.starts == u64::MAX && !strange {
+            return Span { start: first.before + from, end: last.before + to };
+        }
         if strange || self.is_inside(start) || self.is_inside(end) {
             return self.span(span);
         }

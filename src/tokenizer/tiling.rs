@@ -413,15 +413,20 @@ impl Layer<'_> {
         let mut at = 0;
         loop {
             let hard = next_hard(bytes, at);
+            let easy = &bytes[..hard];
+            let (tiles, split) = (self.tiles, self.split);
+            let Tokens { spans, words, .. } = &mut *self.tokens;
+            let (mut piece, mut next) = (self.piece, 0);
             loop {
-                while at < hard && is_border(bytes[at]) {
+                // Nothing else that is easy is as low as white space.
+                while easy.get(at).is_some_and(|&byte| byte <= b' ') {
                     at += 1;
                 }
                 if at >= hard {
                     break;
                 }
-                let (&id, rest) = ids.split_first()?;
-                let tile = self.tiles.get(id);
+                let &id = ids.get(next)?;
+                let tile = tiles.get(id);
                 let end = if Some(id) == unk {
                     word_end(bytes, at)
                 } else if tile.flags() & STRANGE == 0 {
@@ -432,9 +437,15 @@ impl Layer<'_> {
                 if end > hard {
                     return None;
                 }
-                self.push_word(tile, Span::new(base + at, base + end));
-                (at, ids) = (end, rest);
+                spans.push(Span::new(base + at, base + end));
+                piece += 1 - tile.inside();
+                if split {
+                    words.push(piece.wrapping_sub(1));
+                }
+                (at, next) = (end, next + 1);
             }
+            self.piece = piece;
+            ids = ids.get(next..).unwrap_or_default();
             if hard == bytes.len() {
                 return Some(ids);
             }
