@@ -60,6 +60,8 @@ pub(crate) struct PyEncoding {
     shown: AtomicBool,
     /// Whether single columns were asked for: what is asked for again is kept.
     asked: AtomicBool,
+    /// What depends on the number of tokens alone.
+    marks: OnceLock<Encoding>,
     /// Everything but the tokens' strings.
     full: OnceLock<Encoding>,
     overflowing: PyOnceLock<Py<PyTuple>>,
@@ -73,6 +75,7 @@ impl PyEncoding {
             source: Some(source),
             shown: AtomicBool::new(false),
             asked: AtomicBool::new(false),
+            marks: OnceLock::new(),
             full: OnceLock::new(),
             overflowing: PyOnceLock::new(),
         }
@@ -92,6 +95,7 @@ impl PyEncoding {
             source: None,
             shown: AtomicBool::new(false),
             asked: AtomicBool::new(false),
+            marks: OnceLock::new(),
             full: OnceLock::from(full.clone()),
             overflowing: PyOnceLock::new(),
         }
@@ -117,8 +121,23 @@ impl PyEncoding {
         }
     }
 
+    /// An encoding with type ids, sequence ids and masks.
+    fn marks(&self, py: Python<'_>) -> PyResult<&Encoding> {
+        match (&self.source, self.full.get()) {
+            (Some(source), None) => {
+                if let Some(marks) = self.marks.get() {
+                    return Ok(marks);
+                }
+                let marks = self.encode(py, source, Columns::MARKS)?;
+                Ok(self.marks.get_or_init(|| marks))
+            }
+            _ => self.full(py),
+        }
+    }
+
     fn encode(&self, py: Python<'_>, source: &Source, wanted: Columns) -> PyResult<Encoding> {
-        if self.shown.load(Ordering::Relaxed) {
+        // Marks depend on how many ids there are, and nobody can change that.
+        if self.shown.load(Ordering::Relaxed) && wanted != Columns::MARKS {
             return Ok(py.detach(|| source.encode(None, wanted))?);
         }
         // While the interpreter is held, nobody is shown the array.
@@ -171,22 +190,22 @@ impl PyEncoding {
 
     #[getter]
     fn sequence_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        Ok(self.columns(py, Columns::MARKS)?.sequence_ids.to_pyarray(py))
+        Ok(self.marks(py)?.sequence_ids.to_pyarray(py))
     }
 
     #[getter]
     fn type_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u32>>> {
-        Ok(self.columns(py, Columns::MARKS)?.type_ids.to_pyarray(py))
+        Ok(self.marks(py)?.type_ids.to_pyarray(py))
     }
 
     #[getter]
     fn special_tokens_mask<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u32>>> {
-        Ok(self.columns(py, Columns::MARKS)?.special_tokens_mask.to_pyarray(py))
+        Ok(self.marks(py)?.special_tokens_mask.to_pyarray(py))
     }
 
     #[getter]
     fn attention_mask<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u32>>> {
-        Ok(self.columns(py, Columns::MARKS)?.attention_mask.to_pyarray(py))
+        Ok(self.marks(py)?.attention_mask.to_pyarray(py))
     }
 
     #[getter]
@@ -204,8 +223,7 @@ impl PyEncoding {
 
     #[getter]
     fn n_sequences(&self, py: Python<'_>) -> PyResult<usize> {
-        let full = self.full(py)?;
-        Ok(1 + usize::from(full.sequence_ids.contains(&1)))
+        Ok(1 + usize::from(self.marks(py)?.sequence_ids.contains(&1)))
     }
 
     #[pyo3(signature = (char_pos, sequence = None))]

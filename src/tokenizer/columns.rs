@@ -1,12 +1,11 @@
 //! Encodings of which only some columns are asked for, where the ids may be known already.
 
 use super::encoding::Encoding;
+use super::scratch::Scratch;
 use super::{EncodeOptions, Input, Plan, Tokenizer};
 use crate::error::Result;
-use crate::ids::{TokenId, check_text_length};
+use crate::ids::{Span, TokenId, check_text_length};
 use crate::postprocess::{Layout, LayoutPiece};
-
-use super::scratch::Scratch;
 
 /// The columns of an [`Encoding`] that a call fills; the ids are always there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,9 +134,9 @@ impl Plan {
         let Some(own) = frame.own(&encoding.ids) else { return Ok(None) };
         let offsets = &mut encoding.offsets;
         offsets.reserve_exact(encoding.ids.len());
-        offsets.resize(frame.before, Default::default());
+        offsets.resize(frame.before, Span::default());
         let tiled = self.tile_chars(text, own, plain, trim, offsets);
-        offsets.resize(offsets.len() + frame.behind, Default::default());
+        offsets.resize(offsets.len() + frame.behind, Span::default());
         Ok(tiled.map(|()| encoding))
     }
 }

@@ -70,7 +70,7 @@ impl Plan {
             let stretch = text.get(part.start..part.end)?;
             let Some(id) = part.id else {
                 let ground = self.ground(tiles, stretch, part.start)?;
-                let (own, others) = rest.split_at(self.count(tiles, rest, ground.bytes)?);
+                let (own, others) = rest.split_at(Self::count(tiles, rest, ground.bytes)?);
                 rest = others;
                 lay_chars(tiles, own, ground.front, trim, &mut cursor, out);
                 continue;
@@ -125,7 +125,7 @@ impl Plan {
                 continue;
             }
             let ground = self.ground(tiles, stretch, part.start)?;
-            let (own, others) = rest.split_at(self.count(tiles, rest, ground.bytes)?);
+            let (own, others) = rest.split_at(Self::count(tiles, rest, ground.bytes)?);
             rest = others;
             if tiles.paving == Paving::Bytes {
                 layer.bytes(stretch, part.start, own, ground.front, &mut scratch.text)?;
@@ -202,7 +202,8 @@ impl Plan {
             }
             Paving::Chars(Respelled { front, first, unless, growth, .. }) => {
                 let front = front.filter(|&front| {
-                    !(first && base > 0) && !(unless && stretch.starts_with([' ', front]))
+                    let there = unless && stretch.starts_with([' ', front]);
+                    !there && (base == 0 || !first)
                 });
                 let spaces = memchr::memchr_iter(b' ', stretch.as_bytes());
                 let grown = if growth > 0 { growth * spaces.count() } else { 0 };
@@ -214,7 +215,7 @@ impl Plan {
     }
 
     /// The number of tokens that have so many bytes together.
-    fn count(&self, tiles: &Tiles, ids: &[TokenId], bytes: usize) -> Option<usize> {
+    fn count(tiles: &Tiles, ids: &[TokenId], bytes: usize) -> Option<usize> {
         let (mut count, mut sum) = (0, 0);
         while sum < bytes {
             let tile = tiles.get(*ids.get(count)?);

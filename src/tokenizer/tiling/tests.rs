@@ -221,6 +221,8 @@ fn check(tok: &Tokenizer, seed: u64) -> usize {
     tiled
 }
 
+type Shown = fn(&Encoding) -> String;
+
 /// Columns that are asked for alone, with ids that are known and without.
 fn columns(tok: &Tokenizer, text: &str, plain: bool) {
     for special in [false, true] {
@@ -235,7 +237,7 @@ fn columns(tok: &Tokenizer, text: &str, plain: bool) {
         };
         let whole = encode(None, Columns::ALL);
         assert_eq!(encode(Some(&whole.ids), Columns::ALL), whole);
-        let shown: [(Columns, fn(&Encoding) -> String); 4] = [
+        let shown: [(Columns, Shown); 4] = [
             (Columns::OFFSETS, |e| format!("{:?}", e.offsets)),
             (Columns::BYTE_OFFSETS, |e| format!("{:?}", e.byte_offsets)),
             (Columns::WORD_IDS, |e| format!("{:?}", e.word_ids)),
