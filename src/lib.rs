@@ -70,8 +70,8 @@ pub use pretokenize::{
 pub use regex::{Dialect, Pattern, Regex};
 pub use threads::count as thread_count;
 pub use tokenizer::{
-    AddedToken, BatchIds, BatchRow, BatchTexts, EncodeOptions, Encoding, Input, TokenStream,
-    Tokenizer, TokenizerBuilder, UnknownIds,
+    AddedToken, BatchIds, BatchRow, BatchTexts, Columns, EncodeOptions, Encoding, Input,
+    TokenStream, Tokenizer, TokenizerBuilder, UnknownIds,
 };
 pub use train::{
     BpeTrainConfig, Counter, Counts, InitialAlphabet, Learned, Manifest, Phase, Progress, Stop,

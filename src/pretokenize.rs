@@ -350,6 +350,12 @@ impl Splitter {
         }
     }
 
+    /// Whether the pieces are the text, cut: no byte is rewritten or dropped. A space in front of the
+    /// text alone, which [`Splitter::for_each`] leaves to its caller, is not meant.
+    pub(crate) fn covers(&self) -> bool {
+        self.steps.iter().all(|step| matches!(step, Step::Cut(cut) if cut.covers()))
+    }
+
     /// Whether the pieces go to a byte-level model.
     pub fn is_byte_level(&self) -> bool {
         self.byte_level

@@ -13,6 +13,7 @@ mod block;
 mod budget;
 mod builder;
 mod chars;
+mod columns;
 mod decoding;
 mod encoding;
 mod fast;
@@ -20,12 +21,15 @@ mod parts;
 mod places;
 mod scratch;
 mod texts;
+mod tiles;
+mod tiling;
 
 use std::sync::{Arc, OnceLock};
 
 pub use added::AddedToken;
 pub use batch::{BatchIds, BatchRow};
 pub use builder::TokenizerBuilder;
+pub use columns::Columns;
 pub use decoding::{TokenStream, UnknownIds};
 pub use encoding::Encoding;
 pub use texts::BatchTexts;
@@ -36,6 +40,7 @@ use self::added::AddedVocabulary;
 use self::bert::BertRoad;
 use self::decoding::DecodeTable;
 use self::scratch::{Scratch, ScratchPool};
+use self::tiles::Tiles;
 use crate::budget::of_text;
 use crate::decode::Chain;
 use crate::error::{Error, Result};
@@ -118,6 +123,8 @@ struct Plan {
     decode: OnceLock<DecodeTable>,
     /// By id, the characters of white space at each end of its token, up to 255.
     blanks: OnceLock<Vec<[u8; 2]>>,
+    /// What each token covers.
+    tiles: OnceLock<Tiles>,
     scratch: ScratchPool,
 }
 
@@ -172,7 +179,7 @@ impl Tokenizer {
             _ => Road::Pieces,
         };
         let decoder = Chain::compile(declared.decoder.as_ref())?;
-        let (decode, blanks) = (OnceLock::new(), OnceLock::new());
+        let (decode, blanks, tiles) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         let scratch = ScratchPool::default();
         let plain = declared.normalizer.is_none() && splitter.is_one_scanner();
         let fixed_cost = matches!(road, Road::Bert(_)) || (matches!(road, Road::Pieces) && plain);
@@ -186,6 +193,7 @@ impl Tokenizer {
             decoder,
             decode,
             blanks,
+            tiles,
             scratch,
         };
         Ok(Self { plan: Arc::new(plan) })
@@ -243,11 +251,7 @@ impl Tokenizer {
         row: usize,
         longest: usize,
     ) -> Result<Encoding> {
-        self.check(options)?;
-        self.plan.scratch.with(|scratch| {
-            self.plan.begin_row(options, row, scratch);
-            self.plan.row(input, pair, options, Some(longest), scratch)
-        })
+        self.encode_columns((input, pair), options, (row, longest), None, Columns::ALL)
     }
 
     /// The strings of an encoding's tokens.

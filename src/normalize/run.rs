@@ -90,6 +90,31 @@ impl Normalizer {
         !matches!(self, Self::Prepend(_) | Self::Replace(_))
     }
 
+    /// Whether there are texts that [`Normalizer::leaves`] as they are.
+    pub(crate) fn often_leaves(&self) -> bool {
+        let mut often = true;
+        let counted = self.each_step(&mut |step| {
+            often &= !matches!(step, Self::Bert(_) | Self::SentencePiece(_) | Self::Prepend(_));
+            Ok(())
+        });
+        often && counted.is_ok()
+    }
+
+    /// Whether every step finds nothing to do in `text`: each character stays in its place. False where
+    /// that is not looked for.
+    pub(crate) fn leaves(&self, text: &str) -> Result<bool> {
+        let limit = growth_limit(text.len());
+        let (mut same, mut spare) = (true, String::new());
+        self.each_step(&mut |step| {
+            let looked = !matches!(step, Self::Bert(_) | Self::SentencePiece(_));
+            same = same
+                && looked
+                && step.walk(text, &mut Plain { out: &mut spare, limit })? == Outcome::Same;
+            Ok(())
+        })?;
+        Ok(same)
+    }
+
     /// Appends the normalised text to `out`.
     pub(super) fn run_plain(&self, text: &str, out: &mut String) -> Result<()> {
         let base = out.len();

@@ -120,6 +120,22 @@ impl Cut {
         !matches!(self, Self::Matches(_) | Self::Regex { .. })
     }
 
+    /// Whether every byte of a text lies in one of its pieces.
+    pub(super) fn covers(&self) -> bool {
+        match self {
+            Self::Scan(_) | Self::FixedLength(_) | Self::UnicodeScripts => true,
+            Self::Regex { behavior, .. }
+            | Self::Literal { behavior, .. }
+            | Self::Digits(behavior)
+            | Self::Punctuation(behavior) => *behavior != SplitBehavior::Removed,
+            Self::Bert
+            | Self::Matches(_)
+            | Self::Delimiter(_)
+            | Self::Whitespace
+            | Self::WhitespaceSplit => false,
+        }
+    }
+
     /// What runs it.
     pub(super) fn describe(&self) -> &'static str {
         match self {

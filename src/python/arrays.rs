@@ -176,7 +176,10 @@ where
 
 /// Spans as an array of shape (n, 2).
 pub(crate) fn spans<'py>(py: Python<'py>, spans: &[Span]) -> Bound<'py, PyArray2<i64>> {
-    let flat = spans.iter().flat_map(|span| [i64::from(span.start), i64::from(span.end)]).collect();
+    let pairs: Vec<[i64; 2]> =
+        spans.iter().map(|span| [i64::from(span.start), i64::from(span.end)]).collect();
     // Two columns for each span always fit their number.
-    Array2::from_shape_vec((spans.len(), 2), flat).unwrap_or_default().into_pyarray(py)
+    Array2::from_shape_vec((spans.len(), 2), pairs.into_flattened())
+        .unwrap_or_default()
+        .into_pyarray(py)
 }

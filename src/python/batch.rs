@@ -1,6 +1,7 @@
 //! `subtok.EncodingBatch`: the ids of many rows in one array.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use numpy::{Element, PyArray1, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -14,7 +15,7 @@ use super::padded::{Frame, dtype_name};
 use super::text::HeldRows;
 use crate::error::Error;
 use crate::postprocess::fit::{Direction, MAX_PADDED_LENGTH};
-use crate::tokenizer::{BatchIds, BatchRow, EncodeOptions, Tokenizer};
+use crate::tokenizer::{BatchIds, BatchRow, Columns, EncodeOptions, Tokenizer};
 
 /// The ids of many rows, one after the other, with where each row begins.
 #[pyclass(frozen, name = "EncodingBatch", module = "subtok", sequence)]
@@ -30,6 +31,8 @@ pub(crate) struct PyEncodingBatch {
     /// The memory of `ids`, which Arrow's consumers see, too.
     shared: Arc<SharedIds>,
     ids: Py<PyArray1<u32>>,
+    /// Whether somebody else has seen `ids`, and may have written to it.
+    shown: AtomicBool,
     row_offsets: Py<PyArray1<i64>>,
 }
 
@@ -47,7 +50,19 @@ impl PyEncodingBatch {
         let ends = Arc::new(row_offsets);
         let row_offsets = PyArray1::from_slice(py, &ends).unbind();
         let rows = Arc::new(rows);
-        Ok(Self { tokenizer, rows, options, longest, unpadded, ends, shared, ids, row_offsets })
+        let shown = AtomicBool::new(false);
+        Ok(Self {
+            tokenizer,
+            rows,
+            options,
+            longest,
+            unpadded,
+            ends,
+            shared,
+            ids,
+            shown,
+            row_offsets,
+        })
     }
 
     /// The ids of a row as they are now; none behind the last.
@@ -70,6 +85,7 @@ impl PyEncodingBatch {
 impl PyEncodingBatch {
     #[getter]
     fn ids(&self, py: Python<'_>) -> Py<PyArray1<u32>> {
+        self.shown.store(true, Ordering::Relaxed);
         self.ids.clone_ref(py)
     }
 
@@ -111,7 +127,7 @@ impl PyEncodingBatch {
             options: Arc::clone(&self.options),
             longest: self.longest,
         };
-        Ok(PyEncoding::new(ids, source))
+        Ok(PyEncoding::new(ids, source).shown(self.shown.load(Ordering::Relaxed)))
     }
 
     /// Matrices by the names that models take: ids filled up, the mask of what is no filling, and
@@ -177,6 +193,7 @@ impl PyEncodingBatch {
         py: Python<'py>,
         requested_schema: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
+        self.shown.store(true, Ordering::Relaxed);
         self.list().array(py, requested_schema)
     }
 
@@ -277,7 +294,8 @@ impl PyEncodingBatch {
     fn type_ids(&self) -> Result<Vec<Vec<u32>>, Error> {
         let encode = |(number, row): (usize, &BatchRow<'_>)| {
             let Self { tokenizer, options, longest, .. } = self;
-            Ok(tokenizer.encode_places(row.input, row.pair, options, number, *longest)?.type_ids)
+            let (texts, at) = ((row.input, row.pair), (number, *longest));
+            Ok(tokenizer.encode_columns(texts, options, at, None, Columns::MARKS)?.type_ids)
         };
         self.rows.with(|rows| rows.iter().enumerate().map(encode).collect())
     }

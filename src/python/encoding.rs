@@ -1,8 +1,10 @@
 //! `subtok.Encoding`: ids at once, everything else when it is asked for.
 
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use numpy::{PyArray1, PyArray2, PyUntypedArrayMethods, ToPyArray};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyUntypedArrayMethods, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyTuple};
@@ -11,7 +13,7 @@ use super::args::size;
 use super::arrays::spans;
 use super::text::{HeldInput, HeldRows};
 use crate::error::Result;
-use crate::tokenizer::{EncodeOptions, Encoding, Tokenizer};
+use crate::tokenizer::{Columns, EncodeOptions, Encoding, Input, Tokenizer};
 
 /// What is needed to encode the row again, with everything about every token.
 pub(crate) struct Source {
@@ -32,17 +34,20 @@ pub(crate) enum RowSource {
 }
 
 impl Source {
-    fn encode(&self) -> Result<Encoding> {
+    /// The columns that are wanted; `known` are the ids where nobody can have changed them.
+    fn encode(&self, known: Option<&[u32]>, wanted: Columns) -> Result<Encoding> {
         let Self { tokenizer, options, longest, .. } = self;
+        let encode = |row: usize, text: Input<'_>, pair: Option<Input<'_>>| {
+            tokenizer.encode_columns((text, pair), options, (row, *longest), known, wanted)
+        };
         match &self.row {
             RowSource::Own(text, pair) => text.with(|text| match pair {
-                None => tokenizer.encode_places(text, None, options, 0, *longest),
-                Some(pair) => pair
-                    .with(|pair| tokenizer.encode_places(text, Some(pair), options, 0, *longest)),
+                None => encode(0, text, None),
+                Some(pair) => pair.with(|pair| encode(0, text, Some(pair))),
             }),
-            RowSource::Batch(rows, index) => rows.with_row(*index, |text, pair| {
-                tokenizer.encode_places(text, pair, options, *index, *longest)
-            }),
+            RowSource::Batch(rows, index) => {
+                rows.with_row(*index, |text, pair| encode(*index, text, pair))
+            }
         }
     }
 }
@@ -52,6 +57,12 @@ impl Source {
 pub(crate) struct PyEncoding {
     ids: Py<PyArray1<u32>>,
     origin: Origin,
+    /// Whether Python has seen the array of ids, and may have written to it.
+    shown: AtomicBool,
+    /// Whether single columns were asked for: what is asked for again is kept.
+    asked: AtomicBool,
+    /// What depends on the number of tokens alone.
+    marks: OnceLock<Box<Encoding>>,
     /// Everything but the tokens' strings.
     full: OnceLock<Box<Encoding>>,
     overflowing: PyOnceLock<Py<PyTuple>>,
@@ -70,9 +81,18 @@ impl PyEncoding {
         Self {
             ids: ids.unbind(),
             origin: Origin::Source(source),
+            shown: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
+            marks: OnceLock::new(),
             full: OnceLock::new(),
             overflowing: PyOnceLock::new(),
         }
+    }
+
+    /// Whether the ids may be others than those of the source, since their array was seen before.
+    pub(crate) fn shown(self, shown: bool) -> Self {
+        self.shown.store(shown, Ordering::Relaxed);
+        self
     }
 
     fn from_full(py: Python<'_>, tokenizer: &Tokenizer, full: &Encoding) -> Self {
@@ -80,6 +100,9 @@ impl PyEncoding {
         Self {
             ids,
             origin: Origin::Part(tokenizer.clone()),
+            shown: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
+            marks: OnceLock::new(),
             full: OnceLock::from(Box::new(full.clone())),
             overflowing: PyOnceLock::new(),
         }
@@ -87,7 +110,7 @@ impl PyEncoding {
 
     fn full(&self, py: Python<'_>) -> PyResult<&Encoding> {
         if let (None, Origin::Source(source)) = (self.full.get(), &self.origin) {
-            let full = Box::new(py.detach(|| source.encode())?);
+            let full = Box::new(self.encode(py, source, Columns::ALL)?);
             // Another thread may have been first; both made the same.
             return Ok(self.full.get_or_init(|| full));
         }
@@ -100,7 +123,50 @@ impl PyEncoding {
             Origin::Part(tokenizer) => tokenizer,
         }
     }
+
+    /// The columns that are wanted. The first to be asked for are computed alone, for often no others
+    /// are; with the second everything is computed, and kept.
+    fn columns(&self, py: Python<'_>, wanted: Columns) -> PyResult<Cow<'_, Encoding>> {
+        match (&self.origin, self.full.get()) {
+            (Origin::Source(source), None) if !self.asked.swap(true, Ordering::Relaxed) => {
+                Ok(Cow::Owned(self.encode(py, source, wanted)?))
+            }
+            _ => Ok(Cow::Borrowed(self.full(py)?)),
+        }
+    }
+
+    /// An encoding with type ids, sequence ids and masks.
+    fn marks(&self, py: Python<'_>) -> PyResult<&Encoding> {
+        match (&self.origin, self.full.get()) {
+            (Origin::Source(source), None) => {
+                if let Some(marks) = self.marks.get() {
+                    return Ok(marks);
+                }
+                let marks = Box::new(self.encode(py, source, Columns::MARKS)?);
+                Ok(self.marks.get_or_init(|| marks))
+            }
+            _ => self.full(py),
+        }
+    }
+
+    fn encode(&self, py: Python<'_>, source: &Source, wanted: Columns) -> PyResult<Encoding> {
+        // Marks depend on how many ids there are, and nobody can change that.
+        if self.shown.load(Ordering::Relaxed) && wanted != Columns::MARKS {
+            return Ok(py.detach(|| source.encode(None, wanted))?);
+        }
+        // While the interpreter is held, nobody is shown the array.
+        let ids = self.ids.bind(py).try_readonly()?;
+        let known = ids.as_slice()?;
+        if known.len() <= HELD_TOKENS {
+            return Ok(source.encode(Some(known), wanted)?);
+        }
+        let known = known.to_vec();
+        Ok(py.detach(|| source.encode(Some(&known), wanted))?)
+    }
 }
+
+/// The interpreter is not released for places of so few tokens whose ids are known.
+const HELD_TOKENS: usize = 512;
 
 fn position(name: &str, value: &Bound<'_, PyAny>) -> PyResult<usize> {
     // A position past every text is no position: the answer is None, not an error.
@@ -111,6 +177,7 @@ fn position(name: &str, value: &Bound<'_, PyAny>) -> PyResult<usize> {
 impl PyEncoding {
     #[getter]
     fn ids(&self, py: Python<'_>) -> Py<PyArray1<u32>> {
+        self.shown.store(true, Ordering::Relaxed);
         self.ids.clone_ref(py)
     }
 
@@ -122,37 +189,37 @@ impl PyEncoding {
 
     #[getter]
     fn offsets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<i64>>> {
-        Ok(spans(py, &self.full(py)?.offsets))
+        Ok(spans(py, &self.columns(py, Columns::OFFSETS)?.offsets))
     }
 
     #[getter]
     fn byte_offsets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<i64>>> {
-        Ok(spans(py, &self.full(py)?.byte_offsets))
+        Ok(spans(py, &self.columns(py, Columns::BYTE_OFFSETS)?.byte_offsets))
     }
 
     #[getter]
     fn word_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        Ok(self.full(py)?.word_ids.to_pyarray(py))
+        Ok(self.columns(py, Columns::WORD_IDS)?.word_ids.to_pyarray(py))
     }
 
     #[getter]
     fn sequence_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        Ok(self.full(py)?.sequence_ids.to_pyarray(py))
+        Ok(self.marks(py)?.sequence_ids.to_pyarray(py))
     }
 
     #[getter]
     fn type_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u32>>> {
-        Ok(self.full(py)?.type_ids.to_pyarray(py))
+        Ok(self.marks(py)?.type_ids.to_pyarray(py))
     }
 
     #[getter]
     fn special_tokens_mask<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u32>>> {
-        Ok(self.full(py)?.special_tokens_mask.to_pyarray(py))
+        Ok(self.marks(py)?.special_tokens_mask.to_pyarray(py))
     }
 
     #[getter]
     fn attention_mask<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u32>>> {
-        Ok(self.full(py)?.attention_mask.to_pyarray(py))
+        Ok(self.marks(py)?.attention_mask.to_pyarray(py))
     }
 
     #[getter]
@@ -170,8 +237,7 @@ impl PyEncoding {
 
     #[getter]
     fn n_sequences(&self, py: Python<'_>) -> PyResult<usize> {
-        let full = self.full(py)?;
-        Ok(1 + usize::from(full.sequence_ids.contains(&1)))
+        Ok(1 + usize::from(self.marks(py)?.sequence_ids.contains(&1)))
     }
 
     #[pyo3(signature = (char_pos, sequence = None))]

@@ -6,7 +6,7 @@ use super::aligned::Tokens;
 use super::chars::CharPositions;
 use super::encoding::{Encoding, Row};
 use super::scratch::Scratch;
-use super::{EncodeOptions, Input, Plan};
+use super::{Columns, EncodeOptions, Input, Plan};
 use crate::error::{Error, Result};
 use crate::ids::{Span, TokenId, check_text_length};
 use crate::model::{Dropout, Model};
@@ -108,18 +108,20 @@ impl Plan {
         }
     }
 
-    /// One row with all columns. `padded` is the length that rows are filled up to.
+    /// One row with the columns that are `wanted`. `padded` is the length that rows are filled up to,
+    /// `known` the first text's ids where they are known.
     pub(super) fn row(
         &self,
-        input: Input<'_>,
-        pair: Option<Input<'_>>,
+        (input, pair): (Input<'_>, Option<Input<'_>>),
         options: &EncodeOptions,
         padded: Option<usize>,
+        (known, wanted): (Option<&[TokenId]>, Columns),
         scratch: &mut Scratch,
     ) -> Result<Encoding> {
         let layout = self.layout(pair.is_some(), options.add_special_tokens)?;
-        let first = Text::new(self, input, options, scratch)?;
-        let second = pair.map(|pair| Text::new(self, pair, options, scratch)).transpose()?;
+        let first = Text::new(self, input, options, (known, wanted), scratch)?;
+        let second = pair.map(|pair| Text::new(self, pair, options, (None, wanted), scratch));
+        let second = second.transpose()?;
         let mut texts = vec![first];
         texts.extend(second);
         if let Some(truncation) = &options.truncation {
@@ -134,7 +136,7 @@ impl Plan {
         }
         let counts = [texts[0].windows.len(), texts.get(1).map_or(1, |text| text.windows.len())];
         let kept = layout.kept();
-        let mut encoding = self.assemble(layout, &texts, &kept);
+        let mut encoding = self.assemble(layout, &texts, &kept, wanted);
         let length = match (&options.padding, padded) {
             (Some(padding), Some(longest)) => {
                 Some((padding, fit::padded_length(longest.max(encoding.len()), padding)?))
@@ -156,12 +158,12 @@ impl Plan {
         let finish = |encoding: &mut Encoding, windows: &[usize]| {
             if let Some((padding, length)) = length {
                 let sequence = layout.sequence_ids(windows).1.map_or(-1, i64::from);
-                self.pad(encoding, length, padding, sequence);
+                self.pad(encoding, length, padding, (sequence, wanted));
             }
         };
         finish(&mut encoding, &kept);
         let overflowing = layout.overflowing(counts)?.map(|windows| {
-            let mut encoding = self.assemble(layout, &texts, &windows);
+            let mut encoding = self.assemble(layout, &texts, &windows, wanted);
             finish(&mut encoding, &windows);
             encoding
         });
@@ -169,7 +171,13 @@ impl Plan {
         Ok(encoding)
     }
 
-    fn assemble(&self, layout: &Layout, texts: &[Text<'_>], windows: &[usize]) -> Encoding {
+    fn assemble(
+        &self,
+        layout: &Layout,
+        texts: &[Text<'_>],
+        windows: &[usize],
+        wanted: Columns,
+    ) -> Encoding {
         let mut encoding = Encoding::default();
         let (sequences, _) = layout.sequence_ids(windows);
         let window = |slot: usize| windows.get(slot).copied().unwrap_or_default();
@@ -181,17 +189,15 @@ impl Plan {
                         Some((overflow_type_id, slot)) if window(*slot) > 0 => *overflow_type_id,
                         _ => *type_id,
                     };
-                    encoding.push(Row {
+                    let row = Row {
                         id: *id,
                         type_id,
                         named: self.named(*id, token),
-                        offsets: Span::default(),
-                        byte_offsets: Span::default(),
-                        word_id: -1,
                         sequence_id,
                         special: *masked,
                         attention: true,
-                    });
+                    };
+                    encoding.push(row, 1, wanted);
                 }
                 LayoutPiece::Sequence { index, slot, type_id, overflow_type_id, trims } => {
                     let Some(text) = texts.get(*index) else { continue };
@@ -199,13 +205,16 @@ impl Plan {
                     let window = window(*slot);
                     let type_id = if window > 0 { *overflow_type_id } else { *type_id };
                     let marks = (type_id, sequence_id, trims.as_slice());
-                    text.push_window(self, window, marks, &mut encoding);
+                    text.push_window(self, window, marks, wanted, &mut encoding);
                 }
             }
         }
         encoding
     }
 }
+
+/// Room for the special tokens behind a text.
+const SPECIALS: usize = 4;
 
 /// The most tokens that the overflowing rows of one call have together.
 const MAX_OVERFLOWING_TOKENS: usize = 1 << 23;
@@ -224,23 +233,24 @@ impl<'a> Text<'a> {
         plan: &Plan,
         input: Input<'a>,
         options: &EncodeOptions,
+        (known, wanted): (Option<&[TokenId]>, Columns),
         scratch: &mut Scratch,
     ) -> Result<Self> {
         let mut tokens = Tokens::default();
         let plain = options.split_special_tokens;
         match input {
             Input::Text(text) => {
-                check_text_length(text)?;
-                plan.tokens(text, None, plain, scratch, &mut tokens)?;
+                plan.wanted_tokens(text, None, plain, (known, wanted), scratch, &mut tokens)?;
             }
             Input::Words(words) => {
                 for (number, word) in (0..).zip(words) {
-                    check_text_length(word)?;
-                    plan.tokens(word, Some(number), plain, scratch, &mut tokens)?;
+                    let number = Some(number);
+                    plan.wanted_tokens(word, number, plain, (None, wanted), scratch, &mut tokens)?;
                 }
             }
         }
         let (positions, in_words) = match input {
+            _ if !wanted.has_places() => (Vec::new(), false),
             Input::Text(text) => (vec![CharPositions::new(text)], false),
             Input::Words(words) => {
                 (words.iter().map(|word| CharPositions::new(word)).collect(), true)
@@ -255,32 +265,46 @@ impl<'a> Text<'a> {
         plan: &Plan,
         window: usize,
         (type_id, sequence_id, trims): (u32, i64, &[Trim]),
+        wanted: Columns,
         out: &mut Encoding,
     ) {
         let Some(window) = self.windows.get(window).cloned() else { return };
         let Tokens { ids, spans, words, surfaces } = &self.tokens;
         let first = out.len();
         let length = first + window.len();
-        out.reserve(window.len());
+        out.reserve(window.len() + SPECIALS, wanted);
         let surfaces = &surfaces[surfaces.partition_point(|(index, _)| *index < window.start)..];
         let inside = surfaces.iter().take_while(|(index, _)| *index < window.end);
         let named = inside.map(|(index, text)| (first + index - window.start, text.clone()));
         out.named.extend(named);
         out.ids.extend_from_slice(&ids[window.clone()]);
+        if wanted.marks {
+            out.type_ids.resize(length, type_id);
+            out.sequence_ids.resize(length, sequence_id);
+            out.special_tokens_mask.resize(length, 0);
+            out.attention_mask.resize(length, 1);
+        }
+        if wanted.word_ids {
+            out.word_ids.extend(words[window.clone()].iter().map(|&word| i64::from(word)));
+        }
+        if !wanted.has_places() {
+            return;
+        }
+        // Characters are counted and trimmed for bytes, too: what is left out is the same.
         out.byte_offsets.extend_from_slice(&spans[window.clone()]);
-        out.word_ids.extend(words[window.clone()].iter().map(|&word| i64::from(word)));
-        out.type_ids.resize(length, type_id);
-        out.sequence_ids.resize(length, sequence_id);
-        out.special_tokens_mask.resize(length, 0);
-        out.attention_mask.resize(length, 1);
-        let mut last = (0, 0);
         if let ([positions], false) = (&*self.positions, self.in_words) {
             let spans = spans[window.clone()].iter();
-            out.offsets.extend(spans.map(|&span| positions.next_span(span, &mut last)));
+            if positions.are_bytes() {
+                out.offsets.extend(spans);
+            } else {
+                out.offsets.extend(spans.map(|&span| positions.near_span(span)));
+            }
         } else {
             let rows = spans[window.clone()].iter().zip(&words[window.clone()]);
             out.offsets.extend(rows.map(|(&span, &word)| {
-                self.positions.get(word as usize).map_or(span, |positions| positions.span(span))
+                self.positions
+                    .get(word as usize)
+                    .map_or(span, |positions| positions.near_span(span))
             }));
         }
         if trims.is_empty() {
@@ -330,6 +354,49 @@ fn trim(
 }
 
 impl Plan {
+    /// Appends the tokens of `text` as [`Plan::tokens`] does, with what is `wanted` of them; `known` are
+    /// its ids where they are known.
+    fn wanted_tokens(
+        &self,
+        text: &str,
+        word: Option<u32>,
+        plain_specials: bool,
+        (known, wanted): (Option<&[TokenId]>, Columns),
+        scratch: &mut Scratch,
+        tokens: &mut Tokens,
+    ) -> Result<()> {
+        check_text_length(text)?;
+        // The places of words are looked up by their numbers.
+        let words = wanted.word_ids || (word.is_some() && wanted.has_places());
+        let places = wanted.has_places() || words;
+        if !scratch.model.is_random() && self.is_fast() && (self.tiles_words(words) || !places) {
+            let (ids, spans, words_before) =
+                (tokens.ids.len(), tokens.spans.len(), tokens.words.len());
+            let mut own = std::mem::take(&mut scratch.own);
+            own.clear();
+            let known = match known {
+                Some(known) => Ok(known),
+                None => self.text_ids(text, plain_specials, scratch, &mut own).map(|()| &*own),
+            };
+            let tiled = known.is_ok_and(|known| {
+                if !places {
+                    tokens.ids.extend_from_slice(known);
+                    return true;
+                }
+                let how = (plain_specials, words);
+                self.tile_tokens(text, known, word, how, scratch, tokens).is_some()
+            });
+            scratch.own = own;
+            if tiled {
+                return Ok(());
+            }
+            tokens.ids.truncate(ids);
+            tokens.spans.truncate(spans);
+            tokens.words.truncate(words_before);
+        }
+        self.tokens(text, word, plain_specials, scratch, tokens)
+    }
+
     /// A token's string where it is not the id's.
     fn named(&self, id: TokenId, token: &str) -> Option<String> {
         (self.token(id).unwrap_or_default() != token).then(|| token.to_owned())
@@ -341,22 +408,18 @@ impl Plan {
         encoding: &mut Encoding,
         length: usize,
         padding: &PaddingParams,
-        sequence_id: i64,
+        (sequence_id, wanted): (i64, Columns),
     ) {
         let mut filler = Encoding::default();
-        for _ in encoding.len()..length {
-            filler.push(Row {
-                id: padding.pad_id,
-                type_id: padding.pad_type_id,
-                named: self.named(padding.pad_id, &padding.pad_token),
-                offsets: Span::default(),
-                byte_offsets: Span::default(),
-                word_id: -1,
-                sequence_id,
-                special: true,
-                attention: false,
-            });
-        }
+        let row = Row {
+            id: padding.pad_id,
+            type_id: padding.pad_type_id,
+            named: self.named(padding.pad_id, &padding.pad_token),
+            sequence_id,
+            special: true,
+            attention: false,
+        };
+        filler.push(row, length.saturating_sub(encoding.len()), wanted);
         match padding.direction {
             Direction::Right => encoding.append(filler),
             Direction::Left => {

@@ -49,10 +49,10 @@ impl BertRoad {
                 Some(_) => {}
                 None => normal.push_str(token),
             }
-            let mut whole = true;
-            let split =
-                splitter.for_each(token, |start, end| whole &= (start, end) == (0, token.len()));
-            if normal != token || !whole || split.is_err() {
+            // White space is in the vocabulary of a real model, and is no piece at all.
+            let mut pieces = Vec::new();
+            let split = splitter.for_each(token, |start, end| pieces.push((start, end)));
+            if normal != token || pieces != [(0, token.len())] || split.is_err() {
                 continue;
             }
             let mut ids = Vec::new();

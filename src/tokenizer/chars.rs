@@ -2,15 +2,24 @@
 
 use crate::ids::Span;
 
-/// Bytes between two counted places.
+/// Bytes of a block, which is a word of bits.
 const STEP: usize = 64;
 
 /// Converts positions of one text. ASCII texts need no table.
 #[derive(Debug)]
 pub(crate) struct CharPositions<'a> {
     text: &'a [u8],
-    /// The number of characters that start before byte `STEP * n`.
-    before: Vec<u32>,
+    /// For each block, and for the end of the text.
+    blocks: Vec<Block>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Block {
+    /// A bit for each byte, the lowest first: whether a character starts there. The end of the text
+    /// counts as a start.
+    starts: u64,
+    /// The number of characters that start before the block.
+    before: u32,
 }
 
 #[inline]
@@ -18,29 +27,66 @@ fn starts_char(byte: u8) -> bool {
     byte & 0xC0 != 0x80
 }
 
+/// One bit for each of eight bytes.
+#[inline]
+fn starts_of(bytes: [u8; 8]) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(bytes);
+    let inside = (word >> 7) & !(word >> 6) & EACH;
+    // Moves the lowest bit of every byte to the highest byte, side by side.
+    (inside ^ EACH).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
 impl<'a> CharPositions<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         let bytes = text.as_bytes();
         if text.is_ascii() {
-            return Self { text: bytes, before: Vec::new() };
+            return Self { text: bytes, blocks: Vec::new() };
         }
-        let mut before = Vec::with_capacity(bytes.len() / STEP + 2);
-        let mut count = 0u32;
-        for chunk in bytes.chunks(STEP) {
-            before.push(count);
-            count += chunk.iter().map(|&byte| u32::from(starts_char(byte))).sum::<u32>();
-        }
-        before.push(count);
-        Self { text: bytes, before }
+        let mut blocks = Vec::with_capacity(bytes.len() / STEP + 1);
+        let mut before = 0;
+        let mut push = |chunk: &[u8; STEP]| {
+            let (words, _) = chunk.as_chunks::<8>();
+            let starts = words.iter().rev().fold(0, |bits, &word| bits << 8 | starts_of(word));
+            blocks.push(Block { starts, before });
+            before += starts.count_ones();
+        };
+        let (whole, rest) = bytes.as_chunks::<STEP>();
+        whole.iter().for_each(&mut push);
+        // Behind the end all bytes are starts.
+        let mut last = [0; STEP];
+        last[..rest.len()].copy_from_slice(rest);
+        push(&last);
+        Self { text: bytes, blocks }
+    }
+
+    /// Whether every character is a byte.
+    #[inline]
+    pub(crate) fn are_bytes(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    #[inline]
+    fn block(&self, at: u32) -> (Block, u32) {
+        let block = self.blocks.get(at as usize / STEP).copied().unwrap_or_default();
+        (block, at % 64)
+    }
+
+    /// Whether byte `at`, of a text that has a table, lies inside a character.
+    #[inline]
+    fn is_inside(&self, at: u32) -> bool {
+        let (block, bit) = self.block(at);
+        block.starts >> bit & 1 == 0 && (at as usize) < self.text.len()
     }
 
     /// The number of characters that start before byte `at`.
     #[inline]
     pub(crate) fn at(&self, at: u32) -> u32 {
-        let block = at as usize / STEP;
-        let Some(&before) = self.before.get(block) else { return at };
-        let tail = &self.text[block * STEP..at as usize];
-        before + tail.iter().map(|&byte| u32::from(starts_char(byte))).sum::<u32>()
+        if self.blocks.is_empty() {
+            return at;
+        }
+        let (block, bit) = self.block(at);
+        block.before + (block.starts & ((1 << bit) - 1)).count_ones()
     }
 
     /// The characters of a span. Of one that does not start and end between characters, or that does
@@ -57,37 +103,20 @@ impl<'a> CharPositions<'a> {
         }
     }
 
-    /// The same for spans that mostly follow each other: `last` is a byte and the number of characters
-    /// that start before it, zeros at first.
+    /// The same, sooner where the span is one of whole characters.
     #[inline]
-    pub(crate) fn next_span(&self, span: Span, last: &mut (u32, u32)) -> Span {
+    pub(crate) fn near_span(&self, span: Span) -> Span {
         let Span { start, end } = span;
-        if start >= end || end as usize > self.text.len() {
+        let strange = start >= end || end as usize > self.text.len();
+        let ((first, from), (last, to)) = (self.block(start), self.block(end));
+        // In blocks of ASCII there is nothing to count.
+        if first.starts & last.starts == u64::MAX && !strange {
+            return Span { start: first.before + from, end: last.before + to };
+        }
+        if strange || self.is_inside(start) || self.is_inside(end) {
             return self.span(span);
         }
-        if self.before.is_empty() {
-            return span;
-        }
-        let between = |at: u32| self.text.get(at as usize).is_none_or(|&byte| starts_char(byte));
-        if !between(start) || !between(end) {
-            return self.span(span);
-        }
-        let start = self.near(start, last);
-        Span { start, end: self.near(end, last) }
-    }
-
-    /// [`CharPositions::at`], counted from a place that is near.
-    #[inline]
-    fn near(&self, at: u32, last: &mut (u32, u32)) -> u32 {
-        let (byte, count) = *last;
-        let count = match self.text.get(byte as usize..at as usize) {
-            Some(passed) if passed.len() < STEP => {
-                count + passed.iter().map(|&byte| u32::from(starts_char(byte))).sum::<u32>()
-            }
-            _ => self.at(at),
-        };
-        *last = (at, count);
-        count
+        Span { start: self.at(start), end: self.at(end) }
     }
 
     /// The number of the character that byte `at` belongs to.
@@ -100,6 +129,9 @@ impl<'a> CharPositions<'a> {
 
     /// The byte where the character starts that is `count` characters after the one at byte `at`.
     pub(crate) fn forward(&self, mut at: u32, count: u32) -> u32 {
+        if self.are_bytes() {
+            return at + count;
+        }
         for _ in 0..count {
             at += 1;
             while self.text.get(at as usize).is_some_and(|&byte| !starts_char(byte)) {
@@ -111,6 +143,9 @@ impl<'a> CharPositions<'a> {
 
     /// The same, before it.
     pub(crate) fn back(&self, mut at: u32, count: u32) -> u32 {
+        if self.are_bytes() {
+            return at.saturating_sub(count);
+        }
         for _ in 0..count {
             at = at.saturating_sub(1);
             while self.text.get(at as usize).is_some_and(|&byte| !starts_char(byte)) {
@@ -123,14 +158,13 @@ impl<'a> CharPositions<'a> {
     /// `span`, widened to whole characters.
     #[inline]
     pub(crate) fn whole(&self, mut span: Span) -> Span {
-        if self.before.is_empty() {
+        if self.are_bytes() {
             return span;
         }
-        let inside = |at: u32| self.text.get(at as usize).is_some_and(|&byte| !starts_char(byte));
-        while inside(span.start) {
+        while self.is_inside(span.start) {
             span.start -= 1;
         }
-        while inside(span.end) {
+        while self.is_inside(span.end) {
             span.end += 1;
         }
         span
@@ -154,16 +188,33 @@ mod tests {
     }
 
     #[test]
-    fn spans_in_any_order_equal_those_alone() {
-        for text in ["", "plain ascii", &"a한é😀 ".repeat(50)] {
+    fn near_spans_are_the_same() {
+        let long = format!("{}é", "a".repeat(127));
+        for text in ["", "plain ascii", "é", &long, &"a한é😀 ".repeat(50)] {
             let positions = CharPositions::new(text);
-            let mut last = (0, 0);
             let length = text.len() + 3;
             for number in 0..20_000 {
                 let start = (number * 7919 / 3) % length;
                 let end = start + number % 11 * usize::from(number % 3 > 0);
                 let span = Span::new(start, end);
-                assert_eq!(positions.next_span(span, &mut last), positions.span(span), "{span:?}");
+                assert_eq!(positions.near_span(span), positions.span(span), "{span:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_is_counted() {
+        let text = "a한é😀 \u{7FF}\u{800}\u{FFFF}\u{10000}\0".repeat(40);
+        for start in 0..70 {
+            let Some(text) = text.get(start..) else { continue };
+            let positions = CharPositions::new(text);
+            for at in 0..=text.len() {
+                let naive = text.bytes().take(at).filter(|&byte| starts_char(byte)).count();
+                assert_eq!(positions.at(u32::try_from(at).unwrap()) as usize, naive);
+                assert_eq!(
+                    positions.is_inside(u32::try_from(at).unwrap()),
+                    !text.is_char_boundary(at)
+                );
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The result of encoding one text or two, with everything the reference library tells about it.
 
+use super::Columns;
 use crate::ids::{Span, TokenId};
 
 /// Ids, and for each where it came from. All lists have one entry per token.
@@ -29,34 +30,40 @@ pub struct Encoding {
     pub(super) named: Vec<(usize, String)>,
 }
 
-/// A row of an [`Encoding`] that is about to be pushed.
+/// A token that stands for no text, about to be pushed.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) id: TokenId,
     pub(super) type_id: u32,
     /// Its string where that is not the id's.
     pub(super) named: Option<String>,
-    pub(super) offsets: Span,
-    pub(super) byte_offsets: Span,
-    pub(super) word_id: i64,
     pub(super) sequence_id: i64,
     pub(super) special: bool,
     pub(super) attention: bool,
 }
 
 impl Encoding {
-    pub(super) fn push(&mut self, row: Row) {
-        self.ids.push(row.id);
-        self.type_ids.push(row.type_id);
+    /// Appends a token so many times.
+    pub(super) fn push(&mut self, row: Row, count: usize, wanted: Columns) {
+        let before = self.ids.len();
+        let length = before + count;
         if let Some(token) = row.named {
-            self.named.push((self.ids.len() - 1, token));
+            self.named.extend((before..length).map(|at| (at, token.clone())));
         }
-        self.offsets.push(row.offsets);
-        self.byte_offsets.push(row.byte_offsets);
-        self.word_ids.push(row.word_id);
-        self.sequence_ids.push(row.sequence_id);
-        self.special_tokens_mask.push(u32::from(row.special));
-        self.attention_mask.push(u32::from(row.attention));
+        self.ids.resize(length, row.id);
+        if wanted.has_places() {
+            self.offsets.resize(length, Span::default());
+            self.byte_offsets.resize(length, Span::default());
+        }
+        if wanted.word_ids {
+            self.word_ids.resize(length, -1);
+        }
+        if wanted.marks {
+            self.type_ids.resize(length, row.type_id);
+            self.sequence_ids.resize(length, row.sequence_id);
+            self.special_tokens_mask.resize(length, u32::from(row.special));
+            self.attention_mask.resize(length, u32::from(row.attention));
+        }
     }
 
     pub(super) fn append(&mut self, mut other: Self) {
@@ -73,15 +80,21 @@ impl Encoding {
     }
 
     /// Makes room for so many more tokens.
-    pub(super) fn reserve(&mut self, count: usize) {
+    pub(super) fn reserve(&mut self, count: usize, wanted: Columns) {
         self.ids.reserve_exact(count);
-        self.type_ids.reserve_exact(count);
-        self.offsets.reserve_exact(count);
-        self.byte_offsets.reserve_exact(count);
-        self.word_ids.reserve_exact(count);
-        self.sequence_ids.reserve_exact(count);
-        self.special_tokens_mask.reserve_exact(count);
-        self.attention_mask.reserve_exact(count);
+        if wanted.has_places() {
+            self.offsets.reserve_exact(count);
+            self.byte_offsets.reserve_exact(count);
+        }
+        if wanted.word_ids {
+            self.word_ids.reserve_exact(count);
+        }
+        if wanted.marks {
+            self.type_ids.reserve_exact(count);
+            self.sequence_ids.reserve_exact(count);
+            self.special_tokens_mask.reserve_exact(count);
+            self.attention_mask.reserve_exact(count);
+        }
     }
 
     /// The number of tokens.

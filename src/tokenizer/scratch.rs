@@ -32,6 +32,8 @@ pub(crate) struct Scratch {
     pub(crate) ids: [Vec<u32>; 2],
     /// The ids of a row, before they are copied to whoever asked.
     pub(crate) row: Vec<u32>,
+    /// The ids of a text whose places are wanted.
+    pub(crate) own: Vec<u32>,
     /// The tokens of pieces, with their places.
     pub(super) places: PlaceCache,
     /// Those of one piece.
@@ -52,6 +54,7 @@ impl Scratch {
             aligned: Aligned::default(),
             ids: [Vec::new(), Vec::new()],
             row: Vec::new(),
+            own: Vec::new(),
             places: PlaceCache::default(),
             found: Vec::new(),
         }
@@ -74,7 +77,7 @@ impl Scratch {
         if self.found.capacity() * size_of::<Found>() > KEPT_BYTES {
             self.found = Vec::new();
         }
-        for ids in self.ids.iter_mut().chain([&mut self.row]) {
+        for ids in self.ids.iter_mut().chain([&mut self.row, &mut self.own]) {
             if ids.capacity() * size_of::<u32>() > KEPT_BYTES {
                 *ids = Vec::new();
             }

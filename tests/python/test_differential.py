@@ -7,7 +7,7 @@ import json
 import random
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -22,9 +22,9 @@ FIELDS = (
 )  # fmt: skip
 
 
-def _plain(encoding: Any) -> dict[str, Any]:
+def _plain(encoding: Any, fields: Sequence[str] = FIELDS) -> dict[str, Any]:
     found = {}
-    for field in FIELDS:
+    for field in fields:
         value = getattr(encoding, field)
         value = value.tolist() if hasattr(value, "tolist") else list(value)
         if field == "offsets":
@@ -91,6 +91,12 @@ class Comparison:
         for field in FIELDS:
             value = found[field] if isinstance(found, dict) else found
             self.check(f"{what} {field} of {given!r:.120}", expected[field], value)
+        # A column that is asked for first is computed alone.
+        for field in FIELDS[2:]:
+            got = _attempt(self.tok.encode, *given, add_special_tokens=special, **options)
+            found = _attempt(_plain, got, [field])
+            value = found[field] if isinstance(found, dict) else found
+            self.check(f"{what} {field} alone of {given!r:.120}", expected[field], value)
         return wanted
 
     def encodings(self) -> list[list[int]]:

@@ -18,11 +18,11 @@ use crate::unicode::classes::ClassTable;
 
 /// AVX-512 with byte permutations.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Avx512(());
+pub(in crate::pretokenize) struct Avx512(());
 
 /// AVX2.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Avx2(());
+pub(in crate::pretokenize) struct Avx2(());
 
 impl Avx512 {
     /// None on a processor that lacks it.
