@@ -1,0 +1,176 @@
+//! Texts of characters that tokens seldom join: Chinese, Japanese, Thai, Korean and others.
+//!
+//! A piece of them falls into stretches of a character or two ([`Joins`]), and what a character of
+//! three bytes becomes alone is known when the model is built. So most of such a piece becomes ids with
+//! one look at a table for each character, and nothing is hashed.
+
+use super::cuts::Joins;
+use super::pairs::PairTable;
+use super::short::Firsts;
+use crate::ids::TokenId;
+
+/// What each character of three bytes becomes on its own.
+#[derive(Clone, Debug)]
+pub(super) struct Runs {
+    entries: Box<[Entry]>,
+}
+
+/// One to three ids of 21 bits, and a bit that says that they are here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry(u64);
+
+const BITS: u32 = 21;
+/// No id; larger ones have no place here.
+const NONE: u32 = (1 << BITS) - 1;
+const HERE: u64 = 1 << 63;
+
+impl Entry {
+    const EMPTY: Self = Self(0);
+
+    fn new(ids: &[TokenId]) -> Self {
+        if ids.is_empty() || ids.len() > 3 || ids.iter().any(|&id| id >= NONE) {
+            return Self::EMPTY;
+        }
+        let id = |at: usize| u64::from(ids.get(at).copied().unwrap_or(NONE));
+        Self(id(0) | id(1) << BITS | id(2) << (2 * BITS) | HERE)
+    }
+
+    #[inline]
+    fn is_here(self) -> bool {
+        self.0 & HERE != 0
+    }
+
+    /// Appends the ids.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "parts of the entry")]
+    pub(super) fn push_to(self, out: &mut Vec<TokenId>) {
+        let ids = [0, BITS, 2 * BITS].map(|shift| (self.0 >> shift) as u32 & NONE);
+        let count = 1 + usize::from(ids[1] != NONE) + usize::from(ids[2] != NONE);
+        // Three stores and a shorter length cost less than a copy of variable length.
+        let length = out.len() + count;
+        out.extend_from_slice(&ids);
+        out.truncate(length);
+    }
+}
+
+/// The first character of three bytes.
+const FIRST: u32 = 0x800;
+
+impl Runs {
+    /// Of a model of bytes, each of which has a token.
+    pub(super) fn new(firsts: &Firsts, pairs: &PairTable) -> Self {
+        let mut entries = vec![Entry::EMPTY; 1 << 16].into_boxed_slice();
+        let chars = (FIRST..).zip(entries.iter_mut().skip(FIRST as usize));
+        for (code, entry) in chars {
+            let low = |shift: u32| 0x80 | (code >> shift) as u8 & 0x3F;
+            let bytes = [0xE0 | (code >> 12) as u8, low(6), low(0)];
+            *entry = Self::merged(bytes, firsts, pairs);
+        }
+        Self { entries }
+    }
+
+    /// The tokens of three bytes.
+    #[expect(clippy::cast_possible_truncation, reason = "halves of what pairs become")]
+    fn merged(bytes: [u8; 3], firsts: &Firsts, pairs: &PairTable) -> Entry {
+        let [a, b, c] = bytes.map(|byte| firsts.id(byte));
+        let (left, right) = (firsts.pair(bytes[0], bytes[1]), firsts.pair(bytes[1], bytes[2]));
+        if left == u64::MAX && right == u64::MAX {
+            return Entry::new(&[a, b, c]);
+        }
+        // Among equals the left one goes first.
+        let two =
+            if left >> 32 <= right >> 32 { [left as TokenId, c] } else { [a, right as TokenId] };
+        match pairs.packed(two[0], two[1]) {
+            u64::MAX => Entry::new(&two),
+            whole => Entry::new(&[whole as TokenId]),
+        }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        size_of_val(&*self.entries)
+    }
+
+    /// What a character becomes; nothing is here for those of other lengths.
+    #[inline]
+    fn entry(&self, code: u32) -> Entry {
+        self.entries.get(code as usize).copied().unwrap_or(Entry::EMPTY)
+    }
+
+    /// Cuts a piece where `joins` allows it. Appends the ids of stretches of one character of three
+    /// bytes, and gives the other stretches to `other`.
+    #[inline]
+    pub(super) fn each(
+        &self,
+        piece: &str,
+        joins: &Joins,
+        out: &mut Vec<TokenId>,
+        mut other: impl FnMut(usize, usize, &mut Vec<TokenId>),
+    ) {
+        let bytes = piece.as_bytes();
+        let (mut start, mut at) = (0, 0);
+        let mut before: Option<(u32, Entry)> = None;
+        while let Some((code, length)) = decode(bytes, at) {
+            if let Some((left, entry)) = before
+                && !joins.may_join(left, code)
+            {
+                if at - start == 3 && entry.is_here() {
+                    entry.push_to(out);
+                } else {
+                    other(start, at, out);
+                }
+                start = at;
+            }
+            before = Some((code, self.entry(code)));
+            at += length;
+        }
+        if let Some((_, entry)) = before {
+            if at - start == 3 && entry.is_here() {
+                entry.push_to(out);
+            } else {
+                other(start, at, out);
+            }
+        }
+    }
+}
+
+/// The character that starts at a place of a text, and its length in bytes; none at the end.
+#[inline]
+fn decode(text: &[u8], at: usize) -> Option<(u32, usize)> {
+    let rest = text.get(at..)?;
+    let low = |at: usize| rest.get(at).map_or(0, |&byte| u32::from(byte) & 0x3F);
+    let first = u32::from(*rest.first()?);
+    Some(match first {
+        0..0x80 => (first, 1),
+        0xE0..0xF0 => ((first & 0xF) << 12 | low(1) << 6 | low(2), 3),
+        0..0xE0 => ((first & 0x1F) << 6 | low(1), 2),
+        _ => ((first & 0x7) << 18 | low(1) << 12 | low(2) << 6 | low(3), 4),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_are_decoded() {
+        for c in '\0'..=char::MAX {
+            let mut buffer = [0; 4];
+            let text = c.encode_utf8(&mut buffer).as_bytes();
+            assert_eq!(decode(text, 0), Some((u32::from(c), text.len())));
+            assert_eq!(decode(text, text.len()), None);
+        }
+    }
+
+    #[test]
+    fn entries_give_their_ids() {
+        for ids in [&[0][..], &[7, 0], &[1, 2, 3], &[NONE - 1; 3]] {
+            let mut out = vec![9];
+            let entry = Entry::new(ids);
+            assert!(entry.is_here());
+            entry.push_to(&mut out);
+            assert_eq!(&out[1..], ids);
+        }
+        assert!(!Entry::new(&[NONE]).is_here() && !Entry::new(&[]).is_here());
+        assert!(!Entry::new(&[1; 4]).is_here());
+    }
+}
