@@ -22,6 +22,7 @@ pub mod reference;
 mod runs;
 mod scores;
 mod short;
+mod slots;
 mod symbols;
 mod windows;
 
@@ -149,7 +150,8 @@ impl Bpe {
         let mut model = Self::without_merges(vocab, options, false)?;
         let prefix = model.options.continuing_subword_prefix.as_deref().map_or(0, str::len);
         let mut joined = String::new();
-        model.pairs = PairTable::with_room(merges.len());
+        let ids = model.vocab.id_limit();
+        model.pairs = PairTable::with_limits(merges.len(), ids, merges.len());
         model.merges.reserve_exact(merges.len());
         let mut wholes: Vec<TokenId> = Vec::with_capacity(merges.len());
         let repeated = model.vocab.has_repeats();

@@ -308,6 +308,8 @@ fn first_byte(c: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -329,6 +331,30 @@ mod tests {
         // What no text contains is not met.
         cuts.add(&[b'a', 0xFF, b'b']);
         assert!(!joined(&cuts, "ab"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// Whatever stands around the border of two characters in a token keeps them together.
+        #[test]
+        fn what_a_token_joins_is_not_cut(
+            texts in prop::collection::vec(
+                ("[ -~é\u{429}ก漢漣한\u{FFFF}😀]{2,5}", 0usize..4, 0usize..4), 1..8),
+        ) {
+            let mut cuts = Cuts::new(texts.len(), None);
+            for (text, from, less) in &texts {
+                // Part of the characters at both ends.
+                let last = text.chars().next_back().unwrap().len_utf8();
+                let from = (*from).min(text.chars().next().unwrap().len_utf8() - 1);
+                cuts.add(&text.as_bytes()[from..text.len() - (*less).min(last - 1)]);
+            }
+            for (text, ..) in &texts {
+                let mut count = 0;
+                cuts.ranges(text, |_, _| count += 1);
+                prop_assert_eq!(count, 1, "{:?}", text);
+            }
+        }
     }
 
     #[test]

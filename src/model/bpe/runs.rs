@@ -162,6 +162,43 @@ mod tests {
     }
 
     #[test]
+    fn all_characters_of_three_bytes_become_what_merging_makes_of_them() {
+        let mut ranks: Vec<(Vec<u8>, TokenId)> =
+            (0..=255u8).map(|byte| (vec![byte], u32::from(byte))).collect();
+        // Beginnings, ends and whole characters, in an order that follows nothing.
+        let mut longer: Vec<Vec<u8>> = Vec::new();
+        for c in ('\u{800}'..='\u{FFFF}').step_by(29) {
+            let mut buffer = [0; 4];
+            let bytes = c.encode_utf8(&mut buffer).as_bytes();
+            let (from, to) = [(0, 2), (1, 3), (0, 3), (0, 3)][c as usize % 4];
+            longer.push(bytes[from..to].to_vec());
+        }
+        longer.sort_by_key(|bytes| {
+            bytes.iter().fold(7u64, |hash, &byte| hash.wrapping_mul(0x9E37_79B9) ^ u64::from(byte))
+        });
+        longer.dedup();
+        let mut seen = std::collections::HashSet::new();
+        longer.retain(|bytes| seen.insert(bytes.clone()));
+        ranks.extend(longer.into_iter().zip(256..));
+        let model = crate::model::Bpe::from_ranks(&ranks, &[]).unwrap();
+        let runs = model.runs.as_ref().unwrap();
+        let mut scratch = crate::model::bpe::merge::MergeScratch::default();
+        let mut kinds = [0; 4];
+        for c in '\u{800}'..='\u{FFFF}' {
+            let mut buffer = [0; 4];
+            model.start_bytes(c.encode_utf8(&mut buffer).as_bytes(), &mut scratch);
+            scratch.heap(&model.pairs);
+            let mut expected = Vec::new();
+            scratch.left(|token| expected.push(token.id));
+            let mut out = Vec::new();
+            runs.entry(u32::from(c)).push_to(&mut out);
+            assert_eq!(out, expected, "{c}");
+            kinds[out.len()] += 1;
+        }
+        assert!(kinds[1..].iter().all(|&count| count > 100), "{kinds:?}");
+    }
+
+    #[test]
     fn entries_give_their_ids() {
         for ids in [&[0][..], &[7, 0], &[1, 2, 3], &[NONE - 1; 3]] {
             let mut out = vec![9];

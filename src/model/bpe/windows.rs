@@ -16,6 +16,8 @@ use super::pairs::PairTable;
 use super::short::{SHORT, Source};
 use crate::ids::TokenId;
 
+/// The symbols of a window, at first.
+const WINDOW: usize = 48;
 /// Windows do not become larger; then the whole piece is merged at once.
 const LARGEST: usize = 1 << 16;
 
@@ -62,7 +64,7 @@ impl MergeScratch {
         out: &mut Vec<Token>,
     ) -> bool {
         let len = source.len();
-        let (mut size, mut from) = (SHORT, 0);
+        let (mut size, mut from) = (WINDOW, 0);
         let mut window = std::mem::take(&mut self.window);
         let mut next = std::mem::take(&mut self.next_window);
         self.window(source, 0, size.min(len), pairs, &mut window);
@@ -77,7 +79,7 @@ impl MergeScratch {
                 break true;
             }
             let mut found = None;
-            for overlap in [size / 8, size / 2] {
+            for overlap in [size / 6, size / 2] {
                 let (count, token) = window.last_by(size - overlap);
                 if token.start < size / 4 {
                     break;
@@ -163,5 +165,89 @@ impl MergeScratch {
         }
         all.iter().for_each(|token| emit(token.id, token.start, token.end));
         self.all = all;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ids::Pair;
+    use crate::model::bpe::pairs::Merge;
+    use crate::model::bpe::short::Symbols;
+
+    fn by_heap(symbols: &[TokenId], pairs: &PairTable) -> Vec<(TokenId, usize, usize)> {
+        let mut scratch = MergeScratch::default();
+        scratch.symbols.extend(symbols);
+        scratch.heap(pairs);
+        let mut all = Vec::new();
+        scratch.left(|token| all.push((token.id, token.start, token.end)));
+        all
+    }
+
+    fn check(symbols: &[TokenId], pairs: &PairTable) {
+        let mut scratch = MergeScratch::default();
+        let mut all = Vec::new();
+        let source = Symbols { symbols, pairs };
+        scratch.each(&source, pairs, |id, start, end| all.push((id, start, end)));
+        assert_eq!(all, by_heap(symbols, pairs));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn windows_are_as_the_whole(
+            merges in prop::collection::vec((0u32..40, 0u32..40, 0u32..30), 0..60),
+            narrow in any::<bool>(),
+            texts in prop::collection::vec(
+                (prop::collection::vec(0u32..4, 1..9), prop::collection::vec(0u32..4, 0..90), 0usize..60),
+                1..5,
+            ),
+        ) {
+            let mut pairs = if narrow {
+                PairTable::with_limits(60, 64, 64)
+            } else {
+                PairTable::with_room(60)
+            };
+            // Ranks that are equal, pairs that are listed twice, tokens that several pairs make.
+            for (id, &(left, right, rank)) in (4..).zip(&merges) {
+                pairs.insert(Pair::new(left % id, right % id), Merge { rank, id: id - rank % 2 });
+            }
+            for (period, rest, times) in &texts {
+                let symbols = [&period.repeat(*times)[..], &rest[..], &period.repeat(*times)].concat();
+                check(&symbols, &pairs);
+            }
+        }
+    }
+
+    #[test]
+    fn tokens_longer_than_windows_make_them_larger() {
+        // Twice as long each time, up to 2^18 symbols, and the same with another letter at the end.
+        let mut pairs = PairTable::with_room(64);
+        for power in 0..18 {
+            pairs.insert(Pair::new(power, power), Merge { rank: power, id: power + 1 });
+        }
+        pairs.insert(Pair::new(18, 30), Merge { rank: 40, id: 31 });
+        for length in [1, 47, 48, 49, 63, 64, 65, 200, 1 << 12, (1 << 18) + 77, 3 << 17] {
+            check(&vec![0; length], &pairs);
+            let mut symbols = vec![0; length];
+            symbols.push(30);
+            check(&symbols, &pairs);
+            symbols.extend(vec![0; length]);
+            check(&symbols, &pairs);
+        }
+    }
+
+    #[test]
+    fn ranks_beyond_short_merges_go_to_the_heap() {
+        let mut pairs = PairTable::with_room(4);
+        pairs.insert(Pair::new(0, 0), Merge { rank: u32::MAX - 1, id: 1 });
+        pairs.insert(Pair::new(0, 1), Merge { rank: 5, id: 2 });
+        assert!(!pairs.packs());
+        for length in [0, 1, 2, 3, 10, 100] {
+            check(&vec![0; length], &pairs);
+        }
     }
 }
