@@ -293,7 +293,7 @@ impl Bpe {
             None => self.byte_ids.contains(&NO_BYTE),
         };
         if self.symbols.is_none() && !whole {
-            self.firsts = Some(Firsts::new(self.byte_ids, &self.merges, &self.pairs));
+            self.firsts = Some(Firsts::new(&self.byte_ids, &self.merges, &self.pairs));
         }
         if !may_cut || self.to_the_letter || whole {
             return;

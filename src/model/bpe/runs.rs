@@ -62,9 +62,11 @@ impl Runs {
         let mut entries = vec![Entry::EMPTY; 1 << 16].into_boxed_slice();
         let chars = (FIRST..).zip(entries.iter_mut().skip(FIRST as usize));
         for (code, entry) in chars {
-            let low = |shift: u32| 0x80 | (code >> shift) as u8 & 0x3F;
-            let bytes = [0xE0 | (code >> 12) as u8, low(6), low(0)];
-            *entry = Self::merged(bytes, firsts, pairs);
+            let mut buffer = [0; 4];
+            let text = char::from_u32(code).map(|c| &*c.encode_utf8(&mut buffer));
+            if let Some(&[a, b, c]) = text.map(str::as_bytes) {
+                *entry = Self::merged([a, b, c], firsts, pairs);
+            }
         }
         Self { entries }
     }
@@ -142,7 +144,7 @@ fn decode(text: &[u8], at: usize) -> Option<(u32, usize)> {
     Some(match first {
         0..0x80 => (first, 1),
         0xE0..0xF0 => ((first & 0xF) << 12 | low(1) << 6 | low(2), 3),
-        0..0xE0 => ((first & 0x1F) << 6 | low(1), 2),
+        0x80..0xE0 => ((first & 0x1F) << 6 | low(1), 2),
         _ => ((first & 0x7) << 18 | low(1) << 12 | low(2) << 6 | low(3), 4),
     })
 }

@@ -46,7 +46,7 @@ pub(super) struct Firsts {
 impl Firsts {
     /// The tokens of all bytes, with what `pairs` says of those that are in `merges`.
     pub(super) fn new(
-        ids: [TokenId; 256],
+        ids: &[TokenId; 256],
         merges: &[(TokenId, TokenId)],
         pairs: &PairTable,
     ) -> Self {
@@ -66,7 +66,7 @@ impl Firsts {
                 firsts[first << 8 | second] = pairs.packed(left, right);
             }
         }
-        Self { ids, pairs: firsts }
+        Self { ids: *ids, pairs: firsts }
     }
 
     /// The token of a byte.

@@ -163,7 +163,9 @@ impl MergeScratch {
             self.heap(pairs);
             self.left(|token| all.push(token));
         }
-        all.iter().for_each(|token| emit(token.id, token.start, token.end));
+        for token in &all {
+            emit(token.id, token.start, token.end);
+        }
         self.all = all;
     }
 }
