@@ -263,7 +263,8 @@ impl Joins {
     }
 
     /// Whether the two may become part of one token.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a few instructions for each character")]
     pub(super) fn may_join(&self, left: u32, right: u32) -> bool {
         if left < 128 && right < 128 {
             return self.ascii[left as usize] >> right & 1 == 1;
@@ -277,6 +278,7 @@ impl Joins {
         edge || (look != 0 && self.look_up(left, right, l, r))
     }
 
+    #[inline(never)]
     fn look_up(&self, left: u32, right: u32, l: u8, r: u8) -> bool {
         (l & LEFT != 0 && r & RIGHT != 0 && self.has(left, right))
             || (l & BEFORE_START != 0 && right >= 128 && self.has(left, STARTS | first_byte(right)))

@@ -48,6 +48,13 @@ impl Bpe {
             emit(id, 0, piece.len());
             return Ok(());
         }
+        if let Some(firsts) = self.firsts.as_ref().filter(|_| self.simple) {
+            self.stretches(piece, |start, end| {
+                let source = Bytes { bytes: &piece.as_bytes()[start..end], firsts };
+                merge.each(&source, &self.pairs, |id, from, to| emit(id, start + from, start + to));
+            });
+            return Ok(());
+        }
         let mut result = Ok(());
         self.stretches(piece, |start, end| {
             if result.is_ok() {

@@ -248,7 +248,8 @@ impl Narrow {
     }
 
     /// As [`Wide::find`].
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the two of a merge wait for memory together")]
     pub(super) fn find(&self, left: TokenId, right: TokenId, may: bool) -> u64 {
         if u64::from(left | right) >> self.symbol != 0 {
             return self.further.find(left, right, may);
