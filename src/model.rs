@@ -151,6 +151,13 @@ impl Model {
         }
     }
 
+    /// Whether pieces that start with a character of three bytes are better given to
+    /// [`Model::encode_ids`] at once than looked up.
+    #[inline]
+    pub(crate) fn takes_runs(&self) -> bool {
+        matches!(self, Self::Bpe(model) if model.takes_runs())
+    }
+
     /// Whether a token's text is the text that it covers, and not that of its id: so the reference
     /// library shows what is unknown to a unigram model.
     pub(crate) fn shows_text(&self, id: TokenId) -> bool {

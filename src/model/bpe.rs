@@ -19,14 +19,20 @@ mod ranks;
 mod reach;
 #[cfg(any(test, feature = "reference"))]
 pub mod reference;
+mod runs;
 mod scores;
+mod short;
+mod slots;
 mod symbols;
+mod windows;
 
 pub(crate) use self::dropout::Dropout;
 
 use self::cuts::Cuts;
 use self::pairs::{Merge, PairTable};
 use self::reach::Reach;
+use self::runs::Runs;
+use self::short::Firsts;
 use self::symbols::Symbols;
 use super::pieces::PieceTable;
 use super::vocab::Vocab;
@@ -97,6 +103,10 @@ pub struct Bpe {
     /// How pieces of characters start; none where they are bytes.
     symbols: Option<Symbols>,
     pairs: PairTable,
+    /// How pieces of bytes start, where each byte has a token.
+    firsts: Option<Firsts>,
+    /// What characters of three bytes become alone, where pieces may be cut.
+    runs: Option<Runs>,
     /// The merge results of the model's own tokens: not their own ids, for there are tokens that
     /// merging never reaches.
     table: PieceTable,
@@ -140,7 +150,8 @@ impl Bpe {
         let mut model = Self::without_merges(vocab, options, false)?;
         let prefix = model.options.continuing_subword_prefix.as_deref().map_or(0, str::len);
         let mut joined = String::new();
-        model.pairs = PairTable::with_room(merges.len());
+        let ids = model.vocab.id_limit();
+        model.pairs = PairTable::with_limits(merges.len(), ids, merges.len());
         model.merges.reserve_exact(merges.len());
         let mut wholes: Vec<TokenId> = Vec::with_capacity(merges.len());
         let repeated = model.vocab.has_repeats();
@@ -237,6 +248,8 @@ impl Bpe {
             byte_ids: [NO_BYTE; 256],
             symbols: (!bytes).then(|| Symbols::new(&vocab, &options, late)),
             pairs: PairTable::with_room(0),
+            firsts: None,
+            runs: None,
             table: PieceTable::build(0, std::iter::empty()),
             cuts: None,
             special: Vec::new(),
@@ -279,6 +292,9 @@ impl Bpe {
             Some(symbols) => symbols.have_affixes(),
             None => self.byte_ids.contains(&NO_BYTE),
         };
+        if self.symbols.is_none() && !whole {
+            self.firsts = Some(Firsts::new(&self.byte_ids, &self.merges, &self.pairs));
+        }
         if !may_cut || self.to_the_letter || whole {
             return;
         }
@@ -291,6 +307,7 @@ impl Bpe {
             }
         }
         self.cuts = Some(cuts);
+        self.runs = self.firsts.as_ref().map(|firsts| Runs::new(firsts, &self.pairs));
     }
 
     fn position(bytes: usize) -> Result<u32> {
@@ -350,7 +367,9 @@ impl Bpe {
     pub(crate) fn table_bytes(&self) -> usize {
         let symbols = self.symbols.as_ref().map_or(0, Symbols::memory);
         let cuts = self.cuts.as_ref().map_or(0, Cuts::memory);
-        self.pairs.bytes() + self.table.bytes() + symbols + cuts
+        let firsts = self.firsts.as_ref().map_or(0, Firsts::memory);
+        let runs = self.runs.as_ref().map_or(0, Runs::memory);
+        self.pairs.bytes() + self.table.bytes() + firsts + runs + symbols + cuts
     }
 }
 

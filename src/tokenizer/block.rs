@@ -9,6 +9,9 @@ pub(super) struct Tables<'a> {
     pub(super) table: &'a PieceTable,
     pub(super) cache: &'a mut PieceCache,
     pub(super) long: &'a mut LongCache,
+    /// Pieces that start with a character of three bytes are not looked up: the model encodes them sooner
+    /// than anybody finds them.
+    pub(super) runs: bool,
 }
 
 /// Pieces that are found first and looked up together. A look-up waits for memory; a hundred of them
@@ -72,7 +75,7 @@ impl Block {
     ) -> Result<()> {
         let Self { len, spans, keys } = self;
         let spans = spans[..std::mem::take(len)].iter().copied();
-        let tables = &mut Tables { table, cache, long };
+        let tables = &mut Tables { table, cache, long, runs: false };
         look_up(spans, keys, text, tables, out, |span, _, out| encode(span, out))
     }
 
@@ -123,7 +126,11 @@ fn look_up(
     let Keys { keys, ids, rest } = block;
     let mut count = 0;
     for (place, span) in keys.iter_mut().zip(spans.clone()) {
-        let key = Key::new(text, span.start as usize, span.end as usize).unwrap_or(Key::NONE);
+        let (start, end) = (span.start as usize, span.end as usize);
+        let key = match Key::new(text, start, end) {
+            Some(key) if !(tables.runs && is_run(&text[start..end])) => key,
+            _ => Key::NONE,
+        };
         let hash = key.hash();
         table.prefetch(hash);
         *place = (key, hash, span);
@@ -161,11 +168,19 @@ fn look_up(
     Ok(())
 }
 
+/// Whether a piece starts with a character of three bytes.
+#[inline]
+fn is_run(piece: &[u8]) -> bool {
+    piece.first().is_some_and(|first| first & 0xF0 == 0xE0)
+}
+
 impl Tables<'_> {
     /// Asks for the memory where a piece lies that the table does not have.
     #[inline]
     fn prefetch(&self, piece: &[u8], key: Key, hash: u64) {
-        if key == Key::NONE {
+        if self.runs && is_run(piece) {
+            // Encoded without a look.
+        } else if key == Key::NONE {
             LongKey::new(piece).iter().for_each(|key| self.long.prefetch(key));
         } else {
             self.cache.prefetch(hash);
@@ -176,6 +191,9 @@ impl Tables<'_> {
     /// where it is too long.
     #[inline]
     fn get(&mut self, piece: &[u8], key: Key, hash: u64, out: &mut Vec<TokenId>) -> bool {
+        if self.runs && is_run(piece) {
+            return false;
+        }
         if key == Key::NONE {
             return LongKey::new(piece).is_some_and(|key| self.long.get(&key, out));
         }
@@ -189,7 +207,9 @@ impl Tables<'_> {
     /// Remembers them.
     #[inline]
     fn put(&mut self, piece: &[u8], key: Key, hash: u64, ids: &[TokenId]) {
-        if key != Key::NONE && ids.len() <= MAX_IDS {
+        if self.runs && is_run(piece) {
+            // Nor is it kept.
+        } else if key != Key::NONE && ids.len() <= MAX_IDS {
             self.cache.put(key, hash, ids);
         } else {
             let short = LongKey::of_short(piece, key, hash);

@@ -60,7 +60,8 @@ fn scanned(
     state: &mut ModelScratch,
     out: &mut Vec<TokenId>,
 ) -> Result<()> {
-    let mut tables = Tables { table: model.table(), cache, long };
+    let runs = model.takes_runs();
+    let mut tables = Tables { table: model.table(), cache, long, runs };
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < text.len() {
@@ -68,7 +69,7 @@ fn scanned(
         at = scanner.fill(text, at, ends);
         let encode = |span: Span, tables: &mut Tables<'_>, out: &mut Vec<TokenId>| {
             let piece = &text[span.range()];
-            if piece.len() <= MAX_KEY {
+            if runs || piece.len() <= MAX_KEY {
                 return model.encode_ids(piece, state, out);
             }
             let mut result = Ok(());
@@ -91,6 +92,8 @@ struct LookUp<'a> {
     model: &'a Model,
     /// None where results are not to be kept: they are random.
     table: Option<&'a PieceTable>,
+    /// Pieces that start with a character of three bytes are not looked up.
+    runs: bool,
     text: &'a str,
     cache: &'a mut PieceCache,
     long: &'a mut LongCache,
@@ -113,15 +116,27 @@ impl<'a> LookUp<'a> {
     ) -> Self {
         block.clear();
         let table = if state.is_random() { None } else { Some(model.table()) };
-        Self { model, table, text, cache, long, block, state, out, result: Ok(()) }
+        let runs = table.is_some() && model.takes_runs();
+        Self { model, table, runs, text, cache, long, block, state, out, result: Ok(()) }
     }
 
     #[inline]
     fn piece(&mut self, start: usize, end: usize) {
-        if end - start <= MAX_KEY {
+        let first = self.text.as_bytes().get(start).copied().unwrap_or(0);
+        if first & 0xF0 == 0xE0 && self.runs {
+            self.run(start, end);
+        } else if end - start <= MAX_KEY {
             self.push(start, end);
         } else {
             self.long(start, end);
+        }
+    }
+
+    /// A piece that the model encodes sooner than anybody finds it in a table.
+    fn run(&mut self, start: usize, end: usize) {
+        self.flush();
+        if self.result.is_ok() {
+            self.result = self.model.encode_ids(&self.text[start..end], self.state, self.out);
         }
     }
 

@@ -5,7 +5,8 @@
 //! bytes, one may start or end inside a character: it counts for every character with that edge.
 //!
 //! Which characters do stand side by side is kept as one bit for each hashed pair. Two pairs that share
-//! a bit only cost speed: a cut that is not seen is not made.
+//! a bit only cost speed: a cut that is not seen is not made. Most pairs need no look: a few bits for
+//! each character tell whether it has neighbours in any token at all.
 
 use std::collections::HashSet;
 
@@ -58,13 +59,24 @@ impl Cuts {
         self.exceptions.insert(token);
     }
 
+    /// The pairs of characters between which nothing is cut, where that is all that counts.
+    pub(super) fn joins(&self) -> Option<&Joins> {
+        Some(&self.joins).filter(|_| self.free && !self.may_drop)
+    }
+
+    /// Whether the text is a token that was kept so.
+    #[inline]
+    pub(super) fn excepts(&self, text: &str) -> bool {
+        !self.exceptions.is_empty() && self.exceptions.contains(text)
+    }
+
     #[cfg(test)]
     pub(super) fn exceptions(&self) -> usize {
         self.exceptions.len()
     }
 
     pub(in crate::model) fn memory(&self) -> usize {
-        size_of_val(&*self.joins.bits) + size_of_val(&*self.joins.ascii)
+        self.joins.memory()
     }
 
     /// Calls `stretch` with the ranges of bytes into which the piece may be cut, in order.
@@ -117,7 +129,7 @@ impl Cuts {
                 break;
             }
             if let Some(left) = left.replace(right)
-                && !self.joins.may_join(left, right)
+                && !self.joins.may_join(u32::from(left), u32::from(right))
                 && (self.free || symbols.is_some_and(|symbols| may_part(symbols, left, right)))
             {
                 stretch(start, at);
@@ -138,17 +150,34 @@ fn may_part(symbols: &Symbols, left: char, right: char) -> bool {
 
 /// Pairs of characters that stand side by side in some token.
 #[derive(Clone, Debug)]
-struct Joins {
+pub(super) struct Joins {
     /// Pairs of ASCII characters: a row of bits for each left one.
     ascii: Box<[u128; 128]>,
     /// All other pairs, by hash.
     bits: Box<[u64]>,
     shift: u32,
+    /// The neighbours of each character of the basic plane: of the others nothing is known.
+    neighbours: Box<[u8]>,
+    /// Tokens that end one character and begin the next: by the last byte and the first one, without
+    /// their two high bits.
+    edges: [u64; 64],
 }
 
 /// A character of which only the last byte is known, or only the first.
 const ENDS: u32 = 0x0100_0000;
 const STARTS: u32 = 0x0200_0000;
+
+/// There is a token in which the character has a whole one to its right.
+const LEFT: u8 = 1;
+/// There is a token in which it has a whole one to its left.
+const RIGHT: u8 = 2;
+/// There is a token that ends within the character to its right.
+const BEFORE_START: u8 = 4;
+/// There is a token that starts within the character to its left.
+const AFTER_END: u8 = 8;
+
+/// The characters of the basic plane.
+const PLANE: usize = 1 << 16;
 
 impl Joins {
     fn new(tokens: usize) -> Self {
@@ -157,6 +186,8 @@ impl Joins {
             ascii: Box::new([0; 128]),
             bits: vec![0; bits / 64].into_boxed_slice(),
             shift: 64 - bits.trailing_zeros(),
+            neighbours: vec![0; PLANE].into_boxed_slice(),
+            edges: [0; 64],
         }
     }
 
@@ -172,7 +203,16 @@ impl Joins {
     fn add(&mut self, left: u32, right: u32) {
         if left < 128 && right < 128 {
             self.ascii[left as usize] |= 1 << right;
+        }
+        if left & ENDS != 0 && right & STARTS != 0 {
+            self.edges[left as usize % 64] |= 1 << (right % 64);
             return;
+        }
+        if let Some(neighbours) = self.neighbours.get_mut(left as usize) {
+            *neighbours |= if right & STARTS != 0 { BEFORE_START } else { LEFT };
+        }
+        if let Some(neighbours) = self.neighbours.get_mut(right as usize) {
+            *neighbours |= if left & ENDS != 0 { AFTER_END } else { RIGHT };
         }
         let (word, bit) = self.place(left, right);
         self.bits[word] |= 1 << bit;
@@ -216,20 +256,37 @@ impl Joins {
         }
     }
 
-    /// Whether the two may become part of one token.
+    /// What is known of the neighbours of a character.
     #[inline]
-    fn may_join(&self, left: char, right: char) -> bool {
-        let (l, r) = (u32::from(left), u32::from(right));
-        if l < 128 && r < 128 {
-            return self.ascii[l as usize] >> r & 1 == 1;
+    fn of(&self, c: u32) -> u8 {
+        self.neighbours.get(c as usize).copied().unwrap_or(u8::MAX)
+    }
+
+    /// Whether the two may become part of one token.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a few instructions for each character")]
+    pub(super) fn may_join(&self, left: u32, right: u32) -> bool {
+        if left < 128 && right < 128 {
+            return self.ascii[left as usize] >> right & 1 == 1;
         }
-        if self.has(l, r) {
-            return true;
-        }
-        let (ends, starts) = (ENDS | last_byte(l), STARTS | first_byte(right));
-        (r >= 128 && self.has(l, starts))
-            || (l >= 128 && self.has(ends, r))
-            || (l >= 128 && r >= 128 && self.has(ends, starts))
+        let (l, r) = (self.of(left), self.of(right));
+        let edge = left >= 128
+            && right >= 128
+            && self.edges[left as usize % 64] >> (first_byte(right) % 64) & 1 == 1;
+        // LEFT and RIGHT meet, or one of the other two is there.
+        let look = l & (r >> 1) & LEFT | l & BEFORE_START | r & AFTER_END;
+        edge || (look != 0 && self.look_up(left, right, l, r))
+    }
+
+    #[inline(never)]
+    fn look_up(&self, left: u32, right: u32, l: u8, r: u8) -> bool {
+        (l & LEFT != 0 && r & RIGHT != 0 && self.has(left, right))
+            || (l & BEFORE_START != 0 && right >= 128 && self.has(left, STARTS | first_byte(right)))
+            || (r & AFTER_END != 0 && left >= 128 && self.has(ENDS | last_byte(left), right))
+    }
+
+    fn memory(&self) -> usize {
+        size_of_val(&*self.bits) + size_of_val(&*self.ascii) + size_of_val(&*self.neighbours)
     }
 }
 
@@ -241,17 +298,20 @@ fn last_byte(c: u32) -> u32 {
 
 /// The first byte of a character that is not ASCII.
 #[inline]
-fn first_byte(c: char) -> u32 {
-    let code = u32::from(c);
-    match c.len_utf8() {
-        2 => 0xC0 | code >> 6,
-        3 => 0xE0 | code >> 12,
-        _ => 0xF0 | code >> 18,
+fn first_byte(c: u32) -> u32 {
+    if c < 0x800 {
+        0xC0 | c >> 6
+    } else if c < 0x1_0000 {
+        0xE0 | c >> 12
+    } else {
+        0xF0 | c >> 18
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -275,12 +335,36 @@ mod tests {
         assert!(!joined(&cuts, "ab"));
     }
 
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// Whatever stands around the border of two characters in a token keeps them together.
+        #[test]
+        fn what_a_token_joins_is_not_cut(
+            texts in prop::collection::vec(
+                ("[ -~é\u{429}ก漢漣한\u{FFFF}😀]{2,5}", 0usize..4, 0usize..4), 1..8),
+        ) {
+            let mut cuts = Cuts::new(texts.len(), None);
+            for (text, from, less) in &texts {
+                // Part of the characters at both ends.
+                let last = text.chars().next_back().unwrap().len_utf8();
+                let from = (*from).min(text.chars().next().unwrap().len_utf8() - 1);
+                cuts.add(&text.as_bytes()[from..text.len() - (*less).min(last - 1)]);
+            }
+            for (text, ..) in &texts {
+                let mut count = 0;
+                cuts.ranges(text, |_, _| count += 1);
+                prop_assert_eq!(count, 1, "{:?}", text);
+            }
+        }
+    }
+
     #[test]
     fn first_and_last_bytes() {
         for c in ('\u{80}'..=char::MAX).step_by(7) {
             let mut buffer = [0; 4];
             let bytes = c.encode_utf8(&mut buffer).as_bytes();
-            assert_eq!(first_byte(c), u32::from(bytes[0]));
+            assert_eq!(first_byte(u32::from(c)), u32::from(bytes[0]));
             assert_eq!(last_byte(u32::from(c)), u32::from(bytes[bytes.len() - 1]));
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::merge::MergeScratch;
+use super::short::{Bytes, Firsts};
 use super::symbols::Symbols;
 use super::{Alphabet, Bpe, NO_BYTE};
 use crate::error::Result;
@@ -13,6 +14,14 @@ use crate::unicode::byte_level;
 
 /// Pieces of fewer bytes are merged as they are: looking for cuts would cost more than it saves.
 const LONG: usize = 32;
+
+/// Whether a piece starts with a character of three bytes, after a space or not: most characters that
+/// tokens seldom join have three.
+#[inline]
+fn has_run(piece: &[u8]) -> bool {
+    let is_lead = |&byte: &u8| byte & 0xF0 == 0xE0;
+    piece.first().is_some_and(is_lead) || piece.get(1).is_some_and(is_lead)
+}
 
 impl Bpe {
     /// Calls `emit` with each token of `piece`, and the bytes `start..end` of the piece that it covers
@@ -37,6 +46,13 @@ impl Bpe {
         }
         if let Some(id) = self.whole_in(piece, merge) {
             emit(id, 0, piece.len());
+            return Ok(());
+        }
+        if let Some(firsts) = self.firsts.as_ref().filter(|_| self.simple) {
+            self.stretches(piece, |start, end| {
+                let source = Bytes { bytes: &piece.as_bytes()[start..end], firsts };
+                merge.each(&source, &self.pairs, |id, from, to| emit(id, start + from, start + to));
+            });
             return Ok(());
         }
         let mut result = Ok(());
@@ -66,6 +82,19 @@ impl Bpe {
             out.push(id);
             return Ok(());
         }
+        if let (Some(runs), Some(firsts), Some(cuts)) = (&self.runs, &self.firsts, &self.cuts)
+            && let Some(joins) = cuts.joins()
+        {
+            if piece.len() >= LONG || has_run(piece.as_bytes()) {
+                runs.each(piece, joins, out, |start, end, out| {
+                    self.stretch_ids(piece, start, end, firsts, merge, out);
+                });
+            } else {
+                let source = Bytes { bytes: piece.as_bytes(), firsts };
+                merge.each(&source, &self.pairs, |id, _, _| out.push(id));
+            }
+            return Ok(());
+        }
         let mut result = Ok(());
         let bytes = piece.as_bytes();
         self.stretches(piece, |start, end| {
@@ -74,11 +103,40 @@ impl Bpe {
             if let Some(ids) = key.and_then(|key| self.table.get(key, key.hash())) {
                 ids.push_to(out);
             } else if result.is_ok() {
-                result = self.merge_ids(&piece[start..end], merge);
-                out.extend_from_slice(&merge.symbols);
+                result = self.merge_ids(&piece[start..end], merge, out);
             }
         });
         result
+    }
+
+    /// Appends the ids of a stretch of a piece of bytes.
+    fn stretch_ids(
+        &self,
+        piece: &str,
+        start: usize,
+        end: usize,
+        firsts: &Firsts,
+        merge: &mut MergeScratch,
+        out: &mut Vec<TokenId>,
+    ) {
+        let bytes = piece.as_bytes();
+        // The table has the result of a whole piece, which is another one for the exceptions.
+        let is_odd = || self.cuts.as_ref().is_none_or(|cuts| cuts.excepts(&piece[start..end]));
+        if let Some(key) = Key::new(bytes, start, end)
+            && let Some(ids) = self.table.get(key, key.hash())
+            && (end - start == bytes.len() || !is_odd())
+        {
+            ids.push_to(out);
+        } else {
+            let source = Bytes { bytes: &bytes[start..end], firsts };
+            merge.each(&source, &self.pairs, |id, _, _| out.push(id));
+        }
+    }
+
+    /// Whether short pieces that start so are better encoded than looked up.
+    #[inline]
+    pub(crate) fn takes_runs(&self) -> bool {
+        self.runs.is_some()
     }
 
     /// Calls `stretch` with stretches of a long piece whose results, joined, are the piece's; where
@@ -111,10 +169,19 @@ impl Bpe {
         self.whole_in(piece, &mut MergeScratch::default())
     }
 
+    #[inline]
     pub(super) fn whole_in(&self, piece: &str, scratch: &mut MergeScratch) -> Option<TokenId> {
         if !self.options.ignore_merges || piece.is_empty() {
             return None;
         }
+        // Merging gives the same, save for the exceptions.
+        if self.cuts.as_ref().is_some_and(|cuts| !cuts.excepts(piece)) {
+            return None;
+        }
+        self.look_whole_up(piece, scratch)
+    }
+
+    fn look_whole_up(&self, piece: &str, scratch: &mut MergeScratch) -> Option<TokenId> {
         let id = match self.options.alphabet {
             Alphabet::Chars => self.vocab.id(piece)?,
             // No longer text is looked for in a vocabulary that has none as long.
@@ -140,13 +207,24 @@ impl Bpe {
         Ok(())
     }
 
-    /// Merges a stretch for its ids alone.
-    fn merge_ids(&self, stretch: &str, scratch: &mut MergeScratch) -> Result<()> {
+    /// Merges a stretch and appends its ids.
+    fn merge_ids(
+        &self,
+        stretch: &str,
+        scratch: &mut MergeScratch,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        if let Some(firsts) = &self.firsts {
+            let source = Bytes { bytes: stretch.as_bytes(), firsts };
+            scratch.each(&source, &self.pairs, |id, _, _| out.push(id));
+            return Ok(());
+        }
         match &self.symbols {
             None => self.start_bytes(stretch.as_bytes(), scratch),
             Some(symbols) => symbols.start(stretch, scratch)?,
         }
         scratch.run::<false>(&self.pairs);
+        out.extend_from_slice(&scratch.symbols);
         Ok(())
     }
 

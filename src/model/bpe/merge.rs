@@ -1,24 +1,21 @@
 //! Merging one piece: the pair of least rank first, among equals the leftmost, until none is left.
 //!
-//! Short pieces keep the merge of every neighbouring pair in an array and scan it for the least one:
-//! for the dozen symbols of a usual miss nothing beats a scan. Long pieces keep a linked list and a
-//! heap of candidates, O(n log n); a candidate is stale when its symbols have changed, and is skipped.
+//! Short pieces are merged in arrays of fixed size ([`Short`]), long ones window by window. Where
+//! windows do not meet, and for models that merge otherwise, there is a linked list and a heap of
+//! candidates, O(n log n); a candidate is stale when its symbols have changed, and is skipped.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::pairs::{Merge, PairTable};
+use super::short::{Short, Symbols};
+use super::windows::{Token, Window};
 use crate::ids::{Pair, TokenId};
 
-/// Above this many symbols the heap wins over the scan.
-const SCAN_LIMIT: usize = 64;
 /// Candidates that are looked at where chance decides, beside eight for each symbol.
 const STEPS: usize = 1 << 26;
 /// No symbol: the end of the linked list.
-const END: u32 = u32::MAX;
-/// The merge of a pair that has none.
-const NEVER: Merge = Merge { rank: u32::MAX, id: u32::MAX };
-
+pub(super) const END: u32 = u32::MAX;
 /// The buffers of a merge, to be reused.
 #[derive(Debug, Default)]
 pub(crate) struct MergeScratch {
@@ -26,7 +23,15 @@ pub(crate) struct MergeScratch {
     pub(crate) symbols: Vec<TokenId>,
     /// The bytes of the piece that each symbol covers, where anybody asks.
     pub(super) lengths: Vec<u32>,
-    merges: Vec<Merge>,
+    /// The symbols before merging, while those above are a buffer.
+    started: Vec<TokenId>,
+    merged: Vec<TokenId>,
+    merged_lengths: Vec<u32>,
+    pub(super) short: Short,
+    pub(super) window: Window,
+    pub(super) next_window: Window,
+    /// The tokens of a long piece.
+    pub(super) all: Vec<Token>,
     links: Vec<(u32, u32)>,
     heap: BinaryHeap<Reverse<(u32, u32, TokenId)>>,
     /// Merges that chance has left out until the next one is made.
@@ -38,9 +43,11 @@ pub(crate) struct MergeScratch {
 impl MergeScratch {
     /// Gives the buffers back when the largest of them takes more than `bytes`.
     pub(crate) fn shrink(&mut self, bytes: usize) {
-        // A candidate is the largest thing that is kept for a symbol.
-        let candidate = size_of::<Reverse<(u32, u32, TokenId)>>();
-        let most = self.symbols.capacity().max(self.heap.capacity()).max(self.skipped.capacity());
+        // The largest things that are kept for a symbol.
+        let candidate = size_of::<Token>().max(size_of::<Reverse<(u32, u32, TokenId)>>());
+        let queues = self.heap.capacity().max(self.skipped.capacity()).max(self.all.capacity());
+        let windows = self.window.capacity().max(self.next_window.capacity());
+        let most = self.symbols.capacity().max(self.started.capacity()).max(queues).max(windows);
         if most * candidate > bytes || self.spelled.capacity() > bytes {
             *self = Self::default();
         }
@@ -54,36 +61,26 @@ impl MergeScratch {
 
     /// Merges `symbols` in place, and `lengths` where they are asked for.
     pub(super) fn run<const LENGTHS: bool>(&mut self, pairs: &PairTable) {
-        if self.symbols.len() <= SCAN_LIMIT {
-            self.scan::<LENGTHS>(pairs);
-        } else {
-            self.heap::<LENGTHS>(pairs);
-        }
-    }
-
-    fn scan<const LENGTHS: bool>(&mut self, pairs: &PairTable) {
-        let Self { symbols, lengths, merges, .. } = self;
-        let merge = |left, right| pairs.get(Pair::new(left, right)).unwrap_or(NEVER);
-        merges.clear();
-        merges.extend(symbols.windows(2).map(|pair| merge(pair[0], pair[1])));
-        while let Some(at) = least(merges) {
-            let id = merges[at].id;
-            symbols[at] = id;
-            symbols.remove(at + 1);
-            merges.remove(at);
+        let symbols = std::mem::replace(&mut self.symbols, std::mem::take(&mut self.started));
+        let lengths = std::mem::take(&mut self.lengths);
+        let mut merged_lengths = std::mem::take(&mut self.merged_lengths);
+        let mut merged = std::mem::take(&mut self.merged);
+        merged_lengths.clear();
+        merged.clear();
+        self.each(&Symbols { symbols: &symbols, pairs }, pairs, |id, from, to| {
+            merged.push(id);
             if LENGTHS {
-                lengths[at] += lengths.remove(at + 1);
+                merged_lengths.push(lengths[from..to].iter().sum());
             }
-            if at < merges.len() {
-                merges[at] = merge(id, symbols[at + 1]);
-            }
-            if at > 0 {
-                merges[at - 1] = merge(symbols[at - 1], id);
-            }
-        }
+        });
+        self.merged = std::mem::replace(&mut self.symbols, merged);
+        self.started = symbols;
+        (self.lengths, self.merged_lengths) =
+            if LENGTHS { (merged_lengths, lengths) } else { (lengths, merged_lengths) };
     }
 
-    fn heap<const LENGTHS: bool>(&mut self, pairs: &PairTable) {
+    /// Merges `symbols` by the heap: what a symbol was merged into its left neighbour becomes [`END`].
+    pub(super) fn heap(&mut self, pairs: &PairTable) {
         self.propose_all(pairs);
         while let Some(Reverse((rank, at, _))) = self.heap.pop() {
             // A pair has a rank of its own, except in scored vocabularies, where what counts is that
@@ -91,10 +88,18 @@ impl MergeScratch {
             if let Some((right, merge)) = self.candidate(at, pairs)
                 && merge.rank == rank
             {
-                self.apply::<LENGTHS>(at, right, merge.id, pairs);
+                self.apply::<false>(at, right, merge.id, pairs);
             }
         }
-        self.compact::<LENGTHS>();
+    }
+
+    /// The tokens that the heap has left.
+    pub(super) fn left(&self, mut emit: impl FnMut(Token)) {
+        let mut symbols = self.symbols.iter().enumerate().filter(|&(_, &id)| id != END).peekable();
+        while let Some((start, &id)) = symbols.next() {
+            let end = symbols.peek().map_or(self.symbols.len(), |&(next, _)| next);
+            emit(Token { id, start, end });
+        }
     }
 
     /// Merges as the reference library does to the letter, where that is not the same: `drops` says
@@ -124,7 +129,7 @@ impl MergeScratch {
                 self.apply::<true>(at, right, id, pairs);
             }
         }
-        self.compact::<true>();
+        self.compact();
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "texts have fewer than 2^32 symbols")]
@@ -182,24 +187,10 @@ impl MergeScratch {
         }
     }
 
-    fn compact<const LENGTHS: bool>(&mut self) {
+    fn compact(&mut self) {
         let Self { symbols, lengths, .. } = self;
-        if LENGTHS {
-            let mut symbol = symbols.iter();
-            lengths.retain(|_| symbol.next().is_some_and(|&symbol| symbol != END));
-        }
+        let mut symbol = symbols.iter();
+        lengths.retain(|_| symbol.next().is_some_and(|&symbol| symbol != END));
         symbols.retain(|&symbol| symbol != END);
     }
-}
-
-/// The place of the leftmost merge of least rank.
-#[inline]
-fn least(merges: &[Merge]) -> Option<usize> {
-    let mut best = (u32::MAX, None);
-    for (at, merge) in merges.iter().enumerate() {
-        if merge.rank < best.0 {
-            best = (merge.rank, Some(at));
-        }
-    }
-    best.1
 }

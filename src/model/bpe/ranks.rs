@@ -65,10 +65,12 @@ impl Bpe {
         }
         long.sort_unstable();
         let order = by_length.into_iter().flatten().chain(long.into_iter().map(|(_, at)| at));
+        // Ranks are ids.
+        let ids = self.vocab.id_limit();
         let mut joiner = Joiner {
             bytes: self.byte_ids,
             firsts: vec![NEVER; 1 << 16],
-            pairs: PairTable::with_room(tokens.len()),
+            pairs: PairTable::with_limits(tokens.len(), ids, ids),
             symbols: [0; SHORT],
             ranks: [NEVER; SHORT],
             scratch: MergeScratch::default(),

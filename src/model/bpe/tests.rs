@@ -175,22 +175,23 @@ proptest! {
     #[test]
     fn bytes_in_all_ways_are_as_by_the_naive_merge(
         merges in prop::collection::vec((0usize..300, 0usize..300), 0..40),
-        more in prop::collection::vec("[abé漢]{1,4}", 0..4),
+        more in prop::collection::vec("[abé漢漣한]{1,4}", 0..4),
         missing in prop::option::of(97usize..100),
         ignore_merges in any::<bool>(),
-        pieces in prop::collection::vec("[abcé漢Ċ]{0,40}", 1..8),
-        long in "[ab]{70,140}|[é漢]{20,60}",
+        pieces in prop::collection::vec("[abcé漢漣한😀Ċ]{0,40}|[漢漣한]{1,9}", 1..8),
+        long in "[ab]{70,140}|[é漢漣]{20,60}|[漢漣한]{40}",
     ) {
         let mut letters: Vec<String> = (0..=255).map(|byte| byte_level::spell(&[byte])).collect();
         if let Some(missing) = missing {
             letters.remove(missing);
         }
         // Merges of the bytes that the pieces have, mostly.
-        let used: Vec<usize> = [b'a', b'b', 0xC3, 0xA9, 0xE6, 0xBC, 0xA2].map(usize::from).to_vec();
+        let used = [b'a', b'b', 0xC3, 0xA9, 0xE6, 0xBC, 0xA2, 0xA3, 0xED, 0x95, 0x9C, 0x80];
+        let used = used.map(usize::from);
         let merges: Vec<_> = merges
             .iter()
             .map(|&(left, right)| {
-                let pick = |at: usize| if at < 200 { used[at % 7] } else { 255 + at - 200 };
+                let pick = |at: usize| if at < 200 { used[at % 12] } else { 255 + at - 200 };
                 (pick(left), pick(right))
             })
             .collect();
