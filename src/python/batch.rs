@@ -127,7 +127,9 @@ impl PyEncodingBatch {
             options: Arc::clone(&self.options),
             longest: self.longest,
         };
-        Ok(PyEncoding::new(ids, source).shown(self.shown.load(Ordering::Relaxed)))
+        // Ids may be others than those of the text, where either was written to.
+        let changed = self.shown.load(Ordering::Relaxed) || self.rows.are_foreign();
+        Ok(PyEncoding::new(ids, source).shown(changed))
     }
 
     /// Matrices by the names that models take: ids filled up, the mask of what is no filling, and

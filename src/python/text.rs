@@ -219,6 +219,12 @@ pub(crate) struct HeldRows {
 }
 
 impl HeldRows {
+    /// Whether texts lie in memory that somebody else may write to.
+    pub(crate) fn are_foreign(&self) -> bool {
+        let columns = [Some(&self.texts), self.pairs.as_ref()];
+        columns.into_iter().flatten().any(|column| matches!(column, HeldColumn::Arrow(_)))
+    }
+
     pub(crate) fn new(
         texts: &Bound<'_, PyAny>,
         pairs: Option<&Bound<'_, PyAny>>,
