@@ -8,6 +8,7 @@ use std::sync::{Mutex, TryLockError};
 
 use super::block::Block;
 use super::places::{Found, PlaceCache};
+use super::spaced::LongCache;
 use crate::model::pieces::PieceCache;
 use crate::model::{CacheStats, ModelScratch};
 use crate::normalize::Aligned;
@@ -19,6 +20,8 @@ pub(crate) struct Scratch {
     pub(crate) cache: PieceCache,
     pub(crate) model: ModelScratch,
     pub(super) block: Block,
+    /// Pieces that the cache has no room for, on the road between spaces.
+    pub(super) long: LongCache,
     /// A text with a space in front.
     pub(crate) text: String,
     /// A normalised text.
@@ -38,6 +41,7 @@ impl Scratch {
             cache: PieceCache::new(),
             model: ModelScratch::default(),
             block: Block::new(),
+            long: LongCache::default(),
             text: String::new(),
             normal: String::new(),
             pieces: Pieces::default(),

@@ -1,0 +1,235 @@
+//! Which tokenizers the road is for, and what they do to a text.
+
+use super::SPACE;
+use crate::error::Result;
+use crate::ids::TokenId;
+use crate::model::pieces::{Ids, Key, PieceTable};
+use crate::model::{Model, ModelScratch};
+use crate::normalize::Normalizer;
+use crate::pretokenize::{PreTokenizer, PrependScheme};
+use crate::regex::Pattern;
+use crate::tokenizer::TokenizerBuilder;
+
+/// When a text gets a space in front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prefix {
+    Never,
+    Always,
+    /// When it does not begin with one.
+    Missing,
+    /// The same, and it stands first in its row.
+    FirstMissing,
+}
+
+/// What happens to a text before the model sees it.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// Comes before everything else, and leaves ASCII as it is.
+    pub(super) front: Option<Normalizer>,
+    pub(super) prefix: Prefix,
+    /// Pieces begin at spaces, whatever tokens there are.
+    pub(super) split: bool,
+}
+
+impl Shape {
+    /// The shape of a declaration; none for one that does anything else.
+    pub(super) fn of(declared: &TokenizerBuilder) -> Option<Self> {
+        match (&declared.model, &declared.normalizer) {
+            (Model::SentencePiece(model), Some(Normalizer::SentencePiece(normalizer))) => {
+                let spaces = normalizer.spaces();
+                let plain = normalizer.charsmap().is_empty()
+                    && spaces.escape
+                    && !spaces.remove_extra
+                    && !spaces.as_suffix;
+                let fits = model.may_cut() && plain && declared.pre_tokenizer.is_none();
+                let prefix =
+                    if spaces.add_dummy_prefix { Prefix::Always } else { Prefix::Never };
+                fits.then_some(Self { front: None, prefix, split: false })
+            }
+            (Model::Bpe(model), normalizer) if model.may_cut_anywhere() => {
+                Self::of_components(normalizer.as_ref(), declared.pre_tokenizer.as_ref())
+            }
+            _ => None,
+        }
+    }
+
+    fn of_components(
+        normalizer: Option<&Normalizer>,
+        pre_tokenizer: Option<&PreTokenizer>,
+    ) -> Option<Self> {
+        let mut steps = Vec::new();
+        if let Some(normalizer) = normalizer {
+            members(normalizer, &mut steps);
+        }
+        let mut steps = &steps[..];
+        let forms = steps.iter().take_while(|step| is_form(step)).count();
+        let front = (forms > 0)
+            .then(|| Normalizer::Sequence(steps[..forms].iter().copied().cloned().collect()));
+        steps = &steps[forms..];
+        let prepends = take(&mut steps, is_prepend);
+        let replaces = take(&mut steps, is_replace);
+        if !steps.is_empty() {
+            return None;
+        }
+        let mut parts = Vec::new();
+        if let Some(pre_tokenizer) = pre_tokenizer {
+            parts_of(pre_tokenizer, &mut parts);
+        }
+        // What looks for spaces where there are none does nothing.
+        parts.retain(|part| !(replaces && looks_for_space(part)));
+        let (prefix, split) = match *parts.as_slice() {
+            [] if replaces && prepends => (Prefix::Always, false),
+            [] if replaces => (Prefix::Never, false),
+            [&PreTokenizer::Metaspace { replacement: SPACE, prepend, split }] if !prepends => {
+                let prefix = match prepend {
+                    PrependScheme::Never => Prefix::Never,
+                    PrependScheme::Always => Prefix::Missing,
+                    // A normaliser would decide which byte is the first of the text.
+                    PrependScheme::First if normalizer.is_none() => Prefix::FirstMissing,
+                    PrependScheme::First => return None,
+                };
+                (prefix, split)
+            }
+            _ => return None,
+        };
+        Some(Self { front, prefix, split })
+    }
+
+    /// Whether a text that starts at byte `base` of its row gets a space in front.
+    #[inline]
+    pub(super) fn prefixes(&self, text: &str, base: usize) -> bool {
+        match self.prefix {
+            Prefix::Never => false,
+            Prefix::Always => true,
+            Prefix::Missing => !text.starts_with([' ', SPACE]),
+            Prefix::FirstMissing => base == 0 && !text.starts_with([' ', SPACE]),
+        }
+    }
+
+    /// Appends a stretch as the model wants it.
+    pub(super) fn write(&self, text: &str, out: &mut String) {
+        let mut words = text.split(' ');
+        out.push_str(words.next().unwrap_or_default());
+        for word in words {
+            out.push(SPACE);
+            out.push_str(word);
+        }
+    }
+
+    /// Appends the ids of a stretch that is written so.
+    pub(super) fn encode(
+        &self,
+        model: &Model,
+        text: &str,
+        state: &mut ModelScratch,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        if !self.split {
+            return piece(model, text, state, out);
+        }
+        let mut start = 0;
+        for (at, _) in text.match_indices(SPACE) {
+            piece(model, &text[start..at], state, out)?;
+            start = at;
+        }
+        piece(model, &text[start..], state, out)
+    }
+
+    /// The results of these tokens, by the text that they are in before it is normalised.
+    pub(super) fn table<'a>(
+        &self,
+        model: &Model,
+        tokens: impl Iterator<Item = &'a str>,
+    ) -> PieceTable {
+        let mut state = ModelScratch::default();
+        let (mut raw, mut ids) = (String::new(), Vec::new());
+        let mut entries = Vec::new();
+        for token in tokens {
+            raw.clear();
+            let mut words = token.split(SPACE);
+            raw.push_str(words.next().unwrap_or_default());
+            words.for_each(|word| raw.extend([" ", word]));
+            let Some(key) = Key::new(raw.as_bytes(), 0, raw.len()) else { continue };
+            let known = known(model, token, 0, token.len()).or_else(|| {
+                ids.clear();
+                self.encode(model, token, &mut state, &mut ids).ok()?;
+                Ids::new(&ids)
+            });
+            entries.extend(known.map(|ids| (key, ids)));
+        }
+        PieceTable::build(entries.len(), entries.into_iter())
+    }
+}
+
+/// What the model's own table says of a part of a text.
+fn known(model: &Model, text: &str, start: usize, end: usize) -> Option<Ids> {
+    let key = Key::new(text.as_bytes(), start, end)?;
+    model.table().get(key, key.hash())
+}
+
+/// Appends the ids of a piece, cut as far as it can be.
+fn piece(
+    model: &Model,
+    text: &str,
+    state: &mut ModelScratch,
+    out: &mut Vec<TokenId>,
+) -> Result<()> {
+    let mut result = Ok(());
+    model.cuts(text, |start, end| {
+        if let Some(ids) = known(model, text, start, end) {
+            ids.push_to(out);
+        } else if result.is_ok() {
+            result = model.encode_ids(&text[start..end], state, out);
+        }
+    });
+    result
+}
+
+/// The steps of a normaliser.
+fn members<'a>(normalizer: &'a Normalizer, steps: &mut Vec<&'a Normalizer>) {
+    match normalizer {
+        Normalizer::Sequence(parts) => parts.iter().for_each(|part| members(part, steps)),
+        step => steps.push(step),
+    }
+}
+
+/// The steps of a pre-tokenizer.
+fn parts_of<'a>(pre_tokenizer: &'a PreTokenizer, parts: &mut Vec<&'a PreTokenizer>) {
+    match pre_tokenizer {
+        PreTokenizer::Sequence(members) => {
+            members.iter().for_each(|member| parts_of(member, parts));
+        }
+        part => parts.push(part),
+    }
+}
+
+/// Takes the first step if it is such a one.
+fn take(steps: &mut &[&Normalizer], wanted: impl Fn(&Normalizer) -> bool) -> bool {
+    let found = steps.first().is_some_and(|step| wanted(step));
+    *steps = &steps[usize::from(found)..];
+    found
+}
+
+fn is_form(step: &Normalizer) -> bool {
+    matches!(step, Normalizer::Nfc | Normalizer::Nfd | Normalizer::Nfkc | Normalizer::Nfkd)
+}
+
+fn is_prepend(step: &Normalizer) -> bool {
+    matches!(step, Normalizer::Prepend(text) if is_space(text))
+}
+
+fn is_replace(step: &Normalizer) -> bool {
+    matches!(step, Normalizer::Replace(replace)
+        if matches!(replace.pattern(), Pattern::String(space) if space == " ")
+            && is_space(replace.content()))
+}
+
+fn is_space(text: &str) -> bool {
+    text.chars().eq([SPACE])
+}
+
+/// Whether a part cuts only where there are spaces.
+fn looks_for_space(part: &PreTokenizer) -> bool {
+    matches!(part, PreTokenizer::Split { pattern: Pattern::String(text), invert: false, .. }
+        if text.contains(' '))
+}
