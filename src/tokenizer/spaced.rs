@@ -14,6 +14,7 @@ mod borders;
 mod long;
 mod masks;
 mod shape;
+mod singles;
 #[cfg(test)]
 mod tests;
 
@@ -21,12 +22,12 @@ use self::borders::{Borders, Joins};
 pub(super) use self::long::LongCache;
 use self::long::LongKey;
 use self::shape::Shape;
-use super::block::Block;
+use self::singles::Singles;
 use super::builder::TokenizerBuilder;
 use super::scratch::Scratch;
 use crate::error::Result;
 use crate::ids::{MAX_TEXT_BYTES, TokenId};
-use crate::model::pieces::{Key, MAX_IDS, MAX_KEY, PieceTable};
+use crate::model::pieces::{Key, MAX_IDS, MAX_KEY, PieceCache, PieceTable};
 use crate::model::{Model, ModelScratch};
 
 /// What stands for a space.
@@ -41,6 +42,8 @@ pub(super) struct SpacedRoad {
     borders: Borders,
     /// The model's own tokens as raw text has them, with what the model makes of them.
     table: PieceTable,
+    /// The same for single characters of three bytes, by code point.
+    singles: Singles,
 }
 
 impl SpacedRoad {
@@ -48,13 +51,12 @@ impl SpacedRoad {
     pub(super) fn new(declared: &TokenizerBuilder) -> Option<Self> {
         let shape = Shape::of(declared)?;
         let mut joins = Joins::new(shape.split);
-        // No text holds a space once it is normalised: a token that does is never made.
-        let tokens = || declared.model.vocab().iter().filter(|(_, token)| !token.contains(' '));
-        tokens().for_each(|(_, token)| joins.add(token));
+        let tokens = || declared.model.vocab().iter().map(|(_, token)| token);
+        tokens().for_each(|token| joins.add(token));
         let borders = Borders::new(&joins);
-        let texts = tokens().map(|(_, token)| token);
-        let table = shape.table(&declared.model, texts);
-        Some(Self { shape, borders, table })
+        let table = shape.table(&declared.model, tokens());
+        let singles = Singles::new(&declared.model);
+        Some(Self { shape, borders, table, singles })
     }
 
     /// Whether it takes a text.
@@ -65,7 +67,7 @@ impl SpacedRoad {
 
     /// The memory of its tables.
     pub(super) fn table_bytes(&self) -> usize {
-        self.table.bytes() + size_of::<Borders>()
+        self.table.bytes() + self.singles.bytes() + size_of::<Borders>()
     }
 
     /// Appends the ids of a text without added tokens, which starts at byte `base` of the row.
@@ -104,91 +106,111 @@ impl SpacedRoad {
         if text.is_empty() {
             return Ok(());
         }
-        let Scratch { cache, block, model: state, normal, long, .. } = scratch;
-        let bytes = text.as_bytes();
-        let shape = &self.shape;
-        let mut stretches = Stretches { shape, model, state, normal, long };
+        let Scratch { cache, model: state, normal, long, .. } = scratch;
+        let mut walk = Walk { road: self, model, text, start: 0, cache, long, state, normal, out };
         let mut result = Ok(());
-        block.clear();
-        let mut flush = |block: &mut Block, out: &mut Vec<TokenId>, stretches: &mut Stretches<'_>| {
-            block.look_up(bytes, &self.table, cache, out, |span, out| {
-                stretches.look_up(text, span.start as usize, span.end as usize, out)
-            })
-        };
-        let mut start = 0;
-        let mut prefix = shape.prefixes(text, base);
-        let mut stretch = |end: usize| {
-            if prefix {
-                prefix = false;
-                result = stretches.first(&text[..end], &self.table, out);
-            } else {
-                block.push(start, end);
-                if block.is_full() && result.is_ok() {
-                    result = flush(block, out, &mut stretches);
-                }
-                if result.is_err() {
-                    block.clear();
-                }
+        if self.shape.prefixes(text, base) {
+            walk.start = self.borders.first(text.as_bytes());
+            walk.first()?;
+        }
+        let from = walk.start;
+        self.borders.for_each(&text.as_bytes()[from..], |at| {
+            if let Err(error) = walk.stretch(from + at) {
+                result = Err(error);
             }
-            start = end;
-        };
-        self.borders.for_each(bytes, &mut stretch);
-        stretch(bytes.len());
-        result.and_then(|()| flush(block, out, &mut stretches))
+        });
+        if walk.start < text.len() {
+            walk.stretch(text.len())?;
+        }
+        result
     }
 }
 
-/// Finds the ids of stretches that are not in the tables.
-struct Stretches<'a> {
-    shape: &'a Shape,
+/// Takes the stretches of a text one by one and appends their ids.
+struct Walk<'a> {
+    road: &'a SpacedRoad,
     model: &'a Model,
+    text: &'a str,
+    /// Where the next stretch starts.
+    start: usize,
+    cache: &'a mut PieceCache,
+    long: &'a mut LongCache,
     state: &'a mut ModelScratch,
     normal: &'a mut String,
-    long: &'a mut LongCache,
+    out: &'a mut Vec<TokenId>,
 }
 
-impl Stretches<'_> {
-    /// Appends the ids of a stretch that is in neither table of short ones.
-    fn look_up(
-        &mut self,
-        text: &str,
-        start: usize,
-        end: usize,
-        out: &mut Vec<TokenId>,
-    ) -> Result<()> {
-        let key = LongKey::new(text.as_bytes(), start, end);
+impl Walk<'_> {
+    #[inline]
+    fn stretch(&mut self, end: usize) -> Result<()> {
+        let start = std::mem::replace(&mut self.start, end);
+        let bytes = self.text.as_bytes();
+        if end - start == 3
+            && let Some(&[first, second, third]) = bytes.get(start..end).and_then(<[u8]>::as_array)
+            && first >= 0xE0
+        {
+            self.road.singles.push([first, second, third], self.out);
+            return Ok(());
+        }
+        let Some(key) = Key::new(bytes, start, end) else { return self.long(start, end) };
+        let hash = key.hash();
+        if let Some(ids) = self.road.table.get(key, hash) {
+            ids.push_to(self.out);
+            return Ok(());
+        }
+        self.seen(key, hash, start, end)
+    }
+
+    /// Appends the ids of a stretch that is not in the table.
+    #[inline(never)]
+    fn seen(&mut self, key: Key, hash: u64, start: usize, end: usize) -> Result<()> {
+        if let Some(ids) = self.cache.get(key, hash) {
+            ids.push_to(self.out);
+            return Ok(());
+        }
+        let before = self.out.len();
+        self.long(start, end)?;
+        self.cache.put(key, hash, &self.out[before..]);
+        Ok(())
+    }
+
+    /// The same for one that the first cache does not keep.
+    #[inline(never)]
+    fn long(&mut self, start: usize, end: usize) -> Result<()> {
+        let key = LongKey::new(self.text.as_bytes(), start, end);
         if let Some(key) = key
-            && self.long.push(key, out)
+            && self.long.push(key, self.out)
         {
             return Ok(());
         }
-        let before = out.len();
+        let before = self.out.len();
         self.normal.clear();
-        self.shape.write(&text[start..end], self.normal);
-        self.shape.encode(self.model, self.normal, self.state, out)?;
+        self.road.shape.write(&self.text[start..end], self.normal);
+        self.road.shape.encode(self.model, self.normal, self.state, self.out)?;
         // The other cache keeps what is short in both ways.
         if let Some(key) = key
-            && (end - start > MAX_KEY || out.len() - before > MAX_IDS)
+            && (end - start > MAX_KEY || self.out.len() - before > MAX_IDS)
         {
-            self.long.put(key, &out[before..]);
+            self.long.put(key, &self.out[before..]);
         }
         Ok(())
     }
 
-    /// The same for the first stretch of a text that gets a space in front.
-    fn first(&mut self, text: &str, table: &PieceTable, out: &mut Vec<TokenId>) -> Result<()> {
+    /// Appends the ids of what is before the start, with a space in front.
+    fn first(&mut self) -> Result<()> {
+        let text = &self.text[..self.start];
         let mut bytes = [b' '; MAX_KEY];
         if let Some(rest) = bytes.get_mut(1..=text.len()) {
             rest.copy_from_slice(text.as_bytes());
             let key = Key::new(&bytes, 0, text.len() + 1);
-            if let Some(ids) = key.and_then(|key| table.get(key, key.hash())) {
-                ids.push_to(out);
+            if let Some(ids) = key.and_then(|key| self.road.table.get(key, key.hash())) {
+                ids.push_to(self.out);
                 return Ok(());
             }
         }
         self.normal.clear();
         self.normal.push(SPACE);
-        self.shape.write(text, self.normal);
-        self.shape.encode(self.model, self.normal, self.state, out)
+        self.road.shape.write(text, self.normal);
+        self.road.shape.encode(self.model, self.normal, self.state, self.out)
     }
 }

@@ -15,6 +15,8 @@ use super::masks::{self, WINDOW};
 
 /// What stands for a space.
 const SPACE: char = '\u{2581}';
+/// Its first byte.
+const FIRST: u8 = 0xE2;
 
 /// Left bytes as bits.
 type Set = [u64; 4];
@@ -36,6 +38,30 @@ impl Joins {
     /// Keeps the neighbours in a token together. Texts are not normalised: what a token spells with
     /// `▁` may be a space there, or that character itself.
     pub(super) fn add(&mut self, token: &str) {
+        let bytes = token.as_bytes();
+        let Some((&first, rest)) = bytes.split_first() else { return };
+        let mut left = first;
+        for &right in rest {
+            // Inside a character there is no border.
+            if right & 0xC0 != 0x80 {
+                insert(&mut self.columns[usize::from(right)], left);
+            }
+            left = right;
+        }
+        // Most tokens have a space in front or none.
+        let rest = token.strip_prefix(SPACE).unwrap_or(token).as_bytes();
+        if rest.len() < bytes.len()
+            && let Some(&right) = rest.first()
+        {
+            insert(&mut self.columns[usize::from(right)], b' ');
+        }
+        if memchr::memchr(FIRST, rest).is_some() {
+            self.add_spaces(token);
+        }
+    }
+
+    /// The same for spaces anywhere.
+    fn add_spaces(&mut self, token: &str) {
         let mut lefts: Option<[u8; 2]> = None;
         let mut buffer = [0; 4];
         for c in token.chars() {
@@ -145,9 +171,15 @@ impl Borders {
     }
 
     /// Whether the text may be cut between two bytes.
-    #[cfg(test)]
+    #[inline]
     pub(super) fn part(&self, left: u8, right: u8) -> bool {
         self.left[usize::from(left)] & self.right[usize::from(right)] != 0
+    }
+
+    /// The first place where a text may be cut, or its end.
+    pub(super) fn first(&self, text: &[u8]) -> usize {
+        let pairs = text.windows(2).take_while(|pair| !self.part(pair[0], pair[1])).count();
+        (pairs + 1).min(text.len())
     }
 
     /// Calls `found` with every place in `text` where it may be cut, in order.

@@ -3,7 +3,7 @@
 //!
 //! A word of fifteen Cyrillic letters has 31 bytes with its space. A slot is 64 bytes, one cache line: the
 //! piece with its length in the last byte of the first half, the ids in the other. The whole key is
-//! compared, so a hash never decides; a new piece moves the older one of its set to second place.
+//! compared, so a hash never decides; when all slots are taken the oldest is replaced.
 
 /// The longest piece that is kept, in bytes.
 pub(super) const MAX_LONG: usize = 31;
@@ -11,20 +11,27 @@ pub(super) const MAX_LONG: usize = 31;
 const MAX_IDS: usize = 8;
 /// Stands in the places of a slot that hold no id.
 const NO_ID: u32 = u32::MAX;
-/// Sets of two slots: 2 MiB.
-const SETS: usize = 1 << 14;
+/// Slots: 1 MiB.
+const SLOTS: usize = 1 << 14;
+/// Places where the number of a slot may stand.
+const PLACES: usize = 2 * SLOTS;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Slot {
     key: [u64; 4],
     ids: [u32; MAX_IDS],
 }
 
-/// Longer pieces and their ids. It takes no memory before the first piece is put into it.
+/// Longer pieces and their ids. It takes no memory before the first piece is put into it, and then as
+/// much as there are pieces: what a short text leaves lies in few pages.
 #[derive(Debug, Default)]
 pub(in crate::tokenizer) struct LongCache {
-    slots: Vec<[Slot; 2]>,
+    /// By hash, the number of a slot, plus one; 0 for none.
+    index: Vec<u16>,
+    slots: Vec<Slot>,
+    /// The slot that is the next to be replaced.
+    oldest: usize,
 }
 
 /// A piece with its length.
@@ -58,7 +65,7 @@ impl LongKey {
         let low = fold(a ^ 0x243F_6A88_85A3_08D3, b ^ 0x1319_8A2E_0370_7344);
         let high = fold(c ^ 0xA409_3822_299F_31D0, d ^ 0x082E_FA98_EC4E_6C89);
         let hash = low ^ high.rotate_left(23);
-        usize::try_from(hash % SETS as u64).unwrap_or_default()
+        usize::try_from(hash % PLACES as u64).unwrap_or_default()
     }
 }
 
@@ -66,8 +73,12 @@ impl LongCache {
     /// Appends the ids of a piece, if it is there.
     #[inline]
     pub(super) fn push(&self, key: LongKey, out: &mut Vec<u32>) -> bool {
-        let Some(set) = self.slots.get(key.place()) else { return false };
-        let Some(slot) = set.iter().find(|slot| slot.key == key.0) else { return false };
+        let number = self.index.get(key.place()).map_or(0, |&number| usize::from(number));
+        // Number 0 wraps to a slot that is not there.
+        let Some(slot) = self.slots.get(number.wrapping_sub(1)) else { return false };
+        if slot.key != key.0 {
+            return false;
+        }
         let count = slot.ids.iter().take_while(|&&id| id != NO_ID).count();
         out.extend_from_slice(&slot.ids[..count]);
         true
@@ -78,13 +89,24 @@ impl LongCache {
         if ids.is_empty() || ids.len() > MAX_IDS {
             return;
         }
-        if self.slots.is_empty() {
-            self.slots = vec![[Slot::default(); 2]; SETS];
-        }
         let mut slot = Slot { key: key.0, ids: [NO_ID; MAX_IDS] };
         slot.ids[..ids.len()].copy_from_slice(ids);
-        if let Some(set) = self.slots.get_mut(key.place()) {
-            *set = [slot, set[0]];
+        if self.index.is_empty() {
+            self.index = vec![0; PLACES];
+            self.slots.reserve_exact(SLOTS);
+        }
+        let number = if self.slots.len() < SLOTS {
+            self.slots.push(slot);
+            self.slots.len()
+        } else {
+            // What the index still says of the old piece is found out by its key.
+            self.slots[self.oldest] = slot;
+            self.oldest = (self.oldest + 1) % SLOTS;
+            if self.oldest == 0 { SLOTS } else { self.oldest }
+        };
+        if let (Some(place), Ok(number)) = (self.index.get_mut(key.place()), u16::try_from(number))
+        {
+            *place = number;
         }
     }
 }
@@ -112,7 +134,8 @@ mod tests {
             out.clear();
             found
         });
-        assert!(kept.count() > 20_000);
+        assert!(kept.count() > 10_000);
+        assert_eq!(cache.slots.len(), SLOTS);
         cache.put(key("none"), &[]);
         cache.put(key("many"), &[1; 9]);
         assert!(!cache.push(key("none"), &mut out) && !cache.push(key("many"), &mut out));

@@ -3,7 +3,7 @@
 use super::SPACE;
 use crate::error::Result;
 use crate::ids::TokenId;
-use crate::model::pieces::{Ids, Key, PieceTable};
+use crate::model::pieces::{Ids, Key, MAX_KEY, PieceTable};
 use crate::model::{Model, ModelScratch};
 use crate::normalize::Normalizer;
 use crate::pretokenize::{PreTokenizer, PrependScheme};
@@ -42,8 +42,7 @@ impl Shape {
                     && !spaces.remove_extra
                     && !spaces.as_suffix;
                 let fits = model.may_cut() && plain && declared.pre_tokenizer.is_none();
-                let prefix =
-                    if spaces.add_dummy_prefix { Prefix::Always } else { Prefix::Never };
+                let prefix = if spaces.add_dummy_prefix { Prefix::Always } else { Prefix::Never };
                 fits.then_some(Self { front: None, prefix, split: false })
             }
             (Model::Bpe(model), normalizer) if model.may_cut_anywhere() => {
@@ -142,15 +141,14 @@ impl Shape {
         tokens: impl Iterator<Item = &'a str>,
     ) -> PieceTable {
         let mut state = ModelScratch::default();
-        let (mut raw, mut ids) = (String::new(), Vec::new());
-        let mut entries = Vec::new();
+        let mut ids = Vec::new();
+        let mut entries = Vec::with_capacity(model.vocab().len());
         for token in tokens {
-            raw.clear();
-            let mut words = token.split(SPACE);
-            raw.push_str(words.next().unwrap_or_default());
-            words.for_each(|word| raw.extend([" ", word]));
-            let Some(key) = Key::new(raw.as_bytes(), 0, raw.len()) else { continue };
-            let known = known(model, token, 0, token.len()).or_else(|| {
+            let Some(key) = raw_key(token) else { continue };
+            // A token with a space inside is never made where texts are split at them.
+            let whole = !self.split || !token.strip_prefix(SPACE).unwrap_or(token).contains(SPACE);
+            let known = whole.then(|| known(model, token, 0, token.len())).flatten();
+            let known = known.or_else(|| {
                 ids.clear();
                 self.encode(model, token, &mut state, &mut ids).ok()?;
                 Ids::new(&ids)
@@ -159,6 +157,25 @@ impl Shape {
         }
         PieceTable::build(entries.len(), entries.into_iter())
     }
+}
+
+/// The key of the raw text that becomes a token, if it is short enough. Once it is normalised no text
+/// holds a space: a token that does is not met.
+fn raw_key(token: &str) -> Option<Key> {
+    let mut raw = [0; MAX_KEY];
+    let mut length = 0;
+    let mut rest = token.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let (byte, after) = match rest.strip_prefix("\u{2581}".as_bytes()) {
+            Some(after) => (b' ', after),
+            None if byte == b' ' => return None,
+            None => (byte, after),
+        };
+        *raw.get_mut(length)? = byte;
+        length += 1;
+        rest = after;
+    }
+    Key::new(&raw, 0, length)
 }
 
 /// What the model's own table says of a part of a text.
