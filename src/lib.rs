@@ -16,6 +16,7 @@ mod error;
 mod files;
 mod formats;
 mod ids;
+mod memory;
 mod model;
 mod normalize;
 mod postprocess;

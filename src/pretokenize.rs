@@ -8,6 +8,7 @@ mod behavior;
 mod bert;
 mod cut;
 mod gpt;
+mod masks;
 mod o200k;
 mod pattern;
 mod pieces;
@@ -17,7 +18,8 @@ pub mod reference;
 use crate::error::{Error, Result};
 use crate::regex::{Dialect, Pattern};
 use cut::Cut;
-use gpt::Gpt2Scanner;
+pub(crate) use masks::{Ends, Scanner};
+use pattern::Known;
 pub use pieces::{Pieces, Place};
 
 /// A pre-tokenizer as it is declared.
@@ -276,7 +278,7 @@ impl Splitter {
                     self.steps.push(Step::PrefixSpace);
                 }
                 if *use_regex {
-                    self.steps.push(Step::Cut(Cut::Gpt2(Gpt2Scanner::new())));
+                    self.steps.push(Step::Cut(Cut::Scan(Scanner::new(Known::Gpt2))));
                 }
                 self.byte_level = true;
                 Step::Spell
@@ -334,6 +336,15 @@ impl Splitter {
             }
             [Step::Cut(cut)] => cut.for_each(text, piece),
             steps => cut_in_turn(steps, text, 0, &mut piece),
+        }
+    }
+
+    /// The scanner, where that is all that cuts.
+    #[inline]
+    pub(crate) fn scanner(&self) -> Option<Scanner> {
+        match self.steps.as_slice() {
+            [Step::Cut(Cut::Scan(scanner))] => Some(*scanner),
+            _ => None,
         }
     }
 

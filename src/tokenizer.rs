@@ -37,7 +37,7 @@ use crate::budget::of_text;
 use crate::decode::Chain;
 use crate::error::{Error, Result};
 use crate::ids::{TokenId, check_text_length};
-use crate::model::pieces::PieceCache;
+use crate::model::pieces::{LongCache, PieceCache};
 use crate::model::{CacheStats, Model};
 use crate::postprocess::fit::{self, Direction, PaddingParams, TruncationParams};
 use crate::postprocess::{self, Layout, PostProcessor};
@@ -366,7 +366,7 @@ impl Tokenizer {
             Road::Spaced(road) => self.plan.declared.model.table_bytes() + road.table_bytes(),
             _ => self.plan.declared.model.table_bytes(),
         };
-        (model, PieceCache::BYTES)
+        (model, PieceCache::BYTES + LongCache::BYTES)
     }
 
     /// The number of caches that wait for a next call, and what they did.

@@ -3,9 +3,8 @@
 use std::sync::LazyLock;
 
 use super::behavior::Joiner;
-use super::gpt::{Cl100kScanner, Gpt2Scanner};
-use super::o200k::O200kScanner;
-use super::pattern::{self, Known};
+use super::masks::Scanner;
+use super::pattern;
 use super::{SplitBehavior, bert};
 use crate::error::Result;
 use crate::regex::{Alphabet, CharSet, Dialect, Pattern, Regex, word_characters};
@@ -17,9 +16,7 @@ use crate::unicode::script_ranges::SCRIPTS;
 #[derive(Clone, Debug)]
 pub(super) enum Cut {
     Bert,
-    Gpt2(Gpt2Scanner),
-    Cl100k(Cl100kScanner),
-    O200k(O200kScanner),
+    Scan(Scanner),
     /// A pattern of tiktoken's: what does not match is dropped.
     Matches(Regex),
     Regex {
@@ -109,15 +106,7 @@ impl Cut {
         let whole =
             behavior == SplitBehavior::Isolated || (behavior == SplitBehavior::Removed && invert);
         if whole && let Some(known) = pattern::known(regex, dialect) {
-            return Ok(match known {
-                Known::Gpt2 => Self::Gpt2(Gpt2Scanner::new()),
-                Known::Cl100k { digits, end_run } => {
-                    Self::Cl100k(Cl100kScanner::new(digits, end_run))
-                }
-                Known::O200k { digits, contractions } => {
-                    Self::O200k(O200kScanner::new(digits, contractions))
-                }
-            });
+            return Ok(Self::Scan(Scanner::new(known)));
         }
         let regex = Regex::new(regex, dialect)?;
         Ok(match dialect {
@@ -130,9 +119,7 @@ impl Cut {
     pub(super) fn describe(&self) -> &'static str {
         match self {
             Self::Bert => "bert scanner",
-            Self::Gpt2(_) => "gpt2 scanner",
-            Self::Cl100k(_) => "cl100k scanner",
-            Self::O200k(_) => "o200k scanner",
+            Self::Scan(scanner) => scanner.describe(),
             Self::Matches(_) | Self::Regex { .. } => "regex engine",
             Self::Literal { .. } => "literal search",
             Self::Delimiter(_) => "delimiter scanner",
@@ -150,9 +137,7 @@ impl Cut {
     pub(super) fn for_each(&self, text: &str, piece: impl FnMut(usize, usize)) -> Result<()> {
         match self {
             Self::Bert => bert::split(text, piece),
-            Self::Gpt2(scanner) => scan(text, |bytes, at| scanner.next(bytes, at), piece),
-            Self::Cl100k(scanner) => scan(text, |bytes, at| scanner.next(bytes, at), piece),
-            Self::O200k(scanner) => scan(text, |bytes, at| scanner.next(bytes, at), piece),
+            Self::Scan(scanner) => scanner.for_each(text, piece),
             other => return other.for_each_general(text, piece),
         }
         Ok(())
@@ -211,21 +196,9 @@ impl Cut {
                 }
             }
             Self::UnicodeScripts => scripts(text, piece),
-            Self::Bert | Self::Gpt2(_) | Self::Cl100k(_) | Self::O200k(_) => {}
+            Self::Bert | Self::Scan(_) => {}
         }
         Ok(())
-    }
-}
-
-#[inline]
-fn scan(text: &str, next: impl Fn(&[u8], usize) -> usize, mut piece: impl FnMut(usize, usize)) {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        let end = next(bytes, at);
-        debug_assert!(end > at && text.is_char_boundary(end));
-        piece(at, end);
-        at = end;
     }
 }
 

@@ -158,7 +158,7 @@ impl Gpt2Scanner {
 
 /// The length of what follows the apostrophe of an English contraction, in lower case.
 #[inline]
-fn contraction(rest: &[u8]) -> Option<usize> {
+pub(super) fn contraction(rest: &[u8]) -> Option<usize> {
     match rest {
         [b's' | b't' | b'm' | b'd', ..] => Some(1),
         [b'r' | b'v', b'e', ..] | [b'l', b'l', ..] => Some(2),
@@ -178,6 +178,12 @@ pub(super) struct Cl100kScanner {
 }
 
 impl Cl100kScanner {
+    /// The most characters in a piece of numbers.
+    #[inline]
+    pub(super) fn digits(self) -> usize {
+        self.digits
+    }
+
     pub(super) fn new(digits: usize, end_run: bool) -> Self {
         Self { runs: Runs(ClassTable::get()), digits, end_run }
     }

@@ -29,6 +29,18 @@ fn is_both(class: Class) -> bool {
 }
 
 impl O200kScanner {
+    /// The most characters in a piece of numbers.
+    #[inline]
+    pub(super) fn digits(self) -> usize {
+        self.digits
+    }
+
+    /// Whether a word takes a contraction along.
+    #[inline]
+    pub(super) fn contractions(self) -> bool {
+        self.contractions
+    }
+
     pub(super) fn new(digits: usize, contractions: bool) -> Self {
         Self { runs: Runs(ClassTable::get()), digits, contractions }
     }

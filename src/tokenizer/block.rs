@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::ids::{Span, TokenId};
-use crate::model::pieces::{Ids, Key, PieceCache, PieceTable};
+use crate::model::pieces::{Ids, Key, MAX_IDS, PieceCache, PieceTable};
 
 /// Pieces that are found first and looked up together. A look-up waits for memory; a hundred of them
 /// that do not depend on each other, nor on where the next piece ends, wait at the same time.
@@ -10,9 +10,15 @@ use crate::model::pieces::{Ids, Key, PieceCache, PieceTable};
 pub(super) struct Block {
     len: usize,
     spans: [Span; BLOCK],
-    keys: [(Key, u64); BLOCK],
-    found: [Option<Ids>; BLOCK],
-    /// The pieces that do not lie where most do.
+    keys: Keys,
+}
+
+/// What is known about the pieces of a block.
+#[derive(Debug)]
+struct Keys {
+    keys: [(Key, u64, Span); BLOCK],
+    ids: [Ids; BLOCK],
+    /// The pieces that the table does not have.
     rest: [usize; BLOCK],
 }
 
@@ -21,13 +27,12 @@ const BLOCK: usize = 128;
 
 impl Block {
     pub(super) fn new() -> Self {
-        Self {
-            len: 0,
-            spans: [Span::default(); BLOCK],
-            keys: [(Key::NONE, 0); BLOCK],
-            found: [None; BLOCK],
+        let keys = Keys {
+            keys: [(Key::NONE, 0, Span::default()); BLOCK],
+            ids: [Ids::NONE; BLOCK],
             rest: [0; BLOCK],
-        }
+        };
+        Self { len: 0, spans: [Span::default(); BLOCK], keys }
     }
 
     #[inline]
@@ -57,38 +62,29 @@ impl Block {
         out: &mut Vec<TokenId>,
         mut encode: impl FnMut(Span, &mut Vec<TokenId>) -> Result<()>,
     ) -> Result<()> {
-        let Self { len, spans, keys, found, rest } = self;
-        let spans = &spans[..std::mem::take(len)];
-        // Three rounds, so that nothing waits for a look-up but the step that needs its result: the
-        // set where most pieces lie, the two sets for the rest, and the ids in order. The list of
-        // the rest is written without a branch, for nobody can predict it.
-        let mut left = 0;
-        for (at, span) in spans.iter().enumerate() {
-            let key = Key::new(text, span.start as usize, span.end as usize).unwrap_or(Key::NONE);
-            let hash = key.hash();
-            keys[at] = (key, hash);
-            found[at] = table.get_first(key, hash);
-            rest[left] = at;
-            left += usize::from(found[at].is_none());
-        }
-        for &at in &rest[..left] {
-            let (key, hash) = keys[at];
-            found[at] = table.get_second(key, hash).or(cache.get(key, hash));
-        }
-        for (at, &span) in spans.iter().enumerate() {
-            let (key, hash) = keys[at];
-            if let Some(ids) = found[at] {
-                ids.push_to(out);
-            } else if key == Key::NONE {
-                encode(span, out)?;
-            } else if let Some(ids) = cache.get(key, hash) {
-                // The same piece stands earlier in this block.
-                ids.push_to(out);
-            } else {
-                let before = out.len();
-                encode(span, out)?;
-                cache.put(key, hash, &out[before..]);
-            }
+        let Self { len, spans, keys } = self;
+        let spans = spans[..std::mem::take(len)].iter().copied();
+        look_up(spans, keys, text, table, cache, out, |span, _, out| encode(span, out))
+    }
+
+    /// The same for pieces that follow one another, the first from `start`; any number of them.
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "what a look-up takes")]
+    pub(super) fn look_up_ends(
+        &mut self,
+        mut start: u32,
+        ends: &[u32],
+        text: &[u8],
+        table: &PieceTable,
+        cache: &mut PieceCache,
+        out: &mut Vec<TokenId>,
+        mut encode: impl FnMut(Span, &mut PieceCache, &mut Vec<TokenId>) -> Result<()>,
+    ) -> Result<()> {
+        for ends in ends.chunks(BLOCK) {
+            let starts = std::iter::once(start).chain(ends.iter().copied());
+            let spans = starts.zip(ends).map(|(start, &end)| Span { start, end });
+            look_up(spans, &mut self.keys, text, table, cache, out, &mut encode)?;
+            start = ends.last().copied().unwrap_or(start);
         }
         Ok(())
     }
@@ -102,4 +98,61 @@ impl Block {
         let spans = &self.spans[..std::mem::take(&mut self.len)];
         spans.iter().try_for_each(|&span| encode(span, out))
     }
+}
+
+/// At most a block of pieces, in rounds, so that nothing waits for memory but together: all keys, and the
+/// lines of the table where they lie are asked for; what is not there is listed, without a branch, for
+/// nobody can predict it, and its lines of the cache are asked for; then the ids follow in order.
+#[inline]
+fn look_up(
+    spans: impl Iterator<Item = Span> + Clone,
+    block: &mut Keys,
+    text: &[u8],
+    table: &PieceTable,
+    cache: &mut PieceCache,
+    out: &mut Vec<TokenId>,
+    mut encode: impl FnMut(Span, &mut PieceCache, &mut Vec<TokenId>) -> Result<()>,
+) -> Result<()> {
+    let table = table.view();
+    let Keys { keys, ids, rest } = block;
+    let mut count = 0;
+    for (place, span) in keys.iter_mut().zip(spans.clone()) {
+        let key = Key::new(text, span.start as usize, span.end as usize).unwrap_or(Key::NONE);
+        let hash = key.hash();
+        table.prefetch(hash);
+        *place = (key, hash, span);
+        count += 1;
+    }
+    let mut left = 0;
+    for (at, (&(key, hash, _), ids)) in keys[..count].iter().zip(ids.iter_mut()).enumerate() {
+        let (found, is_there) = table.probe(key, hash);
+        *ids = found;
+        rest[left] = at;
+        left += usize::from(!is_there);
+    }
+    for &at in &rest[..left] {
+        cache.prefetch(keys[at].1);
+    }
+    out.reserve(BLOCK * MAX_IDS);
+    let mut done = 0;
+    for &at in &rest[..left] {
+        for ids in &ids[done..at] {
+            ids.push_to(out);
+        }
+        done = at + 1;
+        let (key, hash, span) = keys[at];
+        if key == Key::NONE {
+            encode(span, cache, out)?;
+        } else if let Some(ids) = cache.get(key, hash) {
+            ids.push_to(out);
+        } else {
+            let before = out.len();
+            encode(span, cache, out)?;
+            cache.put(key, hash, &out[before..]);
+        }
+    }
+    for ids in &ids[done..count] {
+        ids.push_to(out);
+    }
+    Ok(())
 }

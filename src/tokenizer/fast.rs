@@ -10,9 +10,9 @@ use super::block::Block;
 use super::scratch::Scratch;
 use crate::error::Result;
 use crate::ids::{Span, TokenId};
-use crate::model::pieces::{MAX_KEY, PieceCache, PieceTable};
+use crate::model::pieces::{Key, LongCache, LongKey, MAX_KEY, PieceCache, PieceTable};
 use crate::model::{Model, ModelScratch};
-use crate::pretokenize::{Place, Splitter};
+use crate::pretokenize::{Ends, Place, Scanner, Splitter};
 
 /// Appends the ids of a normalised stretch without added tokens.
 #[inline]
@@ -24,7 +24,7 @@ pub(super) fn pieces(
     scratch: &mut Scratch,
     out: &mut Vec<TokenId>,
 ) -> Result<()> {
-    let Scratch { cache, block, model: state, pieces, text: prefixed, .. } = scratch;
+    let Scratch { cache, long, block, ends, model: state, pieces, text: prefixed, .. } = scratch;
     if splitter.rewrites() {
         splitter.split(text, place, false, pieces)?;
         let mut look_up = LookUp::new(model, &pieces.text, cache, block, state, out);
@@ -41,9 +41,81 @@ pub(super) fn pieces(
     } else {
         text
     };
+    if let (Some(scanner), false) = (splitter.scanner(), state.is_random()) {
+        return scanned(model, scanner, text, (cache, long, block, ends), state, out);
+    }
     let mut look_up = LookUp::new(model, text, cache, block, state, out);
     splitter.for_each(text, |start, end| look_up.piece(start, end))?;
     look_up.finish()
+}
+
+/// Pieces that follow one another, found and looked up a few hundred at a time.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "texts have fewer than 2^32 bytes")]
+fn scanned(
+    model: &Model,
+    scanner: Scanner,
+    text: &str,
+    (cache, long, block, ends): (&mut PieceCache, &mut LongCache, &mut Block, &mut Ends),
+    state: &mut ModelScratch,
+    out: &mut Vec<TokenId>,
+) -> Result<()> {
+    let table = model.table();
+    let mut at = 0;
+    while at < text.len() {
+        let start = at as u32;
+        at = scanner.fill(text, at, ends);
+        let bytes = text.as_bytes();
+        let encode = |span: Span, cache: &mut PieceCache, out: &mut Vec<TokenId>| {
+            let piece = &text[span.range()];
+            if piece.len() <= MAX_KEY {
+                return model.encode_ids(piece, state, out);
+            }
+            let key = LongKey::new(piece.as_bytes());
+            if let Some(key) = &key
+                && long.get(key, out)
+            {
+                return Ok(());
+            }
+            let before = out.len();
+            let mut result = Ok(());
+            model.cuts(piece, |from, to| {
+                if result.is_ok() {
+                    result = stretch(model, &piece[from..to], cache, state, out);
+                }
+            });
+            if let Some(key) = &key
+                && result.is_ok()
+            {
+                long.put(key, &out[before..]);
+            }
+            result
+        };
+        block.look_up_ends(start, ends.get(), bytes, table, cache, out, encode)?;
+    }
+    Ok(())
+}
+
+/// A part of a long piece, looked up for itself.
+fn stretch(
+    model: &Model,
+    text: &str,
+    cache: &mut PieceCache,
+    state: &mut ModelScratch,
+    out: &mut Vec<TokenId>,
+) -> Result<()> {
+    let Some(key) = Key::new(text.as_bytes(), 0, text.len()) else {
+        return model.encode_ids(text, state, out);
+    };
+    let hash = key.hash();
+    if let Some(ids) = model.table().get(key, hash).or_else(|| cache.get(key, hash)) {
+        ids.push_to(out);
+        return Ok(());
+    }
+    let before = out.len();
+    model.encode_ids(text, state, out)?;
+    cache.put(key, hash, &out[before..]);
+    Ok(())
 }
 
 /// Takes the pieces of a text one by one and gives their ids.

@@ -8,20 +8,21 @@ use std::sync::{Mutex, TryLockError};
 
 use super::block::Block;
 use super::places::{Found, PlaceCache};
-use super::spaced::LongCache;
-use crate::model::pieces::PieceCache;
+use crate::model::pieces::{LongCache, PieceCache};
 use crate::model::{CacheStats, ModelScratch};
 use crate::normalize::Aligned;
-use crate::pretokenize::Pieces;
+use crate::pretokenize::{Ends, Pieces};
 
 /// What a call needs and the next one can use again.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     pub(crate) cache: PieceCache,
+    /// Of pieces that are too long for it.
+    pub(super) long: LongCache,
     pub(crate) model: ModelScratch,
     pub(super) block: Block,
-    /// Pieces that the cache has no room for, on the road between spaces.
-    pub(super) long: LongCache,
+    /// Where the next pieces end.
+    pub(super) ends: Ends,
     /// A text with a space in front.
     pub(crate) text: String,
     /// A normalised text.
@@ -39,9 +40,10 @@ impl Scratch {
     fn new() -> Self {
         Self {
             cache: PieceCache::new(),
+            long: LongCache::new(),
             model: ModelScratch::default(),
             block: Block::new(),
-            long: LongCache::default(),
+            ends: Ends::new(),
             text: String::new(),
             normal: String::new(),
             pieces: Pieces::default(),
@@ -112,10 +114,11 @@ impl ScratchPool {
         self.lock(|free| {
             let mut sum = CacheStats::default();
             for scratch in &*free {
-                let CacheStats { hits, misses, evictions } = scratch.cache.stats;
-                sum.hits += hits;
-                sum.misses += misses;
-                sum.evictions += evictions;
+                for stats in [scratch.cache.stats, scratch.long.stats] {
+                    sum.hits += stats.hits;
+                    sum.misses += stats.misses;
+                    sum.evictions += stats.evictions;
+                }
             }
             (free.len(), sum)
         })

@@ -11,23 +11,23 @@
 //! tokens that are found in normalised text), and the general road.
 
 mod borders;
-mod long;
 mod masks;
 mod shape;
 mod singles;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use self::borders::{Borders, Joins};
-pub(super) use self::long::LongCache;
-use self::long::LongKey;
 use self::shape::Shape;
 use self::singles::Singles;
+use super::block::Block;
 use super::builder::TokenizerBuilder;
 use super::scratch::Scratch;
 use crate::error::Result;
 use crate::ids::{MAX_TEXT_BYTES, TokenId};
-use crate::model::pieces::{Key, MAX_IDS, MAX_KEY, PieceCache, PieceTable};
+use crate::model::pieces::{Key, LongCache, LongKey, MAX_IDS, MAX_KEY, PieceCache, PieceTable};
 use crate::model::{Model, ModelScratch};
 
 /// What stands for a space.
@@ -106,111 +106,151 @@ impl SpacedRoad {
         if text.is_empty() {
             return Ok(());
         }
-        let Scratch { cache, model: state, normal, long, .. } = scratch;
-        let mut walk = Walk { road: self, model, text, start: 0, cache, long, state, normal, out };
-        let mut result = Ok(());
-        if self.shape.prefixes(text, base) {
-            walk.start = self.borders.first(text.as_bytes());
-            walk.first()?;
-        }
-        let from = walk.start;
-        self.borders.for_each(&text.as_bytes()[from..], |at| {
-            if let Err(error) = walk.stretch(from + at) {
-                result = Err(error);
-            }
-        });
+        let Scratch { cache, long, block, model: state, normal, .. } = scratch;
+        let first = if self.shape.prefixes(text, base) {
+            let end = self.borders.first(text.as_bytes());
+            self.first(model, &text[..end], state, normal, out)?;
+            end
+        } else {
+            0
+        };
+        let stretches = Stretches { shape: &self.shape, model, text, long, state, normal };
+        let mut walk = Walk {
+            road: self,
+            text: text.as_bytes(),
+            waiting: first,
+            start: first,
+            count: 0,
+            ends: [0; WAITING],
+            block,
+            cache,
+            stretches,
+            out,
+            result: Ok(()),
+        };
+        self.borders.for_each(&text.as_bytes()[first..], |at| walk.stretch(first + at));
         if walk.start < text.len() {
-            walk.stretch(text.len())?;
+            walk.stretch(text.len());
         }
-        result
-    }
-}
-
-/// Takes the stretches of a text one by one and appends their ids.
-struct Walk<'a> {
-    road: &'a SpacedRoad,
-    model: &'a Model,
-    text: &'a str,
-    /// Where the next stretch starts.
-    start: usize,
-    cache: &'a mut PieceCache,
-    long: &'a mut LongCache,
-    state: &'a mut ModelScratch,
-    normal: &'a mut String,
-    out: &'a mut Vec<TokenId>,
-}
-
-impl Walk<'_> {
-    #[inline]
-    fn stretch(&mut self, end: usize) -> Result<()> {
-        let start = std::mem::replace(&mut self.start, end);
-        let bytes = self.text.as_bytes();
-        if end - start == 3
-            && let Some(&[first, second, third]) = bytes.get(start..end).and_then(<[u8]>::as_array)
-            && first >= 0xE0
-        {
-            self.road.singles.push([first, second, third], self.out);
-            return Ok(());
-        }
-        let Some(key) = Key::new(bytes, start, end) else { return self.long(start, end) };
-        let hash = key.hash();
-        if let Some(ids) = self.road.table.get(key, hash) {
-            ids.push_to(self.out);
-            return Ok(());
-        }
-        self.seen(key, hash, start, end)
+        walk.flush();
+        walk.result
     }
 
-    /// Appends the ids of a stretch that is not in the table.
-    #[inline(never)]
-    fn seen(&mut self, key: Key, hash: u64, start: usize, end: usize) -> Result<()> {
-        if let Some(ids) = self.cache.get(key, hash) {
-            ids.push_to(self.out);
-            return Ok(());
-        }
-        let before = self.out.len();
-        self.long(start, end)?;
-        self.cache.put(key, hash, &self.out[before..]);
-        Ok(())
-    }
-
-    /// The same for one that the first cache does not keep.
-    #[inline(never)]
-    fn long(&mut self, start: usize, end: usize) -> Result<()> {
-        let key = LongKey::new(self.text.as_bytes(), start, end);
-        if let Some(key) = key
-            && self.long.push(key, self.out)
-        {
-            return Ok(());
-        }
-        let before = self.out.len();
-        self.normal.clear();
-        self.road.shape.write(&self.text[start..end], self.normal);
-        self.road.shape.encode(self.model, self.normal, self.state, self.out)?;
-        // The other cache keeps what is short in both ways.
-        if let Some(key) = key
-            && (end - start > MAX_KEY || self.out.len() - before > MAX_IDS)
-        {
-            self.long.put(key, &self.out[before..]);
-        }
-        Ok(())
-    }
-
-    /// Appends the ids of what is before the start, with a space in front.
-    fn first(&mut self) -> Result<()> {
-        let text = &self.text[..self.start];
+    /// Appends the ids of the first stretch of a text that gets a space in front.
+    fn first(
+        &self,
+        model: &Model,
+        text: &str,
+        state: &mut ModelScratch,
+        normal: &mut String,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
         let mut bytes = [b' '; MAX_KEY];
         if let Some(rest) = bytes.get_mut(1..=text.len()) {
             rest.copy_from_slice(text.as_bytes());
             let key = Key::new(&bytes, 0, text.len() + 1);
-            if let Some(ids) = key.and_then(|key| self.road.table.get(key, key.hash())) {
-                ids.push_to(self.out);
+            if let Some(ids) = key.and_then(|key| self.table.get(key, key.hash())) {
+                ids.push_to(out);
                 return Ok(());
             }
         }
+        normal.clear();
+        normal.push(SPACE);
+        self.shape.write(text, normal);
+        self.shape.encode(model, normal, state, out)
+    }
+}
+
+/// Stretches that are looked up together.
+const WAITING: usize = 256;
+
+/// Takes the stretches of a text one by one and appends their ids.
+struct Walk<'a> {
+    road: &'a SpacedRoad,
+    text: &'a [u8],
+    /// Where those start that wait to be looked up.
+    waiting: usize,
+    /// Where the next one starts.
+    start: usize,
+    count: usize,
+    /// Where those end that wait.
+    ends: [u32; WAITING],
+    block: &'a mut Block,
+    cache: &'a mut PieceCache,
+    stretches: Stretches<'a>,
+    out: &'a mut Vec<TokenId>,
+    result: Result<()>,
+}
+
+impl Walk<'_> {
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "texts have fewer than 2^32 bytes")]
+    fn stretch(&mut self, end: usize) {
+        let start = std::mem::replace(&mut self.start, end);
+        if end - start == 3
+            && let Some(&[first, second, third]) = self.text[start..].first_chunk()
+            && first >= 0xE0
+        {
+            if self.count > 0 {
+                self.flush();
+            }
+            self.road.singles.push([first, second, third], self.out);
+            self.waiting = end;
+            return;
+        }
+        self.ends[self.count] = end as u32;
+        self.count += 1;
+        if self.count == WAITING {
+            self.flush();
+        }
+    }
+
+    #[inline(never)]
+    #[expect(clippy::cast_possible_truncation, reason = "texts have fewer than 2^32 bytes")]
+    fn flush(&mut self) {
+        let ends = &self.ends[..std::mem::take(&mut self.count)];
+        let Some(&last) = ends.last() else { return };
+        let start = std::mem::replace(&mut self.waiting, last as usize) as u32;
+        if self.result.is_err() {
+            return;
+        }
+        let Self { text, block, cache, stretches, out, .. } = self;
+        let table = &self.road.table;
+        self.result = block.look_up_ends(start, ends, text, table, cache, out, |span, _, out| {
+            stretches.encode(span.range(), out)
+        });
+    }
+}
+
+/// Finds the ids of stretches that are not in the tables of short ones.
+struct Stretches<'a> {
+    shape: &'a Shape,
+    model: &'a Model,
+    text: &'a str,
+    long: &'a mut LongCache,
+    state: &'a mut ModelScratch,
+    normal: &'a mut String,
+}
+
+impl Stretches<'_> {
+    fn encode(&mut self, range: Range<usize>, out: &mut Vec<TokenId>) -> Result<()> {
+        let text = &self.text[range];
+        let key = LongKey::new(text.as_bytes());
+        if let Some(key) = &key
+            && self.long.get(key, out)
+        {
+            return Ok(());
+        }
+        let before = out.len();
         self.normal.clear();
-        self.normal.push(SPACE);
-        self.road.shape.write(text, self.normal);
-        self.road.shape.encode(self.model, self.normal, self.state, self.out)
+        self.shape.write(text, self.normal);
+        self.shape.encode(self.model, self.normal, self.state, out)?;
+        // The other cache keeps what is short in both ways.
+        if let Some(key) = &key
+            && (text.len() > MAX_KEY || out.len() - before > MAX_IDS)
+        {
+            self.long.put(key, &out[before..]);
+        }
+        Ok(())
     }
 }

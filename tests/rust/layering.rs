@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What the data flows through, from the ground up.
 const LAYERS: [&[&str]; 5] = [
-    &["budget", "error", "files", "ids", "regex", "threads", "trie", "unicode"],
+    &["budget", "error", "files", "ids", "memory", "regex", "threads", "trie", "unicode"],
     &["normalize", "pretokenize", "model", "postprocess", "embed"],
     &["decode", "tokenizer"],
     &["train", "formats"],
@@ -32,12 +32,15 @@ const SIBLINGS: [(&str, &str); 10] = [
 ];
 
 /// Files that may say `unsafe`, and why.
-const UNSAFE: [(&str, &str); 5] = [
+const UNSAFE: [(&str, &str); 8] = [
     ("embed/kernel.rs", "calls the kernels that the processor was found to have"),
     ("embed/kernel/avx2.rs", "vector instructions; safe twin beside it"),
     ("embed/store.rs", "maps a file into memory"),
+    ("memory.rs", "asks for lines of tables before they are read"),
+    ("pretokenize/masks/x86.rs", "vector instructions; portable twin beside it"),
     ("python/arrow/export.rs", "ids in memory that numpy and Arrow share"),
     ("python/arrow/ffi.rs", "the structs of the Arrow C data interface"),
+    ("tokenizer/spaced/masks/x86.rs", "vector instructions; plain twin beside it"),
 ];
 
 /// Files longer than [`MAX_LINES`], and why.
