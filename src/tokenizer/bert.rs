@@ -73,10 +73,10 @@ impl BertRoad {
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
         let bytes = text.as_bytes();
-        let Scratch { cache, text: normal, block, .. } = scratch;
+        let Scratch { cache, long, text: normal, block, .. } = scratch;
         block.clear();
         let mut look_up = |block: &mut Block| {
-            block.look_up(bytes, &self.table, cache, out, |span, out| {
+            block.look_up(bytes, &self.table, cache, long, out, |span, out| {
                 self.words(model, normalizer, splitter, &text[span.range()], normal, out)
             })
         };

@@ -2,7 +2,14 @@
 
 use crate::error::Result;
 use crate::ids::{Span, TokenId};
-use crate::model::pieces::{Ids, Key, MAX_IDS, PieceCache, PieceTable};
+use crate::model::pieces::{Ids, Key, LongCache, LongKey, MAX_IDS, PieceCache, PieceTable};
+
+/// The tables of pieces that a call looks into.
+pub(super) struct Tables<'a> {
+    pub(super) table: &'a PieceTable,
+    pub(super) cache: &'a mut PieceCache,
+    pub(super) long: &'a mut LongCache,
+}
 
 /// Pieces that are found first and looked up together. A look-up waits for memory; a hundred of them
 /// that do not depend on each other, nor on where the next piece ends, wait at the same time.
@@ -59,31 +66,31 @@ impl Block {
         text: &[u8],
         table: &PieceTable,
         cache: &mut PieceCache,
+        long: &mut LongCache,
         out: &mut Vec<TokenId>,
         mut encode: impl FnMut(Span, &mut Vec<TokenId>) -> Result<()>,
     ) -> Result<()> {
         let Self { len, spans, keys } = self;
         let spans = spans[..std::mem::take(len)].iter().copied();
-        look_up(spans, keys, text, table, cache, out, |span, _, out| encode(span, out))
+        let tables = &mut Tables { table, cache, long };
+        look_up(spans, keys, text, tables, out, |span, _, out| encode(span, out))
     }
 
     /// The same for pieces that follow one another, the first from `start`; any number of them.
     #[inline]
-    #[expect(clippy::too_many_arguments, reason = "what a look-up takes")]
     pub(super) fn look_up_ends(
         &mut self,
         mut start: u32,
         ends: &[u32],
         text: &[u8],
-        table: &PieceTable,
-        cache: &mut PieceCache,
+        tables: &mut Tables<'_>,
         out: &mut Vec<TokenId>,
-        mut encode: impl FnMut(Span, &mut PieceCache, &mut Vec<TokenId>) -> Result<()>,
+        mut encode: impl FnMut(Span, &mut Tables<'_>, &mut Vec<TokenId>) -> Result<()>,
     ) -> Result<()> {
         for ends in ends.chunks(BLOCK) {
             let starts = std::iter::once(start).chain(ends.iter().copied());
             let spans = starts.zip(ends).map(|(start, &end)| Span { start, end });
-            look_up(spans, &mut self.keys, text, table, cache, out, &mut encode)?;
+            look_up(spans, &mut self.keys, text, tables, out, &mut encode)?;
             start = ends.last().copied().unwrap_or(start);
         }
         Ok(())
@@ -108,12 +115,11 @@ fn look_up(
     spans: impl Iterator<Item = Span> + Clone,
     block: &mut Keys,
     text: &[u8],
-    table: &PieceTable,
-    cache: &mut PieceCache,
+    tables: &mut Tables<'_>,
     out: &mut Vec<TokenId>,
-    mut encode: impl FnMut(Span, &mut PieceCache, &mut Vec<TokenId>) -> Result<()>,
+    mut encode: impl FnMut(Span, &mut Tables<'_>, &mut Vec<TokenId>) -> Result<()>,
 ) -> Result<()> {
-    let table = table.view();
+    let table = tables.table.view();
     let Keys { keys, ids, rest } = block;
     let mut count = 0;
     for (place, span) in keys.iter_mut().zip(spans.clone()) {
@@ -131,7 +137,8 @@ fn look_up(
         left += usize::from(!is_there);
     }
     for &at in &rest[..left] {
-        cache.prefetch(keys[at].1);
+        let (key, hash, span) = keys[at];
+        tables.prefetch(&text[span.range()], key, hash);
     }
     out.reserve(BLOCK * MAX_IDS);
     let mut done = 0;
@@ -141,18 +148,73 @@ fn look_up(
         }
         done = at + 1;
         let (key, hash, span) = keys[at];
-        if key == Key::NONE {
-            encode(span, cache, out)?;
-        } else if let Some(ids) = cache.get(key, hash) {
-            ids.push_to(out);
-        } else {
+        let piece = &text[span.range()];
+        if !tables.get(piece, key, hash, out) {
             let before = out.len();
-            encode(span, cache, out)?;
-            cache.put(key, hash, &out[before..]);
+            encode(span, tables, out)?;
+            tables.put(piece, key, hash, &out[before..]);
         }
     }
     for ids in &ids[done..count] {
         ids.push_to(out);
     }
     Ok(())
+}
+
+impl Tables<'_> {
+    /// Asks for the memory where a piece lies that the table does not have.
+    #[inline]
+    fn prefetch(&self, piece: &[u8], key: Key, hash: u64) {
+        if key == Key::NONE {
+            LongKey::new(piece).iter().for_each(|key| self.long.prefetch(key));
+        } else {
+            self.cache.prefetch(hash);
+        }
+    }
+
+    /// Appends the ids of such a piece, if a cache has them. `key` and `hash` are the piece's, `Key::NONE`
+    /// where it is too long.
+    #[inline]
+    fn get(&mut self, piece: &[u8], key: Key, hash: u64, out: &mut Vec<TokenId>) -> bool {
+        if key == Key::NONE {
+            return LongKey::new(piece).is_some_and(|key| self.long.get(&key, out));
+        }
+        if let Some(ids) = self.cache.get(key, hash) {
+            ids.push_to(out);
+            return true;
+        }
+        LongKey::of_short(piece, key, hash).is_some_and(|key| self.long.get(&key, out))
+    }
+
+    /// Remembers them.
+    #[inline]
+    fn put(&mut self, piece: &[u8], key: Key, hash: u64, ids: &[TokenId]) {
+        if key != Key::NONE && ids.len() <= MAX_IDS {
+            self.cache.put(key, hash, ids);
+        } else {
+            let short = LongKey::of_short(piece, key, hash);
+            short.or_else(|| LongKey::new(piece)).iter().for_each(|key| self.long.put(key, ids));
+        }
+    }
+
+    /// Appends the ids of a part of a long piece, looked up for itself; `encode` appends what is not known.
+    pub(super) fn part(
+        &mut self,
+        part: &[u8],
+        out: &mut Vec<TokenId>,
+        encode: impl FnOnce(&mut Vec<TokenId>) -> Result<()>,
+    ) -> Result<()> {
+        let Some(key) = Key::new(part, 0, part.len()) else { return encode(out) };
+        let hash = key.hash();
+        if let Some(ids) = self.table.get(key, hash) {
+            ids.push_to(out);
+            return Ok(());
+        }
+        if !self.get(part, key, hash, out) {
+            let before = out.len();
+            encode(out)?;
+            self.put(part, key, hash, &out[before..]);
+        }
+        Ok(())
+    }
 }

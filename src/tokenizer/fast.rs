@@ -6,11 +6,11 @@
 //!
 //! The twin is the general road in `aligned.rs`, which also knows where tokens came from.
 
-use super::block::Block;
+use super::block::{Block, Tables};
 use super::scratch::Scratch;
 use crate::error::Result;
 use crate::ids::{Span, TokenId};
-use crate::model::pieces::{Key, LongCache, LongKey, MAX_KEY, PieceCache, PieceTable};
+use crate::model::pieces::{LongCache, MAX_KEY, PieceCache, PieceTable};
 use crate::model::{Model, ModelScratch};
 use crate::pretokenize::{Ends, Place, Scanner, Splitter};
 
@@ -27,7 +27,7 @@ pub(super) fn pieces(
     let Scratch { cache, long, block, ends, model: state, pieces, text: prefixed, .. } = scratch;
     if splitter.rewrites() {
         splitter.split(text, place, false, pieces)?;
-        let mut look_up = LookUp::new(model, &pieces.text, cache, block, state, out);
+        let mut look_up = LookUp::new(model, &pieces.text, cache, long, block, state, out);
         for span in &pieces.spans {
             look_up.piece(span.start as usize, span.end as usize);
         }
@@ -44,7 +44,7 @@ pub(super) fn pieces(
     if let (Some(scanner), false) = (splitter.scanner(), state.is_random()) {
         return scanned(model, scanner, text, (cache, long, block, ends), state, out);
     }
-    let mut look_up = LookUp::new(model, text, cache, block, state, out);
+    let mut look_up = LookUp::new(model, text, cache, long, block, state, out);
     splitter.for_each(text, |start, end| look_up.piece(start, end))?;
     look_up.finish()
 }
@@ -60,61 +60,29 @@ fn scanned(
     state: &mut ModelScratch,
     out: &mut Vec<TokenId>,
 ) -> Result<()> {
-    let table = model.table();
+    let mut tables = Tables { table: model.table(), cache, long };
+    let bytes = text.as_bytes();
     let mut at = 0;
     while at < text.len() {
         let start = at as u32;
         at = scanner.fill(text, at, ends);
-        let bytes = text.as_bytes();
-        let encode = |span: Span, cache: &mut PieceCache, out: &mut Vec<TokenId>| {
+        let encode = |span: Span, tables: &mut Tables<'_>, out: &mut Vec<TokenId>| {
             let piece = &text[span.range()];
             if piece.len() <= MAX_KEY {
                 return model.encode_ids(piece, state, out);
             }
-            let key = LongKey::new(piece.as_bytes());
-            if let Some(key) = &key
-                && long.get(key, out)
-            {
-                return Ok(());
-            }
-            let before = out.len();
             let mut result = Ok(());
             model.cuts(piece, |from, to| {
                 if result.is_ok() {
-                    result = stretch(model, &piece[from..to], cache, state, out);
+                    let part = &piece[from..to];
+                    result =
+                        tables.part(part.as_bytes(), out, |out| model.encode_ids(part, state, out));
                 }
             });
-            if let Some(key) = &key
-                && result.is_ok()
-            {
-                long.put(key, &out[before..]);
-            }
             result
         };
-        block.look_up_ends(start, ends.get(), bytes, table, cache, out, encode)?;
+        block.look_up_ends(start, ends.get(), bytes, &mut tables, out, encode)?;
     }
-    Ok(())
-}
-
-/// A part of a long piece, looked up for itself.
-fn stretch(
-    model: &Model,
-    text: &str,
-    cache: &mut PieceCache,
-    state: &mut ModelScratch,
-    out: &mut Vec<TokenId>,
-) -> Result<()> {
-    let Some(key) = Key::new(text.as_bytes(), 0, text.len()) else {
-        return model.encode_ids(text, state, out);
-    };
-    let hash = key.hash();
-    if let Some(ids) = model.table().get(key, hash).or_else(|| cache.get(key, hash)) {
-        ids.push_to(out);
-        return Ok(());
-    }
-    let before = out.len();
-    model.encode_ids(text, state, out)?;
-    cache.put(key, hash, &out[before..]);
     Ok(())
 }
 
@@ -125,6 +93,7 @@ struct LookUp<'a> {
     table: Option<&'a PieceTable>,
     text: &'a str,
     cache: &'a mut PieceCache,
+    long: &'a mut LongCache,
     block: &'a mut Block,
     state: &'a mut ModelScratch,
     out: &'a mut Vec<TokenId>,
@@ -137,13 +106,14 @@ impl<'a> LookUp<'a> {
         model: &'a Model,
         text: &'a str,
         cache: &'a mut PieceCache,
+        long: &'a mut LongCache,
         block: &'a mut Block,
         state: &'a mut ModelScratch,
         out: &'a mut Vec<TokenId>,
     ) -> Self {
         block.clear();
         let table = if state.is_random() { None } else { Some(model.table()) };
-        Self { model, table, text, cache, block, state, out, result: Ok(()) }
+        Self { model, table, text, cache, long, block, state, out, result: Ok(()) }
     }
 
     #[inline]
@@ -188,7 +158,7 @@ impl<'a> LookUp<'a> {
             |span: Span, out: &mut Vec<TokenId>| model.encode_ids(&text[span.range()], state, out);
         let bytes = self.text.as_bytes();
         self.result = match self.table {
-            Some(table) => self.block.look_up(bytes, table, self.cache, self.out, encode),
+            Some(table) => self.block.look_up(bytes, table, self.cache, self.long, self.out, encode),
             None => self.block.encode_all(self.out, encode),
         };
     }

@@ -5,8 +5,8 @@ use crate::memory::{LINE, Lines, prefetch};
 
 /// A cache of fixed size. A new piece moves the first of its line to second place and drops that.
 ///
-/// It begins with few of its lines, and takes twice as many in use when as many pieces came as there are
-/// lines: a process that encodes little touches little memory. A piece that is missed in its new line is
+/// It begins with few of its lines, and takes twice as many in use when half as many pieces came as there
+/// are lines: a process that encodes little touches little memory. A piece that is missed in its new line is
 /// looked for in its old one.
 #[derive(Debug)]
 pub(crate) struct PieceCache {
@@ -40,7 +40,7 @@ impl PieceCache {
         Self {
             lines: Lines::new(MOST_LINES),
             used: FIRST_LINES,
-            room: FIRST_LINES,
+            room: FIRST_LINES / 2,
             stats: CacheStats::default(),
         }
     }
@@ -74,7 +74,7 @@ impl PieceCache {
         self.room -= 1;
         if self.room == 0 {
             self.used = (self.used * 2).min(MOST_LINES);
-            self.room = self.used;
+            self.room = self.used / 2;
         }
         self.write(key, hash, ids);
     }

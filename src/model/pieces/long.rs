@@ -1,136 +1,214 @@
-//! The cache of pieces that are longer than a key.
+//! The cache of pieces that are too long for a key, or have too many ids for a slot.
 
-use super::CacheStats;
+use super::{CacheStats, Key};
 use crate::memory::{LINE, Line, Lines, prefetch};
 
-/// The longest piece that is kept, in bytes.
-const MOST_BYTES: usize = 43;
-/// The most ids.
-const MOST_IDS: usize = (LINE - MOST_BYTES - 1) / 4;
+/// Two lines hold an entry: how many bytes the piece has, how many ids, the piece, and from the end the ids.
+const ENTRY: usize = 2 * LINE;
+/// The bytes of piece and ids together.
+const ROOM: usize = ENTRY - 2;
 
-/// A piece that may be kept: its bytes, zeros, and its length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LongKey {
-    bytes: [u8; MOST_BYTES + 1],
+/// A piece that may be kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LongKey<'a> {
+    piece: &'a [u8],
     hash: u64,
 }
 
-impl LongKey {
+impl<'a> LongKey<'a> {
     /// None for an empty piece and one that is too long.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "lengths below 44; a folded product")]
-    pub(crate) fn new(piece: &[u8]) -> Option<Self> {
-        let mut bytes = [0; MOST_BYTES + 1];
-        if piece.is_empty() || piece.len() > MOST_BYTES {
+    pub(crate) fn new(piece: &'a [u8]) -> Option<Self> {
+        if piece.len().wrapping_sub(1) >= ROOM - 4 {
             return None;
         }
-        bytes[..piece.len()].copy_from_slice(piece);
-        bytes[MOST_BYTES] = piece.len() as u8;
-        // As for short keys, by pairs of words.
-        let mut hash = 0x243F_6A88_85A3_08D3_u64;
-        let (words, rest) = bytes.as_chunks::<8>();
+        let mut hash = piece.len() as u64;
+        let (words, _) = piece.as_chunks::<8>();
         for word in words {
-            let product = u128::from(hash ^ u64::from_le_bytes(*word)) * 0x9E37_79B9_7F4A_7C15_F39C;
-            hash = (product as u64) ^ (product >> 64) as u64;
+            hash = mix(hash, u64::from_le_bytes(*word));
         }
-        for (at, &byte) in rest.iter().enumerate() {
-            hash ^= u64::from(byte) << (8 * at);
-        }
-        hash = hash.wrapping_mul(0xD6E8_FEB8_6659_FD93);
-        Some(Self { bytes, hash: hash ^ hash >> 32 })
+        // The last eight bytes, however many of them were there before; or all.
+        let last = match piece.last_chunk::<8>() {
+            Some(last) => u64::from_le_bytes(*last),
+            None => piece.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+        };
+        hash = mix(hash, last);
+        Some(Self { piece, hash: hash ^ hash >> 32 })
+    }
+
+    /// The same for a piece whose short key is there.
+    #[inline]
+    pub(crate) fn of_short(piece: &'a [u8], key: Key, hash: u64) -> Option<Self> {
+        (key != Key::NONE).then_some(Self { piece, hash })
     }
 }
 
-/// A cache of fixed size: lines of 64 bytes that hold a piece and its ids, in pairs. A new piece moves the
-/// other of its pair to second place. Like the cache of short pieces it begins small.
+/// One multiplication, folded; the constants are digits of pi.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "halves of the product")]
+fn mix(hash: u64, word: u64) -> u64 {
+    let product =
+        u128::from(hash ^ 0x243F_6A88_85A3_08D3) * u128::from(word ^ 0x1319_8A2E_0370_7344);
+    (product as u64) ^ (product >> 64) as u64
+}
+
+/// A cache of fixed size. An entry may lie in either of two neighbouring places; a new one takes the
+/// first and moves the one there to the second. Like the cache of short pieces it begins small.
 #[derive(Debug)]
 pub(crate) struct LongCache {
     lines: Lines,
+    /// The entries in use, a power of two.
     used: usize,
+    /// Pieces that may come before more are used.
     room: usize,
     pub(crate) stats: CacheStats,
 }
 
-/// 4 MiB.
-const MOST_LINES: usize = 1 << 16;
+/// 16 MiB.
+const MOST: usize = 1 << 17;
 /// 128 KiB.
-const FIRST_LINES: usize = 1 << 11;
+const FIRST: usize = 1 << 10;
 
 impl LongCache {
     pub(crate) fn new() -> Self {
-        Self {
-            lines: Lines::new(MOST_LINES),
-            used: FIRST_LINES,
-            room: FIRST_LINES / 2,
-            stats: CacheStats::default(),
-        }
+        let lines = Lines::new(MOST * ENTRY / LINE);
+        Self { lines, used: FIRST, room: FIRST / 4, stats: CacheStats::default() }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "masked to the number of lines")]
-    fn places(key: &LongKey, used: usize) -> [usize; 2] {
+    fn entries(&self) -> &[[Line; 2]] {
+        self.lines.get().as_chunks().0
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "masked to the number of entries")]
+    fn places(key: &LongKey<'_>, used: usize) -> [usize; 2] {
         let first = key.hash as usize & (used - 1);
         [first, first ^ 1]
     }
 
     /// Asks for the memory where a piece lies.
-    pub(crate) fn prefetch(&self, key: &LongKey) {
-        let lines = self.lines.get();
-        Self::places(key, self.used).into_iter().filter_map(|at| lines.get(at)).for_each(prefetch);
+    #[inline]
+    pub(crate) fn prefetch(&self, key: &LongKey<'_>) {
+        let [first, _] = Self::places(key, self.used);
+        if let Some([one, other]) = self.entries().get(first) {
+            prefetch(one);
+            prefetch(other);
+        }
     }
 
-    fn find(&self, key: &LongKey, used: usize) -> Option<Line> {
-        let lines = self.lines.get();
-        let places = Self::places(key, used).into_iter();
-        let mut found = places.filter_map(|at| lines.get(at));
-        found.find(|line| line[..=MOST_BYTES] == key.bytes).copied()
+    fn find(&self, key: &LongKey<'_>, used: usize) -> Option<usize> {
+        let entries = self.entries();
+        Self::places(key, used).into_iter().find(|&at| {
+            entries.get(at).is_some_and(|entry| {
+                let entry = entry.as_flattened();
+                usize::from(entry[0]) == key.piece.len()
+                    && entry.get(2..2 + key.piece.len()) == Some(key.piece)
+            })
+        })
     }
 
     /// Appends the ids of a piece to `out`, if they are known.
     #[inline]
-    pub(crate) fn get(&mut self, key: &LongKey, out: &mut Vec<u32>) -> bool {
+    pub(crate) fn get(&mut self, key: &LongKey<'_>, out: &mut Vec<u32>) -> bool {
         let mut found = self.find(key, self.used);
-        if found.is_none() && self.used > FIRST_LINES {
+        if found.is_none() && self.used > FIRST {
             found = self.find(key, self.used / 2);
-            if let Some(line) = found {
-                self.write(key, line);
+            if let Some(at) = found {
+                let entry = self.entries().get(at).copied().unwrap_or([[0; LINE]; 2]);
+                self.write(key, entry);
             }
         }
-        let Some(line) = found else { return false };
+        let Some(entry) = found.and_then(|at| self.entries().get(at)) else { return false };
+        let entry = entry.as_flattened();
+        let ids = entry.len() - 4 * usize::from(entry[1]);
+        out.extend(entry[ids..].as_chunks().0.iter().map(|id| u32::from_le_bytes(*id)));
         self.stats.hits += 1;
-        let ids = line[MOST_BYTES + 1..].as_chunks::<4>().0.iter().map(|id| u32::from_le_bytes(*id));
-        out.extend(ids.take_while(|&id| id != u32::MAX));
         true
     }
 
     /// Remembers the ids of a piece that was not there, if they fit.
-    pub(crate) fn put(&mut self, key: &LongKey, ids: &[u32]) {
+    #[expect(clippy::cast_possible_truncation, reason = "both fit into an entry")]
+    pub(crate) fn put(&mut self, key: &LongKey<'_>, ids: &[u32]) {
         self.stats.misses += 1;
-        if ids.is_empty() || ids.len() > MOST_IDS {
+        if ids.is_empty() || key.piece.len() + 4 * ids.len() > ROOM {
             return;
         }
         self.room -= 1;
         if self.room == 0 {
-            self.used = (self.used * 2).min(MOST_LINES);
-            self.room = self.used / 2;
+            self.used = (self.used * 2).min(MOST);
+            self.room = self.used / 4;
         }
-        let mut line = [0xFF; LINE];
-        line[..=MOST_BYTES].copy_from_slice(&key.bytes);
-        for (place, id) in line[MOST_BYTES + 1..].chunks_exact_mut(4).zip(ids) {
+        let mut entry = [[0; LINE]; 2];
+        let bytes = entry.as_flattened_mut();
+        bytes[0] = key.piece.len() as u8;
+        bytes[1] = ids.len() as u8;
+        bytes[2..2 + key.piece.len()].copy_from_slice(key.piece);
+        let start = ENTRY - 4 * ids.len();
+        for (place, id) in bytes[start..].chunks_exact_mut(4).zip(ids) {
             place.copy_from_slice(&id.to_le_bytes());
         }
-        self.write(key, line);
+        self.write(key, entry);
     }
 
-    fn write(&mut self, key: &LongKey, line: Line) {
+    fn write(&mut self, key: &LongKey<'_>, entry: [Line; 2]) {
         let places = Self::places(key, self.used);
-        if let Ok([one, other]) = self.lines.get_mut().get_disjoint_mut(places) {
-            self.stats.evictions += u64::from(other[MOST_BYTES] != 0);
-            *other = std::mem::replace(one, line);
+        let (entries, _) = self.lines.get_mut().as_chunks_mut::<2>();
+        if let Ok([one, other]) = entries.get_disjoint_mut(places) {
+            self.stats.evictions += u64::from(other[0][0] != 0);
+            *other = std::mem::replace(one, entry);
         }
     }
 
     /// The memory it takes when it is full.
-    pub(crate) const BYTES: usize = MOST_LINES * LINE;
+    pub(crate) const BYTES: usize = MOST * ENTRY;
 }
 
-const _: () = assert!(MOST_IDS == 5 && MOST_BYTES + 1 + 4 * MOST_IDS == LINE);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(cache: &mut LongCache, piece: &str) -> Option<Vec<u32>> {
+        let mut out = Vec::new();
+        cache.get(&LongKey::new(piece.as_bytes())?, &mut out).then_some(out)
+    }
+
+    #[test]
+    fn pieces_of_every_length_with_any_number_of_ids() {
+        let mut cache = LongCache::new();
+        for length in 1..200 {
+            let piece = "ж".repeat(length);
+            for count in [1, 2, 5, 12, 30] {
+                let piece = format!("{piece}{count}");
+                let Some(key) = LongKey::new(piece.as_bytes()) else {
+                    assert!(piece.len() > ROOM - 4);
+                    continue;
+                };
+                assert_eq!(ids(&mut cache, &piece), None);
+                let expected: Vec<u32> = (7..7 + count).collect();
+                cache.put(&key, &expected);
+                let fits = piece.len() + 4 * expected.len() <= ROOM;
+                assert_eq!(ids(&mut cache, &piece), fits.then_some(expected));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_right_while_the_cache_grows_and_evicts() {
+        let mut cache = LongCache::new();
+        let piece = |n: u32| format!("a piece of some length, number {n}");
+        for n in 0..300_000 {
+            let key = piece(n);
+            let key = LongKey::new(key.as_bytes()).unwrap();
+            assert!(!cache.get(&key, &mut Vec::new()));
+            cache.put(&key, &[n, n + 1]);
+        }
+        let kept = (0..300_000).filter(|&n| match ids(&mut cache, &piece(n)) {
+            Some(found) => {
+                assert_eq!(found, [n, n + 1]);
+                true
+            }
+            None => false,
+        });
+        assert!(kept.count() > 20_000);
+        assert!(cache.stats.evictions > 100_000);
+    }
+}
