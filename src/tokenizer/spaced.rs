@@ -22,12 +22,12 @@ use std::ops::Range;
 use self::borders::{Borders, Joins};
 use self::shape::Shape;
 use self::singles::Singles;
-use super::block::Block;
+use super::block::{Block, Tables};
 use super::builder::TokenizerBuilder;
 use super::scratch::Scratch;
 use crate::error::Result;
 use crate::ids::{MAX_TEXT_BYTES, TokenId};
-use crate::model::pieces::{Key, LongCache, LongKey, MAX_IDS, MAX_KEY, PieceCache, PieceTable};
+use crate::model::pieces::{Key, MAX_KEY, PieceTable};
 use crate::model::{Model, ModelScratch};
 
 /// What stands for a space.
@@ -114,7 +114,7 @@ impl SpacedRoad {
         } else {
             0
         };
-        let stretches = Stretches { shape: &self.shape, model, text, long, state, normal };
+        let stretches = Stretches { shape: &self.shape, model, text, state, normal };
         let mut walk = Walk {
             road: self,
             text: text.as_bytes(),
@@ -123,7 +123,7 @@ impl SpacedRoad {
             count: 0,
             ends: [0; WAITING],
             block,
-            cache,
+            tables: Tables { table: &self.table, cache, long },
             stretches,
             out,
             result: Ok(()),
@@ -176,7 +176,7 @@ struct Walk<'a> {
     /// Where those end that wait.
     ends: [u32; WAITING],
     block: &'a mut Block,
-    cache: &'a mut PieceCache,
+    tables: Tables<'a>,
     stretches: Stretches<'a>,
     out: &'a mut Vec<TokenId>,
     result: Result<()>,
@@ -214,43 +214,26 @@ impl Walk<'_> {
         if self.result.is_err() {
             return;
         }
-        let Self { text, block, cache, stretches, out, .. } = self;
-        let table = &self.road.table;
-        self.result = block.look_up_ends(start, ends, text, table, cache, out, |span, _, out| {
+        let Self { text, block, tables, stretches, out, .. } = self;
+        self.result = block.look_up_ends(start, ends, text, tables, out, |span, _, out| {
             stretches.encode(span.range(), out)
         });
     }
 }
 
-/// Finds the ids of stretches that are not in the tables of short ones.
+/// Finds the ids of stretches that are in no table.
 struct Stretches<'a> {
     shape: &'a Shape,
     model: &'a Model,
     text: &'a str,
-    long: &'a mut LongCache,
     state: &'a mut ModelScratch,
     normal: &'a mut String,
 }
 
 impl Stretches<'_> {
     fn encode(&mut self, range: Range<usize>, out: &mut Vec<TokenId>) -> Result<()> {
-        let text = &self.text[range];
-        let key = LongKey::new(text.as_bytes());
-        if let Some(key) = &key
-            && self.long.get(key, out)
-        {
-            return Ok(());
-        }
-        let before = out.len();
         self.normal.clear();
-        self.shape.write(text, self.normal);
-        self.shape.encode(self.model, self.normal, self.state, out)?;
-        // The other cache keeps what is short in both ways.
-        if let Some(key) = &key
-            && (text.len() > MAX_KEY || out.len() - before > MAX_IDS)
-        {
-            self.long.put(key, &out[before..]);
-        }
-        Ok(())
+        self.shape.write(&self.text[range], self.normal);
+        self.shape.encode(self.model, self.normal, self.state, out)
     }
 }
