@@ -20,14 +20,14 @@ mod tests;
 use std::ops::Range;
 
 use self::borders::{Borders, Joins};
-use self::shape::Shape;
+use self::shape::{Shape, raw_key};
 use self::singles::Singles;
 use super::block::{Block, Tables};
 use super::builder::TokenizerBuilder;
 use super::scratch::Scratch;
 use crate::error::Result;
 use crate::ids::{MAX_TEXT_BYTES, TokenId};
-use crate::model::pieces::{Key, MAX_KEY, PieceTable};
+use crate::model::pieces::{Ids, PieceTable};
 use crate::model::{Model, ModelScratch};
 
 /// What stands for a space.
@@ -107,14 +107,13 @@ impl SpacedRoad {
             return Ok(());
         }
         let Scratch { cache, long, block, model: state, normal, .. } = scratch;
-        let first = if self.shape.prefixes(text, base) {
-            let end = self.borders.first(text.as_bytes());
-            self.first(model, &text[..end], state, normal, out)?;
-            end
-        } else {
-            0
-        };
-        let stretches = Stretches { shape: &self.shape, model, text, state, normal };
+        let mut tables = Tables { table: &self.table, cache, long };
+        let mut stretches = Stretches { road: self, model, text, state, normal };
+        let mut first = 0;
+        if self.shape.prefixes(text, base) {
+            first = self.borders.first(text.as_bytes());
+            stretches.first(first, &mut tables, out)?;
+        }
         let mut walk = Walk {
             road: self,
             text: text.as_bytes(),
@@ -123,7 +122,7 @@ impl SpacedRoad {
             count: 0,
             ends: [0; WAITING],
             block,
-            tables: Tables { table: &self.table, cache, long },
+            tables,
             stretches,
             out,
             result: Ok(()),
@@ -134,30 +133,6 @@ impl SpacedRoad {
         }
         walk.flush();
         walk.result
-    }
-
-    /// Appends the ids of the first stretch of a text that gets a space in front.
-    fn first(
-        &self,
-        model: &Model,
-        text: &str,
-        state: &mut ModelScratch,
-        normal: &mut String,
-        out: &mut Vec<TokenId>,
-    ) -> Result<()> {
-        let mut bytes = [b' '; MAX_KEY];
-        if let Some(rest) = bytes.get_mut(1..=text.len()) {
-            rest.copy_from_slice(text.as_bytes());
-            let key = Key::new(&bytes, 0, text.len() + 1);
-            if let Some(ids) = key.and_then(|key| self.table.get(key, key.hash())) {
-                ids.push_to(out);
-                return Ok(());
-            }
-        }
-        normal.clear();
-        normal.push(SPACE);
-        self.shape.write(text, normal);
-        self.shape.encode(model, normal, state, out)
     }
 }
 
@@ -215,15 +190,15 @@ impl Walk<'_> {
             return;
         }
         let Self { text, block, tables, stretches, out, .. } = self;
-        self.result = block.look_up_ends(start, ends, text, tables, out, |span, _, out| {
-            stretches.encode(span.range(), out)
+        self.result = block.look_up_ends(start, ends, text, tables, out, |span, tables, out| {
+            stretches.encode(span.range(), tables, out)
         });
     }
 }
 
 /// Finds the ids of stretches that are in no table.
 struct Stretches<'a> {
-    shape: &'a Shape,
+    road: &'a SpacedRoad,
     model: &'a Model,
     text: &'a str,
     state: &'a mut ModelScratch,
@@ -231,9 +206,50 @@ struct Stretches<'a> {
 }
 
 impl Stretches<'_> {
-    fn encode(&mut self, range: Range<usize>, out: &mut Vec<TokenId>) -> Result<()> {
+    /// Appends the ids of a stretch.
+    fn encode(
+        &mut self,
+        range: Range<usize>,
+        tables: &mut Tables<'_>,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
         self.normal.clear();
-        self.shape.write(&self.text[range], self.normal);
-        self.shape.encode(self.model, self.normal, self.state, out)
+        self.road.shape.write(&self.text[range], self.normal);
+        self.normal_ids(tables, out)
     }
+
+    /// The same for the first stretch of a text that gets a space in front.
+    fn first(&mut self, end: usize, tables: &mut Tables<'_>, out: &mut Vec<TokenId>) -> Result<()> {
+        self.normal.clear();
+        self.normal.push(SPACE);
+        self.road.shape.write(&self.text[..end], self.normal);
+        match known(tables, self.normal) {
+            Some(ids) => ids.push_to(out),
+            None => self.normal_ids(tables, out)?,
+        }
+        Ok(())
+    }
+
+    /// Appends the ids of what is written as the model wants it, and is in no table as a whole.
+    fn normal_ids(&mut self, tables: &mut Tables<'_>, out: &mut Vec<TokenId>) -> Result<()> {
+        let Self { road, model, state, normal, .. } = self;
+        let normal = normal.as_str();
+        road.shape.parts(model, normal, |part| {
+            if part.len() == normal.len() {
+                return model.encode_ids(part, state, out);
+            }
+            if let Some(ids) = known(tables, part) {
+                ids.push_to(out);
+                return Ok(());
+            }
+            // A part is a text that is the same raw and normalised.
+            tables.part(part.as_bytes(), out, |out| model.encode_ids(part, state, out))
+        })
+    }
+}
+
+/// What the table says of a normalised part.
+fn known(tables: &Tables<'_>, part: &str) -> Option<Ids> {
+    let key = raw_key(part)?;
+    tables.table.get(key, key.hash())
 }

@@ -2,7 +2,6 @@
 
 use super::SPACE;
 use crate::error::Result;
-use crate::ids::TokenId;
 use crate::model::pieces::{Ids, Key, MAX_KEY, PieceTable};
 use crate::model::{Model, ModelScratch};
 use crate::normalize::Normalizer;
@@ -115,23 +114,35 @@ impl Shape {
         }
     }
 
-    /// Appends the ids of a stretch that is written so.
-    pub(super) fn encode(
+    /// Calls `part` with parts of a stretch that is written so: encoded alone they give its ids. It may
+    /// be all of it.
+    ///
+    /// # Errors
+    /// The first that `part` returns.
+    pub(super) fn parts<'a>(
         &self,
         model: &Model,
-        text: &str,
-        state: &mut ModelScratch,
-        out: &mut Vec<TokenId>,
+        text: &'a str,
+        mut part: impl FnMut(&'a str) -> Result<()>,
     ) -> Result<()> {
-        if !self.split {
-            return piece(model, text, state, out);
-        }
+        let mut result = Ok(());
+        let mut piece = |start: usize, end: usize| {
+            let piece = &text[start..end];
+            model.cuts(piece, |start, end| {
+                if result.is_ok() {
+                    result = part(&piece[start..end]);
+                }
+            });
+        };
         let mut start = 0;
-        for (at, _) in text.match_indices(SPACE) {
-            piece(model, &text[start..at], state, out)?;
-            start = at;
+        if self.split {
+            for (at, _) in text.match_indices(SPACE) {
+                piece(start, at);
+                start = at;
+            }
         }
-        piece(model, &text[start..], state, out)
+        piece(start, text.len());
+        result
     }
 
     /// The results of these tokens, by the text that they are in before it is normalised.
@@ -142,18 +153,29 @@ impl Shape {
     ) -> PieceTable {
         let mut state = ModelScratch::default();
         let mut ids = Vec::new();
-        let mut entries = Vec::with_capacity(model.vocab().len());
-        for token in tokens {
-            let Some(key) = raw_key(token) else { continue };
-            // A token with a space inside is never made where texts are split at them.
-            let whole = !self.split || !token.strip_prefix(SPACE).unwrap_or(token).contains(SPACE);
-            let known = whole.then(|| known(model, token, 0, token.len())).flatten();
-            let known = known.or_else(|| {
+        let mut entries = Vec::with_capacity(model.vocab().len() + 128);
+        let mut add = |text: &str, known: Option<Ids>| {
+            let Some(key) = raw_key(text) else { return };
+            let ids = known.or_else(|| {
                 ids.clear();
-                self.encode(model, token, &mut state, &mut ids).ok()?;
+                self.parts(model, text, |part| model.encode_ids(part, &mut state, &mut ids))
+                    .ok()?;
                 Ids::new(&ids)
             });
-            entries.extend(known.map(|ids| (key, ids)));
+            entries.extend(ids.map(|ids| (key, ids)));
+        };
+        // Newlines for one, which many models have no token for.
+        for byte in 0..128 {
+            let mut buffer = [0; 4];
+            let text = char::from(byte).encode_utf8(&mut buffer);
+            if model.vocab().id(text).is_none() {
+                add(text, None);
+            }
+        }
+        for token in tokens {
+            // A token with a space inside is never made where texts are split at them.
+            let whole = !self.split || !token.strip_prefix(SPACE).unwrap_or(token).contains(SPACE);
+            add(token, if whole { known(model, token) } else { None });
         }
         PieceTable::build(entries.len(), entries.into_iter())
     }
@@ -161,7 +183,7 @@ impl Shape {
 
 /// The key of the raw text that becomes a token, if it is short enough. Once it is normalised no text
 /// holds a space: a token that does is not met.
-fn raw_key(token: &str) -> Option<Key> {
+pub(super) fn raw_key(token: &str) -> Option<Key> {
     let mut raw = [0; MAX_KEY];
     let mut length = 0;
     let mut rest = token.as_bytes();
@@ -178,28 +200,10 @@ fn raw_key(token: &str) -> Option<Key> {
     Key::new(&raw, 0, length)
 }
 
-/// What the model's own table says of a part of a text.
-fn known(model: &Model, text: &str, start: usize, end: usize) -> Option<Ids> {
-    let key = Key::new(text.as_bytes(), start, end)?;
+/// What the model's own table says of a token.
+fn known(model: &Model, token: &str) -> Option<Ids> {
+    let key = Key::new(token.as_bytes(), 0, token.len())?;
     model.table().get(key, key.hash())
-}
-
-/// Appends the ids of a piece, cut as far as it can be.
-fn piece(
-    model: &Model,
-    text: &str,
-    state: &mut ModelScratch,
-    out: &mut Vec<TokenId>,
-) -> Result<()> {
-    let mut result = Ok(());
-    model.cuts(text, |start, end| {
-        if let Some(ids) = known(model, text, start, end) {
-            ids.push_to(out);
-        } else if result.is_ok() {
-            result = model.encode_ids(&text[start..end], state, out);
-        }
-    });
-    result
 }
 
 /// The steps of a normaliser.
