@@ -450,7 +450,7 @@ impl Plan {
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
         if let Road::Spaced(road) = &self.road
-            && road.takes(text, &scratch.model)
+            && SpacedRoad::takes(text, &scratch.model)
         {
             return road.encode(&self.declared.model, text, base, scratch, out);
         }

@@ -61,7 +61,7 @@ impl SpacedRoad {
 
     /// Whether it takes a text.
     #[inline]
-    pub(super) fn takes(&self, text: &str, model: &ModelScratch) -> bool {
+    pub(super) fn takes(text: &str, model: &ModelScratch) -> bool {
         text.len() <= MAX_BYTES && !model.is_random()
     }
 
@@ -214,7 +214,7 @@ impl Stretches<'_> {
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
         self.normal.clear();
-        self.road.shape.write(&self.text[range], self.normal);
+        Shape::write(&self.text[range], self.normal);
         self.normal_ids(tables, out)
     }
 
@@ -222,7 +222,7 @@ impl Stretches<'_> {
     fn first(&mut self, end: usize, tables: &mut Tables<'_>, out: &mut Vec<TokenId>) -> Result<()> {
         self.normal.clear();
         self.normal.push(SPACE);
-        self.road.shape.write(&self.text[..end], self.normal);
+        Shape::write(&self.text[..end], self.normal);
         match known(tables, self.normal) {
             Some(ids) => ids.push_to(out),
             None => self.normal_ids(tables, out)?,

@@ -75,7 +75,9 @@ impl Joins {
             {
                 for right in first {
                     let column = &mut self.columns[usize::from(right)];
-                    lefts.into_iter().for_each(|left| insert(column, left));
+                    for left in lefts {
+                        insert(column, left);
+                    }
                 }
             }
         }

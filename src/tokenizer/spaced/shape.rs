@@ -105,7 +105,7 @@ impl Shape {
     }
 
     /// Appends a stretch as the model wants it.
-    pub(super) fn write(&self, text: &str, out: &mut String) {
+    pub(super) fn write(text: &str, out: &mut String) {
         let mut words = text.split(' ');
         out.push_str(words.next().unwrap_or_default());
         for word in words {
@@ -209,7 +209,11 @@ fn known(model: &Model, token: &str) -> Option<Ids> {
 /// The steps of a normaliser.
 fn members<'a>(normalizer: &'a Normalizer, steps: &mut Vec<&'a Normalizer>) {
     match normalizer {
-        Normalizer::Sequence(parts) => parts.iter().for_each(|part| members(part, steps)),
+        Normalizer::Sequence(parts) => {
+            for part in parts {
+                members(part, steps);
+            }
+        }
         step => steps.push(step),
     }
 }
@@ -218,7 +222,9 @@ fn members<'a>(normalizer: &'a Normalizer, steps: &mut Vec<&'a Normalizer>) {
 fn parts_of<'a>(pre_tokenizer: &'a PreTokenizer, parts: &mut Vec<&'a PreTokenizer>) {
     match pre_tokenizer {
         PreTokenizer::Sequence(members) => {
-            members.iter().for_each(|member| parts_of(member, parts));
+            for member in members {
+                parts_of(member, parts);
+            }
         }
         part => parts.push(part),
     }

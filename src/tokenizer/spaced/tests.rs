@@ -2,7 +2,7 @@
 
 use super::super::{EncodeOptions, Input, Road, Tokenizer, TokenizerBuilder};
 use crate::model::bpe::reference;
-use crate::model::sentencepiece::byte_piece;
+use crate::model::sentencepiece::{SentencePieceScratch, byte_piece};
 use crate::model::{
     Alphabet, Bpe, BpeOptions, Model, ModelScratch, Piece, PieceKind, SentencePiece,
     SentencePieceKind, SentencePieceOptions, Vocab,
@@ -328,7 +328,9 @@ fn models_of_sentencepiece() {
                 let mut normal = String::new();
                 normalizer.normalize_into(&text, &mut normal).unwrap();
                 let mut wanted = Vec::new();
-                model.encode(&normal, &mut Default::default(), |id, _, _| wanted.push(id));
+                model.encode(&normal, &mut SentencePieceScratch::default(), |id, _, _| {
+                    wanted.push(id)
+                });
                 assert_eq!(ids(&tokenizer, &text), wanted, "{text:?}");
                 assert_eq!(general(&tokenizer, &text), wanted, "{text:?}");
             }
