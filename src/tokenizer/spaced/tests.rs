@@ -329,7 +329,7 @@ fn models_of_sentencepiece() {
                 normalizer.normalize_into(&text, &mut normal).unwrap();
                 let mut wanted = Vec::new();
                 model.encode(&normal, &mut SentencePieceScratch::default(), |id, _, _| {
-                    wanted.push(id)
+                    wanted.push(id);
                 });
                 assert_eq!(ids(&tokenizer, &text), wanted, "{text:?}");
                 assert_eq!(general(&tokenizer, &text), wanted, "{text:?}");

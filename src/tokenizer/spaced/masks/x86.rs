@@ -1,4 +1,5 @@
-//! The kernels of x86-64. The plain one takes 0.4 ns a byte, these take 0.1 (AVX2) and 0.03 (AVX-512).
+//! The kernels of x86-64. Where the plain one looks up every byte in two tables, these do 32 or 64 at once:
+//! the one with AVX2 was counted at 4.6 instructions a byte of English, all in all.
 
 use std::arch::x86_64::{
     __m256i, __m512i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256,
