@@ -20,6 +20,7 @@ mod fast;
 mod parts;
 mod places;
 mod scratch;
+mod spaced;
 mod texts;
 mod tiles;
 mod tiling;
@@ -40,6 +41,7 @@ use self::added::AddedVocabulary;
 use self::bert::BertRoad;
 use self::decoding::DecodeTable;
 use self::scratch::{Scratch, ScratchPool};
+use self::spaced::SpacedRoad;
 use self::tiles::Tiles;
 use crate::budget::of_text;
 use crate::decode::Chain;
@@ -134,6 +136,8 @@ enum Road {
     Pieces,
     /// WordPiece with components that never look across white space.
     Bert(BertRoad),
+    /// BPE over characters where spaces are written `▁`.
+    Spaced(Box<SpacedRoad>),
     /// Any other combination.
     General,
 }
@@ -173,6 +177,12 @@ impl Tokenizer {
                     && matches!(declared.pre_tokenizer, Some(PreTokenizer::Bert)) =>
             {
                 Road::Bert(BertRoad::new(model, declared.normalizer.as_ref(), &splitter))
+            }
+            Model::Bpe(_) | Model::SentencePiece(_)
+                if added.no_normalized()
+                    && let Some(road) = SpacedRoad::new(&declared) =>
+            {
+                Road::Spaced(Box::new(road))
             }
             // Which piece comes first in the text is only known with the places of all.
             _ if splitter.asks_place() && declared.normalizer.is_some() => Road::General,
@@ -395,6 +405,7 @@ impl Tokenizer {
         let road = match self.plan.road {
             Road::Pieces => "fast: pieces",
             Road::Bert(_) => "fast: stretches between white space",
+            Road::Spaced(_) => "fast: stretches of raw text",
             Road::General => "general",
         };
         (road, self.plan.splitter.describe())
@@ -404,6 +415,7 @@ impl Tokenizer {
     pub fn table_bytes(&self) -> (usize, usize) {
         let model = match &self.plan.road {
             Road::Bert(road) => road.table_bytes(),
+            Road::Spaced(road) => self.plan.declared.model.table_bytes() + road.table_bytes(),
             _ => self.plan.declared.model.table_bytes(),
         };
         (model, PieceCache::BYTES + LongCache::BYTES)
@@ -492,8 +504,15 @@ impl Plan {
         scratch: &mut Scratch,
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
+        if let Road::Spaced(road) = &self.road
+            && SpacedRoad::takes(text, &scratch.model)
+        {
+            return road.encode(&self.declared.model, text, base, scratch, out);
+        }
         // BERT's road normalises what its tables lack.
-        let (Some(normalizer), Road::Pieces) = (&self.declared.normalizer, &self.road) else {
+        let (Some(normalizer), Road::Pieces | Road::Spaced(_)) =
+            (&self.declared.normalizer, &self.road)
+        else {
             return self.normal_ids(text, base, plain_specials, scratch, out);
         };
         let mut normal = std::mem::take(&mut scratch.normal);

@@ -245,6 +245,11 @@ impl SentencePiece {
         }
     }
 
+    /// Whether texts may be cut wherever no piece joins.
+    pub(crate) fn may_cut(&self) -> bool {
+        self.cuts.is_some()
+    }
+
     fn kind(&self, id: TokenId) -> PieceKind {
         self.kinds.get(id as usize).copied().unwrap_or(PieceKind::Unknown)
     }

@@ -164,6 +164,12 @@ impl Bpe {
         }
     }
 
+    /// Whether any piece of characters may be cut wherever no token joins, with nothing else to ask.
+    pub(crate) fn may_cut_anywhere(&self) -> bool {
+        let any_bytes = self.symbols.as_ref().is_some_and(|symbols| symbols.any_bytes);
+        any_bytes && self.simple && !self.options.ignore_merges && self.cuts.is_some()
+    }
+
     /// The token that is the whole piece, where that goes before merging.
     pub(crate) fn whole(&self, piece: &str) -> Option<TokenId> {
         self.whole_in(piece, &mut MergeScratch::default())
