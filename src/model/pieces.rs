@@ -76,6 +76,12 @@ impl Key {
         u128::from_le_bytes(bytes)
     }
 
+    /// Whether the piece starts with a character of three bytes.
+    #[inline]
+    pub(crate) fn starts_run(self) -> bool {
+        self.0 & 0xF0 == 0xE0
+    }
+
     /// Whether the piece is ASCII.
     pub(crate) fn is_ascii(self) -> bool {
         self.0 & 0x8080_8080_8080_8080_8080_8080_8080_8080 == 0

@@ -26,10 +26,12 @@ pub(super) struct Block {
 /// What is known about the pieces of a block.
 #[derive(Debug)]
 struct Keys {
-    keys: [(Key, u64, Span); BLOCK],
+    keys: [Key; BLOCK],
+    hashes: [u64; BLOCK],
+    spans: [Span; BLOCK],
     ids: [Ids; BLOCK],
     /// The pieces that the table does not have.
-    rest: [usize; BLOCK],
+    rest: [u8; BLOCK],
 }
 
 /// Pieces in a block: all that is kept about them stays in the first-level cache.
@@ -38,7 +40,9 @@ const BLOCK: usize = 128;
 impl Block {
     pub(super) fn new() -> Self {
         let keys = Keys {
-            keys: [(Key::NONE, 0, Span::default()); BLOCK],
+            keys: [Key::NONE; BLOCK],
+            hashes: [0; BLOCK],
+            spans: [Span::default(); BLOCK],
             ids: [Ids::NONE; BLOCK],
             rest: [0; BLOCK],
         };
@@ -112,60 +116,112 @@ impl Block {
 
 /// At most a block of pieces, in rounds, so that nothing waits for memory but together: all keys, and the
 /// lines of the table where they lie are asked for; what is not there is listed, without a branch, for
-/// nobody can predict it, and its lines of the cache are asked for; then the ids follow in order.
-#[inline]
+/// nobody can predict it, and its lines of the caches are asked for; what the cache has is filled in;
+/// then the ids follow in order, and what is left is encoded.
 fn look_up(
-    spans: impl Iterator<Item = Span> + Clone,
+    spans: impl Iterator<Item = Span>,
     block: &mut Keys,
     text: &[u8],
     tables: &mut Tables<'_>,
     out: &mut Vec<TokenId>,
     mut encode: impl FnMut(Span, &mut Tables<'_>, &mut Vec<TokenId>) -> Result<()>,
 ) -> Result<()> {
-    let table = tables.table.view();
-    let Keys { keys, ids, rest } = block;
-    let mut count = 0;
-    for (place, span) in keys.iter_mut().zip(spans.clone()) {
-        let (start, end) = (span.start as usize, span.end as usize);
-        let key = match Key::new(text, start, end) {
-            Some(key) if !(tables.runs && is_run(&text[start..end])) => key,
-            _ => Key::NONE,
-        };
-        let hash = key.hash();
-        table.prefetch(hash);
-        *place = (key, hash, span);
-        count += 1;
-    }
-    let mut left = 0;
-    for (at, (&(key, hash, _), ids)) in keys[..count].iter().zip(ids.iter_mut()).enumerate() {
-        let (found, is_there) = table.probe(key, hash);
-        *ids = found;
-        rest[left] = at;
-        left += usize::from(!is_there);
-    }
-    for &at in &rest[..left] {
-        let (key, hash, span) = keys[at];
-        tables.prefetch(&text[span.range()], key, hash);
-    }
-    out.reserve(BLOCK * MAX_IDS);
+    let count = block.find_keys(spans, text, tables);
+    let rest = block.probe(count, tables.table);
+    let slow = block.probe_cache(rest, text, tables);
     let mut done = 0;
-    for &at in &rest[..left] {
-        for ids in &ids[done..at] {
-            ids.push_to(out);
-        }
+    for index in 0..slow {
+        let at = usize::from(block.rest[index]);
+        block.emit(done, at, out);
         done = at + 1;
-        let (key, hash, span) = keys[at];
+        let (key, hash, span) = (block.keys[at], block.hashes[at], block.spans[at]);
         let piece = &text[span.range()];
+        // The same piece may stand earlier in this block.
         if !tables.get(piece, key, hash, out) {
             let before = out.len();
             encode(span, tables, out)?;
             tables.put(piece, key, hash, &out[before..]);
         }
     }
-    for ids in &ids[done..count] {
-        ids.push_to(out);
-    }
+    block.emit(done, count, out);
     Ok(())
+}
+
+impl Keys {
+    /// The keys of some pieces; asks for the lines of the table where they lie. Returns their number.
+    #[inline(never)]
+    fn find_keys(
+        &mut self,
+        spans: impl Iterator<Item = Span>,
+        text: &[u8],
+        tables: &Tables<'_>,
+    ) -> usize {
+        let table = tables.table.view();
+        let runs = tables.runs;
+        let places = self.keys.iter_mut().zip(&mut self.hashes).zip(&mut self.spans);
+        let mut count = 0;
+        for (((place, hash), span), found) in places.zip(spans) {
+            let (start, end) = (found.start as usize, found.end as usize);
+            let key = match Key::new(text, start, end) {
+                Some(key) if !(runs && key.starts_run()) => key,
+                _ => Key::NONE,
+            };
+            *place = key;
+            *hash = key.hash();
+            *span = found;
+            table.prefetch(*hash);
+            count += 1;
+        }
+        count
+    }
+
+    /// Fills in the ids of pieces that the table has, and lists the others. Returns how many.
+    #[inline(never)]
+    #[expect(clippy::cast_possible_truncation, reason = "places in a block")]
+    fn probe(&mut self, count: usize, table: &PieceTable) -> usize {
+        let table = table.view();
+        let keys = self.keys.iter().zip(&self.hashes).zip(&mut self.ids).take(count);
+        let mut rest = 0;
+        for (at, ((&key, &hash), ids)) in keys.enumerate() {
+            let (found, is_there) = table.probe(key, hash);
+            *ids = found;
+            self.rest[rest] = at as u8;
+            rest += usize::from(!is_there);
+        }
+        rest
+    }
+
+    /// Fills in the ids of listed pieces that the cache has, and keeps the others listed. Returns how many.
+    #[inline(never)]
+    fn probe_cache(&mut self, rest: usize, text: &[u8], tables: &mut Tables<'_>) -> usize {
+        for &at in &self.rest[..rest] {
+            let at = usize::from(at);
+            tables.prefetch(&text[self.spans[at].range()], self.keys[at], self.hashes[at]);
+        }
+        let mut slow = 0;
+        for index in 0..rest {
+            let at = self.rest[index];
+            let place = usize::from(at);
+            match tables.cache.get(self.keys[place], self.hashes[place]) {
+                Some(ids) => self.ids[place] = ids,
+                None => {
+                    self.rest[slow] = at;
+                    slow += 1;
+                }
+            }
+        }
+        slow
+    }
+
+    /// Appends the ids of pieces in a row.
+    #[inline]
+    fn emit(&self, start: usize, end: usize, out: &mut Vec<TokenId>) {
+        let Some(ids) = self.ids.get(start..end) else { return };
+        out.reserve(ids.len() * MAX_IDS);
+        for ids in ids {
+            ids.push_to(out);
+        }
+    }
 }
 
 /// Whether a piece starts with a character of three bytes.
