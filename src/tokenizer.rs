@@ -158,7 +158,7 @@ impl Tokenizer {
                     && (added.no_normalized() || declared.normalizer.is_none())
                     && matches!(declared.pre_tokenizer, Some(PreTokenizer::Bert)) =>
             {
-                Road::Bert(BertRoad::new(model, declared.normalizer.as_ref(), &splitter))
+                Road::Bert(BertRoad::new(model, declared.normalizer.as_ref()))
             }
             // Which piece comes first in the text is only known with the places of all.
             _ if splitter.asks_place() && declared.normalizer.is_some() => Road::General,
@@ -350,11 +350,12 @@ impl Tokenizer {
 
     /// The memory of the tables that encoding uses, and of one cache, in bytes.
     pub fn table_bytes(&self) -> (usize, usize) {
-        let model = match &self.plan.road {
-            Road::Bert(road) => road.table_bytes(),
-            _ => self.plan.declared.model.table_bytes(),
-        };
-        (model, PieceCache::BYTES)
+        match (&self.plan.declared.model, &self.plan.road) {
+            (Model::WordPiece(model), Road::Bert(road)) => {
+                (road.table_bytes(model), BertRoad::CACHE_BYTES)
+            }
+            (model, _) => (model.table_bytes(), PieceCache::BYTES),
+        }
     }
 
     /// The number of caches that wait for a next call, and what they did.

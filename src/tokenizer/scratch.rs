@@ -6,6 +6,7 @@
 
 use std::sync::{Mutex, TryLockError};
 
+use super::bert::BertScratch;
 use super::block::Block;
 use super::places::{Found, PlaceCache};
 use crate::model::pieces::PieceCache;
@@ -19,6 +20,7 @@ pub(crate) struct Scratch {
     pub(crate) cache: PieceCache,
     pub(crate) model: ModelScratch,
     pub(super) block: Block,
+    pub(super) bert: BertScratch,
     /// A text with a space in front.
     pub(crate) text: String,
     /// A normalised text.
@@ -38,6 +40,7 @@ impl Scratch {
             cache: PieceCache::new(),
             model: ModelScratch::default(),
             block: Block::new(),
+            bert: BertScratch::default(),
             text: String::new(),
             normal: String::new(),
             pieces: Pieces::default(),
