@@ -10,6 +10,7 @@
 mod chars;
 mod edges;
 mod keys;
+mod machine;
 #[cfg(test)]
 mod tests;
 mod tiers;
@@ -70,8 +71,12 @@ impl Buffers {
 
 /// A word being written that grew beyond this is not kept.
 const KEPT_WORD: usize = 1 << 16;
-/// Ids that wait to be appended together.
-const WAITING: usize = 256;
+/// Stretches that are looked up together.
+const TOGETHER: usize = 32;
+/// In place of the key of a stretch that is not short; no key has a length like this.
+const LONGER: [u64; 2] = [u64::MAX; 2];
+/// Room for their ids.
+const WAITING: usize = 16 * TOGETHER;
 
 impl BertRoad {
     /// The most memory that the caches of a call take.
@@ -144,67 +149,116 @@ struct Stretches<'a, F> {
 impl<F: FnMut(&str, &mut Vec<TokenId>) -> Result<()>> Stretches<'_, F> {
     /// Appends the ids of stretches.
     fn round(&mut self, stretches: &[[u32; 2]]) -> Result<()> {
+        let mut keys = [[0; 2]; TOGETHER];
+        let mut hashes = [0; TOGETHER];
+        let mut found = [[0; 2]; TOGETHER];
         let mut waiting = [0; WAITING];
-        let mut count = 0;
         let mut misses = 0;
-        for &[start, end] in stretches {
-            let (start, end) = (start as usize, end as usize);
-            let length = end - start;
-            let room = match waiting[count..].first_chunk_mut::<16>() {
-                Some(room) => room,
-                None => {
-                    self.out.extend_from_slice(&waiting[..count]);
-                    count = 0;
-                    let Some(room) = waiting.first_chunk_mut() else { break };
-                    room
+        for some in stretches.chunks(TOGETHER) {
+            // Three steps, so that all sets are on the way before the first one is needed, and no step
+            // has to guess what lies in one.
+            for at in 0..some.len() {
+                (keys[at], hashes[at]) = self.key(some[at]);
+            }
+            let mut hits = 0_u32;
+            for at in 0..some.len() {
+                let hit;
+                (found[at], hit) = self.short.probe(&keys[at], hashes[at]);
+                hits |= u32::from(hit) << at;
+            }
+            let mut rest = !hits & (u32::MAX >> (TOGETHER - some.len()));
+            while rest != 0 {
+                let at = rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                if keys[at] != LONGER {
+                    hashes[at] = self.fetch_middle(some[at]);
                 }
-            };
-            if length <= Tier::<2>::MAX_BYTES {
-                let key = keys::padded::<2>(self.text.as_bytes(), start, end);
-                let hash = Tier::hash(&key);
-                if let Some(ids) = self.short.get(&key, hash) {
-                    count += tiers::unpack(ids, room);
+            }
+            let mut count = 0;
+            for at in 0..some.len() {
+                let Some(room) = waiting[count..].first_chunk_mut::<16>() else { break };
+                if hits >> at & 1 == 1 {
+                    count += tiers::unpack(&found[at], room);
                     continue;
                 }
-            }
-            let found = self.further(start, end, room);
-            if found > 0 {
-                count += found;
-                continue;
+                let more = self.further(some[at], &keys[at], hashes[at], room);
+                if more > 0 {
+                    count += more;
+                    continue;
+                }
+                self.out.extend_from_slice(&waiting[..count]);
+                count = 0;
+                misses += 1;
+                self.encode(some[at])?;
             }
             self.out.extend_from_slice(&waiting[..count]);
-            count = 0;
-            misses += 1;
-            self.encode(start, end)?;
         }
-        self.out.extend_from_slice(&waiting[..count]);
         self.stats.misses += misses;
         self.stats.hits += stretches.len() as u64 - misses;
         Ok(())
     }
 
-    /// The ids of a stretch in the tiers behind the first; none when it is in neither.
+    /// The key and the hash of a short stretch, or [`LONGER`] and the hash of a longer one; what the
+    /// hash leads to is fetched.
     #[inline]
-    fn further(&self, start: usize, end: usize, room: &mut [u32; 16]) -> usize {
+    fn key(&self, [start, end]: [u32; 2]) -> ([u64; 2], u64) {
+        let (text, start, end) = (self.text.as_bytes(), start as usize, end as usize);
         let length = end - start;
-        let text = self.text.as_bytes();
-        if length <= Tier::<4>::MAX_BYTES {
-            let key = keys::padded::<4>(text, start, end);
-            let found = self.middle.get(&key, Tier::hash(&key));
-            if let Some(ids) = found {
-                return tiers::unpack(ids, room);
-            }
+        if length <= Tier::<2>::MAX_BYTES {
+            let key = keys::padded(text, start, end);
+            let hash = Tier::hash(&key);
+            self.short.prefetch(hash);
+            return (key, hash);
         }
-        if length <= Tier::<8>::MAX_BYTES {
-            let key = keys::padded::<8>(text, start, end);
-            return self.long.get(&key, Tier::hash(&key)).map_or(0, |ids| tiers::unpack(ids, room));
+        let hash = if length <= Tier::<4>::MAX_BYTES {
+            self.fetch_middle([start as u32, end as u32])
+        } else if length <= Tier::<8>::MAX_BYTES {
+            let hash = Tier::hash(&keys::padded::<8>(text, start, end));
+            self.long.prefetch(hash);
+            hash
+        } else {
+            0
+        };
+        (LONGER, hash)
+    }
+
+    /// The hash of a stretch in the second tier; what it leads to is fetched.
+    fn fetch_middle(&self, [start, end]: [u32; 2]) -> u64 {
+        let key = keys::padded::<4>(self.text.as_bytes(), start as usize, end as usize);
+        let hash = Tier::hash(&key);
+        self.middle.prefetch(hash);
+        hash
+    }
+
+    /// The number of ids of a stretch that does not lie where most do, and the ids at the start of
+    /// `room`; none when it is not remembered. `hash` is that of the second tier, or of the third for a
+    /// stretch that fits there alone.
+    fn further(&self, [start, end]: [u32; 2], key: &[u64; 2], hash: u64, room: &mut [u32; 16]) -> usize {
+        let (text, start, end) = (self.text.as_bytes(), start as usize, end as usize);
+        let length = end - start;
+        if length <= Tier::<2>::MAX_BYTES
+            && let Some(ids) = self.short.get(key, Tier::hash(key))
+        {
+            return tiers::unpack(ids, room);
         }
-        0
+        if length <= Tier::<4>::MAX_BYTES
+            && let Some(ids) = self.middle.get(&keys::padded(text, start, end), hash)
+        {
+            return tiers::unpack(ids, room);
+        }
+        if length <= Tier::<2>::MAX_BYTES || length > Tier::<8>::MAX_BYTES {
+            return 0;
+        }
+        let key = keys::padded(text, start, end);
+        let is_long = length > Tier::<4>::MAX_BYTES;
+        let hash = if is_long { hash } else { Tier::hash(&key) };
+        self.long.get(&key, hash).map_or(0, |ids| tiers::unpack(ids, room))
     }
 
     /// Appends the ids of a stretch that is not remembered, and remembers them.
     #[inline(never)]
-    fn encode(&mut self, start: usize, end: usize) -> Result<()> {
+    fn encode(&mut self, [start, end]: [u32; 2]) -> Result<()> {
+        let (start, end) = (start as usize, end as usize);
         let length = end - start;
         let before = self.out.len();
         let bytes = self.text.as_bytes();
@@ -231,7 +285,9 @@ impl<F: FnMut(&str, &mut Vec<TokenId>) -> Result<()>> Stretches<'_, F> {
         let gone = if length <= Tier::<2>::MAX_BYTES && ids.len() <= Tier::<2>::MAX_IDS {
             let key = keys::padded(text, start, end);
             self.short.put(&key, Tier::hash(&key), ids)
-        } else if length <= Tier::<4>::MAX_BYTES && ids.len() <= Tier::<4>::MAX_IDS {
+        } else if length <= Tier::<2>::MAX_BYTES
+            || (length <= Tier::<4>::MAX_BYTES && ids.len() <= Tier::<4>::MAX_IDS)
+        {
             let key = keys::padded(text, start, end);
             self.middle.put(&key, Tier::hash(&key), ids)
         } else if length <= Tier::<8>::MAX_BYTES {

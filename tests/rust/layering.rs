@@ -32,11 +32,12 @@ const SIBLINGS: [(&str, &str); 10] = [
 ];
 
 /// Files that may say `unsafe`, and why.
-const UNSAFE: [(&str, &str); 5] = [
+const UNSAFE: [(&str, &str); 6] = [
     ("embed/kernel.rs", "calls the kernels that the processor was found to have"),
     ("embed/kernel/avx2.rs", "vector instructions; safe twin beside it"),
     ("embed/store.rs", "maps a file into memory"),
     ("python/arrow/export.rs", "ids in memory that numpy and Arrow share"),
+    ("tokenizer/bert/machine.rs", "vector instructions and prefetch; safe twin beside it"),
     ("python/arrow/ffi.rs", "the structs of the Arrow C data interface"),
 ];
 

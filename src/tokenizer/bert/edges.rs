@@ -4,10 +4,12 @@
 //! changes, a stretch begins or ends. Edges are written down by the round and used afterwards: nothing
 //! that looks a stretch up waits for the search, and nobody has to predict how long a stretch is.
 
+use super::machine;
+
 /// The bytes of a text that are searched together.
 const ROUND: usize = 2048;
 /// The bytes of a block.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 /// At most every byte of a round changes sides, after a stretch that began before it and before the
 /// end of the text; a block is always written in full.
 const ROOM: usize = ROUND + BLOCK + 2;
@@ -21,11 +23,13 @@ pub(super) struct Edges {
     next: usize,
     /// Bit 0: whether the byte before that is white space, or there is none.
     before: u64,
+    /// How edges are found.
+    way: usize,
 }
 
 impl Edges {
     pub(super) fn new() -> Self {
-        Self { at: vec![0; ROOM].into(), len: 0, next: 0, before: 1 }
+        Self { at: vec![0; ROOM].into(), len: 0, next: 0, before: 1, way: machine::best() }
     }
 
     /// Begins with another text.
@@ -49,16 +53,15 @@ impl Edges {
         Some(self.at[..self.len].as_chunks().0)
     }
 
+    #[inline]
     fn round(&mut self, text: &[u8]) {
         let end = text.len().min(self.next + ROUND);
         let (blocks, rest) = text[self.next..end].as_chunks::<BLOCK>();
-        for block in blocks {
-            self.block(white(block));
-        }
+        machine::find(self, blocks, self.way);
         if !rest.is_empty() {
             let mut block = [b' '; BLOCK];
             block[..rest.len()].copy_from_slice(rest);
-            self.block(white(&block));
+            machine::find(self, &[block], self.way);
             self.next = end;
         }
         if end == text.len() && self.len % 2 == 1 {
@@ -68,16 +71,31 @@ impl Edges {
         }
     }
 
-    /// Notes the edges in a block, given the white space in it.
+    /// Notes the edges in blocks, on any machine.
+    pub(super) fn blocks(&mut self, blocks: &[[u8; BLOCK]]) {
+        for block in blocks {
+            self.block(white(block));
+        }
+    }
+
+    /// Goes on by a block, given the white space in it: where that begins and ends, where the block
+    /// begins, and room for the positions.
     #[inline]
-    fn block(&mut self, white: u64) {
-        let mut edges = white ^ (white << 1 | self.before);
+    pub(super) fn changes(&mut self, white: u64) -> Option<(u64, u32, &mut [u32; BLOCK])> {
+        let edges = white ^ (white << 1 | self.before);
         self.before = white >> (BLOCK - 1);
         let base = position(self.next);
         self.next += BLOCK;
+        let room = self.at.get_mut(self.len..)?.first_chunk_mut()?;
+        self.len += edges.count_ones() as usize;
+        Some((edges, base, room))
+    }
+
+    /// Notes the edges in a block, given the white space in it.
+    #[inline]
+    pub(super) fn block(&mut self, white: u64) {
+        let Some((mut edges, base, room)) = self.changes(white) else { return };
         let count = edges.count_ones() as usize;
-        let Some(room) = self.at[self.len..].first_chunk_mut::<BLOCK>() else { return };
-        self.len += count;
         // Eight at a time: whether there are more is easier to predict than how many there are.
         for eight in room.as_chunks_mut::<8>().0.iter_mut().take(count.div_ceil(8)) {
             for at in eight {
@@ -140,11 +158,20 @@ mod tests {
         found
     }
 
+    /// By every way that the machine has; they must agree.
     fn all(edges: &mut Edges, text: &[u8]) -> Vec<[u32; 2]> {
-        edges.begin();
-        let mut found = Vec::new();
-        while let Some(round) = edges.next_round(text) {
-            found.extend_from_slice(round);
+        let by = |way: usize, edges: &mut Edges| {
+            edges.way = way;
+            edges.begin();
+            let mut found = Vec::new();
+            while let Some(round) = edges.next_round(text) {
+                found.extend_from_slice(round);
+            }
+            found
+        };
+        let found = by(0, edges);
+        for way in 1..machine::WAYS.min(machine::best() + 1) {
+            assert_eq!(by(way, edges), found);
         }
         found
     }

@@ -3,7 +3,7 @@
 use super::tiers::Key;
 
 /// The low bytes of a word.
-const MASKS: [u64; 9] =
+pub(super) const MASKS: [u64; 9] =
     [0, 0xFF, 0xFFFF, 0xFF_FFFF, 0xFFFF_FFFF, 0xFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF, 0xFF_FFFF_FFFF_FFFF, u64::MAX];
 
 /// `text[start..end]`, shorter than the key, with zeros behind it and its length in the last byte.

@@ -69,7 +69,16 @@ impl<const KEY: usize> Tier<KEY> {
     #[inline]
     fn sets_of(&self, hash: u64) -> [usize; 2] {
         let set = hash as usize & (self.sets - 1);
-        [set, set ^ 1].map(|set| self.base + set * set_words(KEY))
+        [self.base + set * set_words(KEY), self.base + (set ^ 1) * set_words(KEY)]
+    }
+
+    /// Fetches what a hash leads to.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64) {
+        let [home, _] = self.sets_of(hash);
+        if let Some(set) = self.words.get(home..) {
+            super::machine::prefetch(set);
+        }
     }
 
     /// The ids of a stretch, to be unpacked by [`unpack`].
@@ -77,6 +86,21 @@ impl<const KEY: usize> Tier<KEY> {
     pub(super) fn get(&self, key: &Key<KEY>, hash: u64) -> Option<&[u64; KEY]> {
         let [home, beside] = self.sets_of(hash);
         self.get_at(home, key).or_else(|| self.get_at(beside, key))
+    }
+
+    /// What lies in the home set, or anything, and whether it is the stretch that was asked for: no
+    /// branch that would have to wait for memory.
+    #[inline]
+    pub(super) fn probe(&self, key: &Key<KEY>, hash: u64) -> ([u64; KEY], bool) {
+        let [home, _] = self.sets_of(hash);
+        let Some(set) = self.words.get(home..home + set_words(KEY)) else { return ([0; KEY], false) };
+        let (first, second) = set.split_at(2 * KEY);
+        let (in_first, in_second) = (is(first, key), is(second, key));
+        let mut ids = [0; KEY];
+        for at in 0..KEY {
+            ids[at] = if in_second { second[KEY + at] } else { first[KEY + at] };
+        }
+        (ids, in_first | in_second)
     }
 
     #[inline]

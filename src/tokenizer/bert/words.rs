@@ -3,6 +3,7 @@
 use super::chars::{ALONE, BREAK, Chars, HANGUL, LONGER, MAX_LONGER, OTHER, kind, value};
 use super::chars::Becomes;
 use super::gather;
+use super::keys::MASKS;
 use super::tiers::Key;
 use crate::ids::TokenId;
 use crate::model::WordPiece;
@@ -35,7 +36,7 @@ impl Words<'_> {
         for at in 0..KEY {
             // The last byte of the key is the length, and what is behind the stretch is zero.
             let word = if at == KEY - 1 { key[at] & (u64::MAX >> 8) } else { key[at] };
-            let inside = least(word, 1);
+            let inside = HIGH & MASKS[length.saturating_sub(8 * at).min(8)];
             let upper = least(word, b'A') & !least(word, b'Z' + 1);
             let small = word | upper >> 2;
             let letter = least(small, b'a') & !least(small, b'z' + 1);
