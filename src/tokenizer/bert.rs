@@ -113,10 +113,20 @@ impl BertRoad {
                 Some(normalizer) => normalizer.normalize_into(text, normal)?,
                 None => normal.push_str(text),
             }
-            splitter.for_each(normal, |start, end| model.encode_utf8(&normal.as_bytes()[start..end], out))
+            splitter.for_each(normal, |start, end| {
+                model.encode_utf8(&normal.as_bytes()[start..end], out)
+            })
         };
-        let mut stretches =
-            Stretches { text, short, middle, long, words, general: &mut general, stats: &mut cache.stats, out };
+        let mut stretches = Stretches {
+            text,
+            short,
+            middle,
+            long,
+            words,
+            general: &mut general,
+            stats: &mut cache.stats,
+            out,
+        };
         edges.begin();
         while let Some(round) = edges.next_round(text.as_bytes()) {
             stretches.round(round)?;
@@ -233,7 +243,13 @@ impl<F: FnMut(&str, &mut Vec<TokenId>) -> Result<()>> Stretches<'_, F> {
     /// The number of ids of a stretch that does not lie where most do, and the ids at the start of
     /// `room`; none when it is not remembered. `hash` is that of the second tier, or of the third for a
     /// stretch that fits there alone.
-    fn further(&self, [start, end]: [u32; 2], key: &[u64; 2], hash: u64, room: &mut [u32; 16]) -> usize {
+    fn further(
+        &self,
+        [start, end]: [u32; 2],
+        key: &[u64; 2],
+        hash: u64,
+        room: &mut [u32; 16],
+    ) -> usize {
         let (text, start, end) = (self.text.as_bytes(), start as usize, end as usize);
         let length = end - start;
         if length <= Tier::<2>::MAX_BYTES

@@ -8,7 +8,8 @@ use crate::ids::TokenId;
 use crate::model::WordPiece;
 use crate::normalize::BertNormalizer;
 use crate::unicode::bert::{
-    CHINESE, DECOMPOSES, LOWERS, MARK, PUNCTUATION, REMOVED, REORDERS, WHITE, decompose, flags, lower,
+    CHINESE, DECOMPOSES, LOWERS, MARK, PUNCTUATION, REMOVED, REORDERS, WHITE, decompose, flags,
+    lower,
 };
 
 /// What a character becomes, with the kind in the high byte. Below [`ALONE`] the kind is the length of

@@ -194,7 +194,12 @@ mod tests {
     fn lengths_around_blocks_and_rounds() {
         let mut edges = Edges::new();
         for length in (0..300).chain(ROUND - 70..ROUND + 70).chain(2 * ROUND - 2..2 * ROUND + 2) {
-            for text in [vec![b'a'; length], vec![b' '; length], b"a ".repeat(length / 2), b" a".repeat(length / 2)] {
+            for text in [
+                vec![b'a'; length],
+                vec![b' '; length],
+                b"a ".repeat(length / 2),
+                b" a".repeat(length / 2),
+            ] {
                 assert_eq!(all(&mut edges, &text), twin(&text), "{length}");
             }
         }

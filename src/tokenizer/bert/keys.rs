@@ -3,8 +3,17 @@
 use super::tiers::Key;
 
 /// The low bytes of a word.
-pub(super) const MASKS: [u64; 9] =
-    [0, 0xFF, 0xFFFF, 0xFF_FFFF, 0xFFFF_FFFF, 0xFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF, 0xFF_FFFF_FFFF_FFFF, u64::MAX];
+pub(super) const MASKS: [u64; 9] = [
+    0,
+    0xFF,
+    0xFFFF,
+    0xFF_FFFF,
+    0xFFFF_FFFF,
+    0xFF_FFFF_FFFF,
+    0xFFFF_FFFF_FFFF,
+    0xFF_FFFF_FFFF_FFFF,
+    u64::MAX,
+];
 
 /// `text[start..end]`, shorter than the key, with zeros behind it and its length in the last byte.
 #[inline]
@@ -15,7 +24,8 @@ pub(super) fn padded<const KEY: usize>(text: &[u8], start: usize, end: usize) ->
         Some(window) => {
             let mut words = [0; KEY];
             for at in 0..KEY {
-                words[at] = window[8 * at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+                words[at] =
+                    window[8 * at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
             }
             words
         }

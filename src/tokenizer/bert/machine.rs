@@ -59,10 +59,10 @@ pub(super) fn find(edges: &mut Edges, blocks: &[[u8; BLOCK]], way: usize) {
 #[expect(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "bits, and ASCII")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256i, __m512i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
-        _mm256_set1_epi8, _mm512_add_epi32, _mm512_cmpeq_epi8_mask, _mm512_loadu_si512,
-        _mm512_maskz_compress_epi32, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_setr_epi32,
-        _mm512_storeu_si512,
+        __m256i, __m512i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8,
+        _mm256_or_si256, _mm256_set1_epi8, _mm512_add_epi32, _mm512_cmpeq_epi8_mask,
+        _mm512_loadu_si512, _mm512_maskz_compress_epi32, _mm512_set1_epi8, _mm512_set1_epi32,
+        _mm512_setr_epi32, _mm512_storeu_si512,
     };
 
     use super::{BLOCK, Edges};
@@ -101,7 +101,9 @@ mod x86 {
                 debug_assert!(written + 16 <= room.len());
                 // SAFETY: at most 16 positions were written for each quarter before this one, so
                 // that 16 more fit into the 64 of `room`.
-                unsafe { _mm512_storeu_si512(room.as_mut_ptr().add(written).cast::<__m512i>(), at) };
+                unsafe {
+                    _mm512_storeu_si512(room.as_mut_ptr().add(written).cast::<__m512i>(), at)
+                };
                 written += mask.count_ones() as usize;
             }
         }

@@ -58,8 +58,8 @@ impl<const KEY: usize> Tier<KEY> {
         // Multiplications of two words each, folded; the constants are digits of pi.
         let mut hash = 0x243F_6A88_85A3_08D3;
         for at in 0..KEY / 2 {
-            let product =
-                u128::from(key[2 * at] ^ hash) * u128::from(key[2 * at + 1] ^ 0x1319_8A2E_0370_7344);
+            let product = u128::from(key[2 * at] ^ hash)
+                * u128::from(key[2 * at + 1] ^ 0x1319_8A2E_0370_7344);
             hash = (product as u64) ^ (product >> 64) as u64;
         }
         hash
@@ -93,7 +93,9 @@ impl<const KEY: usize> Tier<KEY> {
     #[inline]
     pub(super) fn probe(&self, key: &Key<KEY>, hash: u64) -> ([u64; KEY], bool) {
         let [home, _] = self.sets_of(hash);
-        let Some(set) = self.words.get(home..home + set_words(KEY)) else { return ([0; KEY], false) };
+        let Some(set) = self.words.get(home..home + set_words(KEY)) else {
+            return ([0; KEY], false);
+        };
         let (first, second) = set.split_at(2 * KEY);
         let (in_first, in_second) = (is(first, key), is(second, key));
         let mut ids = [0; KEY];
@@ -215,7 +217,10 @@ mod tests {
             let key = key(&word);
             let hash = Tier::hash(&key);
             assert!(tier.get(&key, hash).is_none());
-            let ids: Vec<u32> = (0..number % (2 * KEY as u32)).map(|id| id + number).chain([ID_LIMIT - 1]).collect();
+            let ids: Vec<u32> = (0..number % (2 * KEY as u32))
+                .map(|id| id + number)
+                .chain([ID_LIMIT - 1])
+                .collect();
             left += u32::from(tier.put(&key, hash, &ids));
             let mut found = [0; 16];
             let count = unpack(tier.get(&key, hash).unwrap(), &mut found);
@@ -232,7 +237,9 @@ mod tests {
             let before = tier.sets;
             tier.put(key, Tier::hash(key), &[n]);
             if before != tier.sets {
-                let alive = |kept: &&u32| tier.get(&keys[**kept as usize], Tier::hash(&keys[**kept as usize])).is_some();
+                let alive = |kept: &&u32| {
+                    tier.get(&keys[**kept as usize], Tier::hash(&keys[**kept as usize])).is_some()
+                };
                 kept = kept.iter().filter(alive).copied().collect();
             }
             kept.push(n);

@@ -1,7 +1,7 @@
 //! From a stretch that is not remembered to its ids: normalised and split in one pass.
 
-use super::chars::{ALONE, BREAK, Chars, HANGUL, LONGER, MAX_LONGER, OTHER, kind, value};
 use super::chars::Becomes;
+use super::chars::{ALONE, BREAK, Chars, HANGUL, LONGER, MAX_LONGER, OTHER, kind, value};
 use super::gather;
 use super::keys::MASKS;
 use super::tiers::Key;
@@ -29,7 +29,12 @@ impl Words<'_> {
     /// Appends the ids of a stretch of printable ASCII, given as its key; false for any other, and
     /// then nothing is appended.
     #[inline]
-    pub(super) fn ascii<const KEY: usize>(&self, key: &Key<KEY>, length: usize, out: &mut Vec<TokenId>) -> bool {
+    pub(super) fn ascii<const KEY: usize>(
+        &self,
+        key: &Key<KEY>,
+        length: usize,
+        out: &mut Vec<TokenId>,
+    ) -> bool {
         let mut text = [0_u8; 80];
         let mut special = 0;
         let mut odd = 0;
@@ -75,7 +80,9 @@ impl Words<'_> {
             if self.word.len() < length + MAX_LONGER + 1 {
                 self.word.resize(2 * length + 64, 0);
             }
-            let Some(room) = self.word[length..].first_chunk_mut::<{ MAX_LONGER + 1 }>() else { break };
+            let Some(room) = self.word[length..].first_chunk_mut::<{ MAX_LONGER + 1 }>() else {
+                break;
+            };
             let Some(entry) = self.chars.get(c) else {
                 if self.rare(c, &mut length, out) {
                     continue;
