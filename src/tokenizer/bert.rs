@@ -114,7 +114,7 @@ impl BertRoad {
                 None => normal.push_str(text),
             }
             splitter.for_each(normal, |start, end| {
-                model.encode_utf8(&normal.as_bytes()[start..end], out)
+                model.encode_utf8(&normal.as_bytes()[start..end], out);
             })
         };
         let mut stretches = Stretches {
@@ -211,8 +211,9 @@ impl<F: FnMut(&str, &mut Vec<TokenId>) -> Result<()>> Stretches<'_, F> {
     /// The key and the hash of a short stretch, or [`LONGER`] and the hash of a longer one; what the
     /// hash leads to is fetched.
     #[inline]
-    fn key(&self, [start, end]: [u32; 2]) -> ([u64; 2], u64) {
-        let (text, start, end) = (self.text.as_bytes(), start as usize, end as usize);
+    fn key(&self, stretch: [u32; 2]) -> ([u64; 2], u64) {
+        let [start, end] = stretch.map(|at| at as usize);
+        let text = self.text.as_bytes();
         let length = end - start;
         if length <= Tier::<2>::MAX_BYTES {
             let key = keys::padded(text, start, end);
@@ -221,7 +222,7 @@ impl<F: FnMut(&str, &mut Vec<TokenId>) -> Result<()>> Stretches<'_, F> {
             return (key, hash);
         }
         let hash = if length <= Tier::<4>::MAX_BYTES {
-            self.fetch_middle([start as u32, end as u32])
+            self.fetch_middle(stretch)
         } else if length <= Tier::<8>::MAX_BYTES {
             let hash = Tier::hash(&keys::padded::<8>(text, start, end));
             self.long.prefetch(hash);

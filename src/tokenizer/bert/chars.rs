@@ -64,7 +64,7 @@ impl Chars {
             let Some(c) = char::from_u32(code) else { return OTHER << 24 };
             word.clear();
             match chars.becomes(c, &mut word) {
-                Becomes::Word => chars.word(&word, &mut longer),
+                Becomes::Word => Self::word(&word, &mut longer),
                 Becomes::Alone => alone(model, &word),
                 Becomes::Break => BREAK << 24,
                 Becomes::Hangul => HANGUL << 24,
@@ -76,18 +76,19 @@ impl Chars {
         chars
     }
 
-    fn word(&self, word: &str, longer: &mut Vec<[u8; MAX_LONGER + 1]>) -> Entry {
+    fn word(word: &str, longer: &mut Vec<[u8; MAX_LONGER + 1]>) -> Entry {
         let bytes = word.as_bytes();
+        let Ok(length) = u8::try_from(bytes.len()) else { return OTHER << 24 };
         let mut short = [0; 4];
         if let Some(room) = short[..3].get_mut(..bytes.len()) {
             room.copy_from_slice(bytes);
-            short[3] = bytes.len() as u8;
+            short[3] = length;
             return u32::from_le_bytes(short);
         }
         let mut long = [0; MAX_LONGER + 1];
         let Some(room) = long[1..].get_mut(..bytes.len()) else { return OTHER << 24 };
         room.copy_from_slice(bytes);
-        long[0] = bytes.len() as u8;
+        long[0] = length;
         longer.push(long);
         u32::try_from(longer.len() - 1).map_or(OTHER << 24, |index| LONGER << 24 | index)
     }

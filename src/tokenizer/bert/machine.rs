@@ -56,7 +56,13 @@ pub(super) fn find(edges: &mut Edges, blocks: &[[u8; BLOCK]], way: usize) {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[expect(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "bits, and ASCII")]
+#[expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_ptr_alignment,
+    reason = "bits, and ASCII; the loads and the store need no alignment"
+)]
 mod x86 {
     use std::arch::x86_64::{
         __m256i, __m512i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8,
@@ -101,8 +107,10 @@ mod x86 {
                 debug_assert!(written + 16 <= room.len());
                 // SAFETY: at most 16 positions were written for each quarter before this one, so
                 // that 16 more fit into the 64 of `room`.
+                let place = unsafe { room.as_mut_ptr().add(written) };
+                // SAFETY: as above; the store needs no alignment.
                 unsafe {
-                    _mm512_storeu_si512(room.as_mut_ptr().add(written).cast::<__m512i>(), at)
+                    _mm512_storeu_si512(place.cast::<__m512i>(), at);
                 };
                 written += mask.count_ones() as usize;
             }

@@ -110,11 +110,9 @@ fn what_is_remembered_is_what_was_found() {
     let mut text = String::new();
     for number in 0..400_000_u32 {
         let number = number.wrapping_mul(0x9E37_79B1) % 300_000;
-        text.push_str(&format!(
-            "{:x}{} ",
-            number,
-            ["", "!", "-the-hello-hello", "привет,привет", "a.b.c.d"][number as usize % 5]
-        ));
+        let rest = ["", "!", "-the-hello-hello", "привет,привет", "a.b.c.d"][number as usize % 5];
+        let digits = format!("{number:x}");
+        text.extend([&digits, rest, " "]);
         if text.len() > 1 << 16 {
             check(&tokenizer, &text);
             text.clear();

@@ -217,10 +217,8 @@ mod tests {
             let key = key(&word);
             let hash = Tier::hash(&key);
             assert!(tier.get(&key, hash).is_none());
-            let ids: Vec<u32> = (0..number % (2 * KEY as u32))
-                .map(|id| id + number)
-                .chain([ID_LIMIT - 1])
-                .collect();
+            let ids: Vec<u32> =
+                (number..).take(number as usize % (2 * KEY)).chain([ID_LIMIT - 1]).collect();
             left += u32::from(tier.put(&key, hash, &ids));
             let mut found = [0; 16];
             let count = unpack(tier.get(&key, hash).unwrap(), &mut found);
