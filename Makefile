@@ -113,7 +113,7 @@ clean:
 
 $(VENV)/.tools: requirements-dev.txt
 	@command -v cargo >/dev/null || { \
-		echo "make: cargo is missing: install Rust 1.88 or later (rustup)" >&2; exit 1; }
+		echo "make: cargo is missing: install Rust 1.89 or later (rustup)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "make: $(PYTHON) is missing or older than 3.11; give another: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \

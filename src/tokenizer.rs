@@ -176,7 +176,7 @@ impl Tokenizer {
                     && (added.no_normalized() || declared.normalizer.is_none())
                     && matches!(declared.pre_tokenizer, Some(PreTokenizer::Bert)) =>
             {
-                Road::Bert(BertRoad::new(model, declared.normalizer.as_ref(), &splitter))
+                Road::Bert(BertRoad::new(model, declared.normalizer.as_ref()))
             }
             Model::Bpe(_) | Model::SentencePiece(_)
                 if added.no_normalized()
@@ -413,12 +413,14 @@ impl Tokenizer {
 
     /// The memory of the tables that encoding uses, and of one cache, in bytes.
     pub fn table_bytes(&self) -> (usize, usize) {
-        let model = match &self.plan.road {
-            Road::Bert(road) => road.table_bytes(),
-            Road::Spaced(road) => self.plan.declared.model.table_bytes() + road.table_bytes(),
-            _ => self.plan.declared.model.table_bytes(),
-        };
-        (model, PieceCache::BYTES + LongCache::BYTES)
+        let caches = PieceCache::BYTES + LongCache::BYTES;
+        match (&self.plan.declared.model, &self.plan.road) {
+            (Model::WordPiece(model), Road::Bert(road)) => {
+                (road.table_bytes(model), BertRoad::CACHE_BYTES)
+            }
+            (model, Road::Spaced(road)) => (model.table_bytes() + road.table_bytes(), caches),
+            (model, _) => (model.table_bytes(), caches),
+        }
     }
 
     /// The number of caches that wait for a next call, and what they did.

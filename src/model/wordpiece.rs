@@ -132,6 +132,28 @@ impl WordPiece {
         }
     }
 
+    /// Appends the tokens of a word of UTF-8, as [`WordPiece::encode_word`] gives them.
+    #[inline]
+    pub(crate) fn encode_utf8(&self, word: &[u8], out: &mut Vec<TokenId>) {
+        let before = out.len();
+        let (mut trie, mut rest) = (&self.starts, word);
+        let mut covered = !self.is_longer(word);
+        while covered && !rest.is_empty() {
+            match trie.longest(rest) {
+                Some((id, length)) => {
+                    out.push(id);
+                    rest = &rest[length..];
+                    trie = &self.continuations;
+                }
+                None => covered = false,
+            }
+        }
+        if !covered {
+            out.truncate(before);
+            out.push(self.unk);
+        }
+    }
+
     /// Takes the longest entries from left to right; false when some rest has none.
     #[inline]
     fn walk(&self, word: &str, mut token: impl FnMut(TokenId, usize, usize)) -> bool {
@@ -152,8 +174,16 @@ impl WordPiece {
     /// limit.
     #[inline]
     fn is_too_long(&self, word: &str) -> bool {
+        self.is_longer(word.as_bytes())
+    }
+
+    /// The same for the bytes of a word.
+    #[inline]
+    fn is_longer(&self, word: &[u8]) -> bool {
         let limit = self.options.max_input_chars_per_word;
-        word.len() > limit && word.chars().nth(limit).is_some()
+        // Each character has one byte that continues none.
+        let starts = |byte: &&u8| !matches!(byte, 0x80..=0xBF);
+        word.len() > limit && word.iter().filter(starts).nth(limit).is_some()
     }
 
     /// The results of the model's own tokens that start a word.

@@ -2,14 +2,28 @@
 //!
 //! Whole stretches between ASCII white space are looked up before anything is normalised: white space
 //! is a border that no step of the pipeline looks across, so the ids of a stretch depend on its bytes
-//! alone.
+//! alone. A stretch that is not remembered is normalised and split in one pass over a table of
+//! characters, and each of its words is looked up, or matched in the model's trie.
+//!
+//! The twin is the general road in `aligned.rs`.
 
-use super::block::Block;
+mod chars;
+mod edges;
+mod keys;
+mod machine;
+#[cfg(test)]
+mod tests;
+mod tiers;
+mod words;
+
+use self::chars::Chars;
+use self::edges::Edges;
+use self::tiers::Tier;
+use self::words::Words;
 use super::scratch::Scratch;
 use crate::error::Result;
 use crate::ids::TokenId;
-use crate::model::WordPiece;
-use crate::model::pieces::{Ids, Key, PieceTable};
+use crate::model::{CacheStats, WordPiece};
 use crate::normalize::Normalizer;
 use crate::pretokenize::Splitter;
 
@@ -22,44 +36,61 @@ pub(super) fn keeps_borders(normalizer: Option<&Normalizer>) -> bool {
 /// WordPiece behind BERT's normaliser and pre-tokenizer.
 #[derive(Clone, Debug)]
 pub(super) struct BertRoad {
-    /// Words that the normaliser leaves as they are, with their ids: right for raw stretches of text
-    /// and for normalised words alike.
-    table: PieceTable,
+    chars: Chars,
 }
 
-impl BertRoad {
-    pub(super) fn new(
-        model: &WordPiece,
-        normalizer: Option<&Normalizer>,
-        splitter: &Splitter,
-    ) -> Self {
-        let prefix = model.options().continuing_subword_prefix.as_str();
-        let mut entries = Vec::new();
-        let mut normal = String::new();
-        for (_, token) in model.vocab().iter() {
-            if !prefix.is_empty() && token.starts_with(prefix) {
-                continue;
-            }
-            let Some(key) = Key::new(token.as_bytes(), 0, token.len()) else { continue };
-            normal.clear();
-            match normalizer {
-                Some(normalizer) if normalizer.normalize_into(token, &mut normal).is_err() => {
-                    continue;
-                }
-                Some(_) => {}
-                None => normal.push_str(token),
-            }
-            // White space is in the vocabulary of a real model, and is no piece at all.
-            let mut pieces = Vec::new();
-            let split = splitter.for_each(token, |start, end| pieces.push((start, end)));
-            if normal != token || pieces != [(0, token.len())] || split.is_err() {
-                continue;
-            }
-            let mut ids = Vec::new();
-            model.encode_word(token, |id, _, _| ids.push(id));
-            entries.extend(Ids::new(&ids).map(|ids| (key, ids)));
+/// What a call needs and the next one can use again; empty until a text takes this road.
+#[derive(Debug, Default)]
+pub(super) struct BertScratch(Option<Box<Buffers>>);
+
+#[derive(Debug)]
+struct Buffers {
+    edges: Edges,
+    short: Tier<2>,
+    middle: Tier<4>,
+    long: Tier<8>,
+    word: Vec<u8>,
+    rare: String,
+}
+
+/// The most sets of each tier: 8, 4 and 2 MiB.
+const SETS: [usize; 3] = [1 << 17, 1 << 15, 1 << 13];
+
+impl Buffers {
+    fn new() -> Self {
+        Self {
+            edges: Edges::new(),
+            short: Tier::new(SETS[0]),
+            middle: Tier::new(SETS[1]),
+            long: Tier::new(SETS[2]),
+            word: Vec::new(),
+            rare: String::new(),
         }
-        Self { table: PieceTable::build(entries.len(), entries.into_iter()) }
+    }
+}
+
+/// A word being written that grew beyond this is not kept.
+const KEPT_WORD: usize = 1 << 16;
+/// Stretches that are looked up together.
+const TOGETHER: usize = 32;
+/// In place of the key of a stretch that is not short; no key has a length like this.
+const LONGER: [u64; 2] = [u64::MAX; 2];
+/// Room for their ids.
+const WAITING: usize = 16 * TOGETHER;
+
+impl BertRoad {
+    /// The most memory that the caches of a call take.
+    pub(super) const CACHE_BYTES: usize =
+        Tier::<2>::bytes(SETS[0]) + Tier::<4>::bytes(SETS[1]) + Tier::<8>::bytes(SETS[2]);
+
+    pub(super) fn new(model: &WordPiece, normalizer: Option<&Normalizer>) -> Self {
+        let options = match normalizer {
+            Some(Normalizer::Bert(options)) => Some(options),
+            _ => None,
+        };
+        // Now and not within the first text.
+        model.table();
+        Self { chars: Chars::new(model, options) }
     }
 
     /// Appends the ids of a text without added tokens.
@@ -72,108 +103,222 @@ impl BertRoad {
         scratch: &mut Scratch,
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
-        let bytes = text.as_bytes();
-        let Scratch { cache, long, text: normal, block, .. } = scratch;
-        block.clear();
-        let mut look_up = |block: &mut Block| {
-            block.look_up(bytes, &self.table, cache, long, out, |span, out| {
-                self.words(model, normalizer, splitter, &text[span.range()], normal, out)
+        let Scratch { bert, normal, cache, .. } = scratch;
+        let Buffers { edges, short, middle, long, word, rare } =
+            &mut **bert.0.get_or_insert_with(|| Box::new(Buffers::new()));
+        let words = Words { model, chars: &self.chars, lowers: self.chars.lowers(), word, rare };
+        let mut general = |text: &str, out: &mut Vec<TokenId>| {
+            normal.clear();
+            match normalizer {
+                Some(normalizer) => normalizer.normalize_into(text, normal)?,
+                None => normal.push_str(text),
+            }
+            splitter.for_each(normal, |start, end| {
+                model.encode_utf8(&normal.as_bytes()[start..end], out);
             })
         };
-        let mut at = 0;
-        while at < bytes.len() {
-            if is_border(bytes[at]) {
-                at += 1;
-                continue;
-            }
-            let start = at;
-            at = next_border(bytes, at);
-            block.push(start, at);
-            if block.is_full() {
-                look_up(block)?;
-            }
-        }
-        look_up(block)
-    }
-
-    /// Normalises and splits a stretch, and looks its words up one by one.
-    fn words(
-        &self,
-        model: &WordPiece,
-        normalizer: Option<&Normalizer>,
-        splitter: &Splitter,
-        text: &str,
-        normal: &mut String,
-        out: &mut Vec<TokenId>,
-    ) -> Result<()> {
-        let text = match normalizer {
-            None => text,
-            Some(normalizer) => {
-                normal.clear();
-                normalizer.normalize_into(text, normal)?;
-                normal
-            }
+        let mut stretches = Stretches {
+            text,
+            short,
+            middle,
+            long,
+            words,
+            general: &mut general,
+            stats: &mut cache.stats,
+            out,
         };
-        let bytes = text.as_bytes();
-        splitter.for_each(text, |start, end| {
-            let key = Key::new(bytes, start, end);
-            match key.and_then(|key| self.table.get(key, key.hash())) {
-                Some(ids) => ids.push_to(out),
-                None => model.encode_word(&text[start..end], |id, _, _| out.push(id)),
+        edges.begin();
+        while let Some(round) = edges.next_round(text.as_bytes()) {
+            stretches.round(round)?;
+        }
+        if word.capacity() > KEPT_WORD {
+            *word = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// The memory of the tables.
+    pub(super) fn table_bytes(&self, model: &WordPiece) -> usize {
+        self.chars.bytes() + model.table_bytes()
+    }
+}
+
+/// The way from stretches to ids.
+struct Stretches<'a, F> {
+    text: &'a str,
+    short: &'a mut Tier<2>,
+    middle: &'a mut Tier<4>,
+    long: &'a mut Tier<8>,
+    words: Words<'a>,
+    /// The way of a stretch that the table of characters does not cover.
+    general: &'a mut F,
+    stats: &'a mut CacheStats,
+    out: &'a mut Vec<TokenId>,
+}
+
+impl<F: FnMut(&str, &mut Vec<TokenId>) -> Result<()>> Stretches<'_, F> {
+    /// Appends the ids of stretches.
+    fn round(&mut self, stretches: &[[u32; 2]]) -> Result<()> {
+        let mut keys = [[0; 2]; TOGETHER];
+        let mut hashes = [0; TOGETHER];
+        let mut found = [[0; 2]; TOGETHER];
+        let mut waiting = [0; WAITING];
+        let mut misses = 0;
+        for some in stretches.chunks(TOGETHER) {
+            // Three steps, so that all sets are on the way before the first one is needed, and no step
+            // has to guess what lies in one.
+            for at in 0..some.len() {
+                (keys[at], hashes[at]) = self.key(some[at]);
             }
-        })
-    }
-
-    /// The memory of the table.
-    pub(super) fn table_bytes(&self) -> usize {
-        self.table.bytes()
-    }
-}
-
-/// Where the next border stands, or the text ends.
-#[inline]
-fn next_border(bytes: &[u8], mut at: usize) -> usize {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    while let Some(&chunk) = bytes[at..].first_chunk() {
-        let word = u64::from_le_bytes(chunk);
-        // The lowest mark is a byte below 0x21; a borrow can only mark wrongly above it.
-        let low = word.wrapping_sub(0x21 * EACH) & !word & (0x80 * EACH);
-        if low == 0 {
-            at += 8;
-            continue;
-        }
-        at += (low.trailing_zeros() / 8) as usize;
-        if is_border(bytes[at]) {
-            return at;
-        }
-        at += 1;
-    }
-    while at < bytes.len() && !is_border(bytes[at]) {
-        at += 1;
-    }
-    at
-}
-
-/// White space to every step, whatever its options: between words, never part of one.
-#[inline]
-fn is_border(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn borders_are_found_wherever_they_stand() {
-        for byte in 0..=255 {
-            for before in 0..20 {
-                for after in 0..20 {
-                    let text = [vec![b'a'; before], vec![byte], vec![0xC3; after]].concat();
-                    let naive = text.iter().position(|&byte| is_border(byte));
-                    assert_eq!(next_border(&text, 0), naive.unwrap_or(text.len()));
+            let mut hits = 0_u32;
+            for at in 0..some.len() {
+                let hit;
+                (found[at], hit) = self.short.probe(&keys[at], hashes[at]);
+                hits |= u32::from(hit) << at;
+            }
+            let mut rest = !hits & (u32::MAX >> (TOGETHER - some.len()));
+            while rest != 0 {
+                let at = rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                if keys[at] != LONGER {
+                    hashes[at] = self.fetch_middle(some[at]);
                 }
             }
+            let mut count = 0;
+            for at in 0..some.len() {
+                let Some(room) = waiting[count..].first_chunk_mut::<16>() else { break };
+                if hits >> at & 1 == 1 {
+                    count += tiers::unpack(&found[at], room);
+                    continue;
+                }
+                let more = self.further(some[at], &keys[at], hashes[at], room);
+                if more > 0 {
+                    count += more;
+                    continue;
+                }
+                self.out.extend_from_slice(&waiting[..count]);
+                count = 0;
+                misses += 1;
+                self.encode(some[at])?;
+            }
+            self.out.extend_from_slice(&waiting[..count]);
         }
+        self.stats.misses += misses;
+        self.stats.hits += stretches.len() as u64 - misses;
+        Ok(())
     }
+
+    /// The key and the hash of a short stretch, or [`LONGER`] and the hash of a longer one; what the
+    /// hash leads to is fetched.
+    #[inline]
+    fn key(&self, stretch: [u32; 2]) -> ([u64; 2], u64) {
+        let [start, end] = stretch.map(|at| at as usize);
+        let text = self.text.as_bytes();
+        let length = end - start;
+        if length <= Tier::<2>::MAX_BYTES {
+            let key = keys::padded(text, start, end);
+            let hash = Tier::hash(&key);
+            self.short.prefetch(hash);
+            return (key, hash);
+        }
+        let hash = if length <= Tier::<4>::MAX_BYTES {
+            self.fetch_middle(stretch)
+        } else if length <= Tier::<8>::MAX_BYTES {
+            let hash = Tier::hash(&keys::padded::<8>(text, start, end));
+            self.long.prefetch(hash);
+            hash
+        } else {
+            0
+        };
+        (LONGER, hash)
+    }
+
+    /// The hash of a stretch in the second tier; what it leads to is fetched.
+    fn fetch_middle(&self, [start, end]: [u32; 2]) -> u64 {
+        let key = keys::padded::<4>(self.text.as_bytes(), start as usize, end as usize);
+        let hash = Tier::hash(&key);
+        self.middle.prefetch(hash);
+        hash
+    }
+
+    /// The number of ids of a stretch that does not lie where most do, and the ids at the start of
+    /// `room`; none when it is not remembered. `hash` is that of the second tier, or of the third for a
+    /// stretch that fits there alone.
+    fn further(
+        &self,
+        [start, end]: [u32; 2],
+        key: &[u64; 2],
+        hash: u64,
+        room: &mut [u32; 16],
+    ) -> usize {
+        let (text, start, end) = (self.text.as_bytes(), start as usize, end as usize);
+        let length = end - start;
+        if length <= Tier::<2>::MAX_BYTES
+            && let Some(ids) = self.short.get(key, Tier::hash(key))
+        {
+            return tiers::unpack(ids, room);
+        }
+        if length <= Tier::<4>::MAX_BYTES
+            && let Some(ids) = self.middle.get(&keys::padded(text, start, end), hash)
+        {
+            return tiers::unpack(ids, room);
+        }
+        if length <= Tier::<2>::MAX_BYTES || length > Tier::<8>::MAX_BYTES {
+            return 0;
+        }
+        let key = keys::padded(text, start, end);
+        let is_long = length > Tier::<4>::MAX_BYTES;
+        let hash = if is_long { hash } else { Tier::hash(&key) };
+        self.long.get(&key, hash).map_or(0, |ids| tiers::unpack(ids, room))
+    }
+
+    /// Appends the ids of a stretch that is not remembered, and remembers them.
+    #[inline(never)]
+    fn encode(&mut self, [start, end]: [u32; 2]) -> Result<()> {
+        let (start, end) = (start as usize, end as usize);
+        let length = end - start;
+        let before = self.out.len();
+        let bytes = self.text.as_bytes();
+        let stretch = &self.text[start..end];
+        let done = if length <= Tier::<2>::MAX_BYTES {
+            let key = keys::padded::<2>(bytes, start, end);
+            self.words.ascii(&key, length, self.out)
+        } else if length <= Tier::<8>::MAX_BYTES {
+            let key = keys::padded::<8>(bytes, start, end);
+            self.words.ascii(&key, length, self.out)
+        } else {
+            false
+        };
+        if !done && !self.words.walk(stretch, self.out) {
+            (self.general)(stretch, self.out)?;
+        }
+        self.remember(start, end, before);
+        Ok(())
+    }
+
+    fn remember(&mut self, start: usize, end: usize, before: usize) {
+        let (length, text) = (end - start, self.text.as_bytes());
+        let ids = &self.out[before..];
+        let gone = if length <= Tier::<2>::MAX_BYTES && ids.len() <= Tier::<2>::MAX_IDS {
+            let key = keys::padded(text, start, end);
+            self.short.put(&key, Tier::hash(&key), ids)
+        } else if length <= Tier::<2>::MAX_BYTES
+            || (length <= Tier::<4>::MAX_BYTES && ids.len() <= Tier::<4>::MAX_IDS)
+        {
+            let key = keys::padded(text, start, end);
+            self.middle.put(&key, Tier::hash(&key), ids)
+        } else if length <= Tier::<8>::MAX_BYTES {
+            let key = keys::padded(text, start, end);
+            self.long.put(&key, Tier::hash(&key), ids)
+        } else {
+            false
+        };
+        self.stats.evictions += u64::from(gone);
+    }
+}
+
+/// The high bits of the bytes of a word, side by side.
+#[inline]
+fn gather(high: u64) -> u64 {
+    (high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }

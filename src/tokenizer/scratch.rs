@@ -6,6 +6,7 @@
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
+use super::bert::BertScratch;
 use super::block::Block;
 use super::places::{Found, PlaceCache};
 use crate::model::pieces::{LongCache, PieceCache};
@@ -23,6 +24,7 @@ pub(crate) struct Scratch {
     pub(super) block: Block,
     /// Where the next pieces end.
     pub(super) ends: Ends,
+    pub(super) bert: BertScratch,
     /// A text with a space in front.
     pub(crate) text: String,
     /// A normalised text.
@@ -48,6 +50,7 @@ impl Scratch {
             model: ModelScratch::default(),
             block: Block::new(),
             ends: Ends::new(),
+            bert: BertScratch::default(),
             text: String::new(),
             normal: String::new(),
             pieces: Pieces::default(),

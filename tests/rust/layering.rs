@@ -32,7 +32,7 @@ const SIBLINGS: [(&str, &str); 10] = [
 ];
 
 /// Files that may say `unsafe`, and why.
-const UNSAFE: [(&str, &str); 11] = [
+const UNSAFE: [(&str, &str); 12] = [
     ("embed/kernel.rs", "calls the kernels that the processor was found to have"),
     ("embed/kernel/avx2.rs", "vector instructions; safe twin beside it"),
     ("embed/store.rs", "maps a file into memory"),
@@ -40,6 +40,7 @@ const UNSAFE: [(&str, &str); 11] = [
     ("pretokenize/masks/x86.rs", "vector instructions; portable twin beside it"),
     ("python/call.rs", "a method that reads its arguments off the interpreter's stack"),
     ("python/arrow/export.rs", "ids in memory that numpy and Arrow share"),
+    ("tokenizer/bert/machine.rs", "vector instructions and prefetch; safe twin beside it"),
     ("python/arrow/ffi.rs", "the structs of the Arrow C data interface"),
     ("tokenizer/spaced/masks/x86.rs", "vector instructions; plain twin beside it"),
     ("unicode/utf8.rs", "text that a table of states found to be UTF-8"),
