@@ -57,8 +57,8 @@ pub(crate) fn prefetch(line: &Line) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a hint that reads nothing and cannot fault; every x86-64 has it.
     unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _no_hint = line;

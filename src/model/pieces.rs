@@ -43,6 +43,18 @@ const fn masks() -> [u128; MAX_KEY + 1] {
 
 static MASKS: [u128; MAX_KEY + 1] = masks();
 
+/// For each length what is kept of sixteen bytes, and what is added: the length itself. For more than fits,
+/// the key of none.
+static LENGTHS: [(u128, u128); MAX_KEY + 2] = {
+    let mut lengths = [(0, u128::MAX); MAX_KEY + 2];
+    let mut length = 0;
+    while length <= MAX_KEY {
+        lengths[length] = (MASKS[length], (length as u128) << 120);
+        length += 1;
+    }
+    lengths
+};
+
 impl Key {
     /// No piece's key: nothing lies under it.
     pub(crate) const NONE: Self = Self(u128::MAX);
@@ -62,6 +74,17 @@ impl Key {
         Some(Self(bytes | (length as u128) << 120))
     }
 
+    /// The key of `text[start..end]`, which is not empty; [`Key::NONE`] for more than [`MAX_KEY`] bytes.
+    /// Without a branch on the length.
+    #[inline]
+    pub(crate) fn or_none(text: &[u8], start: usize, end: usize) -> Self {
+        let Some(window) = text.get(start..).and_then(|rest| rest.first_chunk::<16>()) else {
+            return Self::new(text, start, end).unwrap_or(Self::NONE);
+        };
+        let (mask, length) = LENGTHS[end.wrapping_sub(start).min(MAX_KEY + 1)];
+        Self(u128::from_le_bytes(*window) & mask | length)
+    }
+
     /// The key in two halves.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "halves of the key")]
@@ -74,12 +97,6 @@ impl Key {
         let mut bytes = [0; 16];
         bytes[..piece.len()].copy_from_slice(piece);
         u128::from_le_bytes(bytes)
-    }
-
-    /// Whether the piece starts with a character of three bytes.
-    #[inline]
-    pub(crate) fn starts_run(self) -> bool {
-        self.0 & 0xF0 == 0xE0
     }
 
     /// Whether the piece is ASCII.
@@ -98,34 +115,65 @@ impl Key {
     }
 }
 
-/// One to four ids, padded.
+/// One to four ids, padded: two in each word, the first in the low half.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ids([u32; MAX_IDS]);
+pub(crate) struct Ids([u64; 2]);
 
 impl Ids {
     /// Nobody's.
-    pub(crate) const NONE: Self = Self([NO_ID; MAX_IDS]);
+    pub(crate) const NONE: Self = Self([u64::MAX; 2]);
 
     /// None when there are no ids or more than [`MAX_IDS`].
     pub(crate) fn new(ids: &[u32]) -> Option<Self> {
         if ids.is_empty() || ids.len() > MAX_IDS {
             return None;
         }
-        let mut padded = [NO_ID; MAX_IDS];
-        padded[..ids.len()].copy_from_slice(ids);
-        Some(Self(padded))
+        let id = |at: usize| u64::from(ids.get(at).copied().unwrap_or(NO_ID));
+        Some(Self([id(0) | id(1) << 32, id(2) | id(3) << 32]))
+    }
+
+    /// How many they are. Ids have 31 bits, so the highest one tells what is none.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "at most four")]
+    fn count(self) -> usize {
+        let [low, high] = self.0;
+        MAX_IDS - ((low >> 63) + (high >> 63) + (high >> 31 & 1)) as usize
     }
 
     /// Appends the ids to `out`.
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "halves")]
     pub(crate) fn push_to(self, out: &mut Vec<u32>) {
-        // Ids have 31 bits, so the highest one tells what is none.
-        let missing = (self.0[1] >> 31) + (self.0[2] >> 31) + (self.0[3] >> 31);
-        let count = MAX_IDS - missing as usize;
+        let [low, high] = self.0;
         // Four stores at once and a shorter length cost less than a copy of variable length.
-        let length = out.len() + count;
-        out.extend_from_slice(&self.0);
+        let length = out.len() + self.count();
+        out.extend_from_slice(&[low as u32, (low >> 32) as u32, high as u32, (high >> 32) as u32]);
         out.truncate(length);
+    }
+}
+
+impl Ids {
+    /// Appends the ids of many pieces to `out`.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "halves")]
+    #[expect(unsafe_code, reason = "a length that is told once: see below")]
+    pub(crate) fn push_all(all: &[Self], out: &mut Vec<u32>) {
+        out.reserve(all.len() * MAX_IDS);
+        let spare = out.spare_capacity_mut();
+        let mut count = 0;
+        for ids in all {
+            let [low, high] = ids.0;
+            let Some(places) = spare.get_mut(count..count + MAX_IDS) else { return };
+            let four = [low as u32, (low >> 32) as u32, high as u32, (high >> 32) as u32];
+            for (place, id) in places.iter_mut().zip(four) {
+                place.write(id);
+            }
+            count += ids.count();
+        }
+        let length = out.len() + count;
+        debug_assert!(length <= out.capacity());
+        // SAFETY: the loop wrote `count` ids in a row from the old end on, into capacity that is there.
+        unsafe { out.set_len(length) };
     }
 }
 
@@ -145,31 +193,25 @@ fn key_of(slot: &[u8; SLOT]) -> u128 {
     slot.first_chunk().map_or(0, |key| u128::from_le_bytes(*key))
 }
 
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "four ids in sixteen bytes")]
-fn ids_of(slot: &[u8; SLOT]) -> Ids {
-    let ids = slot.last_chunk().map_or(0, |ids| u128::from_le_bytes(*ids));
-    Ids([ids as u32, (ids >> 32) as u32, (ids >> 64) as u32, (ids >> 96) as u32])
-}
-
 fn filled(key: Key, ids: Ids) -> [u8; SLOT] {
     let mut slot = [0; SLOT];
     slot[..16].copy_from_slice(&key.0.to_le_bytes());
-    for (place, id) in slot[16..].chunks_exact_mut(4).zip(ids.0) {
-        place.copy_from_slice(&id.to_le_bytes());
-    }
+    slot[16..24].copy_from_slice(&ids.0[0].to_le_bytes());
+    slot[24..].copy_from_slice(&ids.0[1].to_le_bytes());
     slot
 }
 
 /// The ids under a key in a line and whether it is there; if not, whatever lies there.
 #[inline]
 fn probe(line: &Line, key: Key) -> (Ids, bool) {
-    let [one, other] = slots(line);
-    let (first, second) = (key_of(one) == key.0, key_of(other) == key.0);
+    let (words, _) = line.as_chunks::<8>();
+    let word = |at: usize| words.get(at).map_or(0, |word| u64::from_le_bytes(*word));
+    let [low, high] = key.words();
+    let first = (word(0) ^ low) | (word(1) ^ high) == 0;
+    let second = (word(4) ^ low) | (word(5) ^ high) == 0;
     // Which of the two it is nobody could predict: no branch.
-    let (one, other) = (ids_of(one).0, ids_of(other).0);
-    let ids = std::array::from_fn(|at| if first { one[at] } else { other[at] });
-    (Ids(ids), first | second)
+    let at = if first { 2 } else { 6 };
+    (Ids([word(at), word(at + 1)]), first | second)
 }
 
 #[inline]

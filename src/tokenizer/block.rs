@@ -28,7 +28,6 @@ pub(super) struct Block {
 struct Keys {
     keys: [Key; BLOCK],
     hashes: [u64; BLOCK],
-    spans: [Span; BLOCK],
     ids: [Ids; BLOCK],
     /// The pieces that the table does not have.
     rest: [u8; BLOCK],
@@ -42,7 +41,6 @@ impl Block {
         let keys = Keys {
             keys: [Key::NONE; BLOCK],
             hashes: [0; BLOCK],
-            spans: [Span::default(); BLOCK],
             ids: [Ids::NONE; BLOCK],
             rest: [0; BLOCK],
         };
@@ -78,9 +76,9 @@ impl Block {
         mut encode: impl FnMut(Span, &mut Vec<TokenId>) -> Result<()>,
     ) -> Result<()> {
         let Self { len, spans, keys } = self;
-        let spans = spans[..std::mem::take(len)].iter().copied();
+        let (count, spans) = (std::mem::take(len), &*spans);
         let tables = &mut Tables { table, cache, long, runs: false };
-        look_up(spans, keys, text, tables, out, |span, _, out| encode(span, out))
+        look_up(count, |at| spans[at], keys, text, tables, out, |span, _, out| encode(span, out))
     }
 
     /// The same for pieces that follow one another, the first from `start`; any number of them.
@@ -95,9 +93,10 @@ impl Block {
         mut encode: impl FnMut(Span, &mut Tables<'_>, &mut Vec<TokenId>) -> Result<()>,
     ) -> Result<()> {
         for ends in ends.chunks(BLOCK) {
-            let starts = std::iter::once(start).chain(ends.iter().copied());
-            let spans = starts.zip(ends).map(|(start, &end)| Span { start, end });
-            look_up(spans, &mut self.keys, text, tables, out, &mut encode)?;
+            let mut all = [start; BLOCK + 1];
+            all[1..=ends.len()].copy_from_slice(ends);
+            let span = |at: usize| Span { start: all[at & (BLOCK - 1)], end: all[(at & (BLOCK - 1)) + 1] };
+            look_up(ends.len(), span, &mut self.keys, text, tables, out, &mut encode)?;
             start = ends.last().copied().unwrap_or(start);
         }
         Ok(())
@@ -118,23 +117,26 @@ impl Block {
 /// lines of the table where they lie are asked for; what is not there is listed, without a branch, for
 /// nobody can predict it, and its lines of the caches are asked for; what the cache has is filled in;
 /// then the ids follow in order, and what is left is encoded.
+#[inline]
 fn look_up(
-    spans: impl Iterator<Item = Span>,
+    count: usize,
+    span: impl Fn(usize) -> Span + Copy,
     block: &mut Keys,
     text: &[u8],
     tables: &mut Tables<'_>,
     out: &mut Vec<TokenId>,
     mut encode: impl FnMut(Span, &mut Tables<'_>, &mut Vec<TokenId>) -> Result<()>,
 ) -> Result<()> {
-    let count = block.find_keys(spans, text, tables);
+    let count = count.min(BLOCK);
+    block.find_keys((0..count).map(span), text, tables.table);
     let rest = block.probe(count, tables.table);
-    let slow = block.probe_cache(rest, text, tables);
+    let slow = block.probe_cache(rest, span, text, tables);
     let mut done = 0;
     for index in 0..slow {
         let at = usize::from(block.rest[index]);
         block.emit(done, at, out);
         done = at + 1;
-        let (key, hash, span) = (block.keys[at], block.hashes[at], block.spans[at]);
+        let (key, hash, span) = (block.keys[at], block.hashes[at], span(at));
         let piece = &text[span.range()];
         // The same piece may stand earlier in this block.
         if !tables.get(piece, key, hash, out) {
@@ -148,31 +150,16 @@ fn look_up(
 }
 
 impl Keys {
-    /// The keys of some pieces; asks for the lines of the table where they lie. Returns their number.
+    /// The keys of pieces; asks for the lines of the table where they lie.
     #[inline(never)]
-    fn find_keys(
-        &mut self,
-        spans: impl Iterator<Item = Span>,
-        text: &[u8],
-        tables: &Tables<'_>,
-    ) -> usize {
-        let table = tables.table.view();
-        let runs = tables.runs;
-        let places = self.keys.iter_mut().zip(&mut self.hashes).zip(&mut self.spans);
-        let mut count = 0;
-        for (((place, hash), span), found) in places.zip(spans) {
-            let (start, end) = (found.start as usize, found.end as usize);
-            let key = match Key::new(text, start, end) {
-                Some(key) if !(runs && key.starts_run()) => key,
-                _ => Key::NONE,
-            };
+    fn find_keys(&mut self, spans: impl Iterator<Item = Span>, text: &[u8], table: &PieceTable) {
+        let table = table.view();
+        for ((place, hash), span) in self.keys.iter_mut().zip(&mut self.hashes).zip(spans) {
+            let key = Key::or_none(text, span.start as usize, span.end as usize);
             *place = key;
             *hash = key.hash();
-            *span = found;
             table.prefetch(*hash);
-            count += 1;
         }
-        count
     }
 
     /// Fills in the ids of pieces that the table has, and lists the others. Returns how many.
@@ -180,23 +167,28 @@ impl Keys {
     #[expect(clippy::cast_possible_truncation, reason = "places in a block")]
     fn probe(&mut self, count: usize, table: &PieceTable) -> usize {
         let table = table.view();
-        let keys = self.keys.iter().zip(&self.hashes).zip(&mut self.ids).take(count);
         let mut rest = 0;
-        for (at, ((&key, &hash), ids)) in keys.enumerate() {
-            let (found, is_there) = table.probe(key, hash);
-            *ids = found;
-            self.rest[rest] = at as u8;
+        for at in 0..count.min(BLOCK) {
+            let (ids, is_there) = table.probe(self.keys[at], self.hashes[at]);
+            self.ids[at] = ids;
+            self.rest[rest & (BLOCK - 1)] = at as u8;
             rest += usize::from(!is_there);
         }
         rest
     }
 
     /// Fills in the ids of listed pieces that the cache has, and keeps the others listed. Returns how many.
-    #[inline(never)]
-    fn probe_cache(&mut self, rest: usize, text: &[u8], tables: &mut Tables<'_>) -> usize {
+    #[inline]
+    fn probe_cache(
+        &mut self,
+        rest: usize,
+        span: impl Fn(usize) -> Span,
+        text: &[u8],
+        tables: &mut Tables<'_>,
+    ) -> usize {
         for &at in &self.rest[..rest] {
             let at = usize::from(at);
-            tables.prefetch(&text[self.spans[at].range()], self.keys[at], self.hashes[at]);
+            tables.prefetch(&text[span(at).range()], self.keys[at], self.hashes[at]);
         }
         let mut slow = 0;
         for index in 0..rest {
@@ -214,12 +206,10 @@ impl Keys {
     }
 
     /// Appends the ids of pieces in a row.
-    #[inline]
+    #[inline(never)]
     fn emit(&self, start: usize, end: usize, out: &mut Vec<TokenId>) {
-        let Some(ids) = self.ids.get(start..end) else { return };
-        out.reserve(ids.len() * MAX_IDS);
-        for ids in ids {
-            ids.push_to(out);
+        if let Some(ids) = self.ids.get(start..end) {
+            Ids::push_all(ids, out);
         }
     }
 }
