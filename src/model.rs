@@ -27,7 +27,7 @@ pub use wordpiece::reference as wordpiece_reference;
 pub use wordpiece::{WordPiece, WordPieceOptions};
 
 use self::bpe::merge::MergeScratch;
-use self::pieces::PieceTable;
+use self::pieces::{PieceCache, PieceTable};
 use self::unigram::Lattice;
 use crate::error::Result;
 use crate::ids::TokenId;
@@ -117,6 +117,23 @@ impl Model {
         match self {
             Self::Bpe(model) => model.encode_ids(piece, scratch, out),
             _ => self.encode(piece, scratch, |id, _, _| out.push(id)),
+        }
+    }
+
+    /// The same, with a cache of pieces for the parts of a long one, where the model falls into any.
+    ///
+    /// # Errors
+    /// As [`Model::encode`].
+    pub(crate) fn encode_ids_with(
+        &self,
+        piece: &str,
+        scratch: &mut ModelScratch,
+        cache: &mut PieceCache,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        match self {
+            Self::Bpe(model) => model.encode_ids_with(piece, scratch, Some(cache), out),
+            _ => self.encode_ids(piece, scratch, out),
         }
     }
 

@@ -188,17 +188,21 @@ impl Keys {
     ) -> usize {
         for &at in &self.rest[..rest] {
             let at = usize::from(at);
-            tables.prefetch(&text[span(at).range()], self.keys[at], self.hashes[at]);
+            if self.keys[at] != Key::NONE {
+                tables.cache.prefetch(self.hashes[at]);
+            }
         }
         let mut slow = 0;
         for index in 0..rest {
             let at = self.rest[index];
             let place = usize::from(at);
-            match tables.cache.get(self.keys[place], self.hashes[place]) {
+            let (key, hash) = (self.keys[place], self.hashes[place]);
+            match tables.cache.get(key, hash) {
                 Some(ids) => self.ids[place] = ids,
                 None => {
                     self.rest[slow] = at;
                     slow += 1;
+                    tables.prefetch_long(&text[span(place).range()], key, hash);
                 }
             }
         }
@@ -221,15 +225,12 @@ fn is_run(piece: &[u8]) -> bool {
 }
 
 impl Tables<'_> {
-    /// Asks for the memory where a piece lies that the table does not have.
+    /// Asks for the memory where a piece lies that is neither in the table nor in the cache of short ones.
     #[inline]
-    fn prefetch(&self, piece: &[u8], key: Key, hash: u64) {
-        if self.runs && is_run(piece) {
-            // Encoded without a look.
-        } else if key == Key::NONE {
-            LongKey::new(piece).iter().for_each(|key| self.long.prefetch(key));
-        } else {
-            self.cache.prefetch(hash);
+    fn prefetch_long(&self, piece: &[u8], key: Key, hash: u64) {
+        if !(self.runs && is_run(piece)) {
+            let short = LongKey::of_short(piece, key, hash);
+            short.or_else(|| LongKey::new(piece)).iter().for_each(|key| self.long.prefetch(key));
         }
     }
 

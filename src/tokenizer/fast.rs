@@ -70,7 +70,7 @@ fn scanned(
         let encode = |span: Span, tables: &mut Tables<'_>, out: &mut Vec<TokenId>| {
             let piece = &text[span.range()];
             if runs || piece.len() <= MAX_KEY {
-                return model.encode_ids(piece, state, out);
+                return model.encode_ids_with(piece, state, tables.cache, out);
             }
             let mut result = Ok(());
             model.cuts(piece, |from, to| {

@@ -9,7 +9,7 @@ use super::{Alphabet, Bpe, NO_BYTE};
 use crate::error::Result;
 use crate::ids::TokenId;
 use crate::model::ModelScratch;
-use crate::model::pieces::{Ids, Key, MAX_KEY, PieceTable};
+use crate::model::pieces::{Ids, Key, MAX_KEY, PieceCache, PieceTable};
 use crate::unicode::byte_level;
 
 /// Pieces of fewer bytes are merged as they are: looking for cuts would cost more than it saves.
@@ -74,6 +74,17 @@ impl Bpe {
         scratch: &mut ModelScratch,
         out: &mut Vec<TokenId>,
     ) -> Result<()> {
+        self.encode_ids_with(piece, scratch, None, out)
+    }
+
+    /// The same, with a cache of pieces for the stretches that a long piece falls into.
+    pub(crate) fn encode_ids_with(
+        &self,
+        piece: &str,
+        scratch: &mut ModelScratch,
+        mut cache: Option<&mut PieceCache>,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
         if !self.simple || scratch.dropout.is_some() {
             return self.encode(piece, scratch, |id, _, _| out.push(id));
         }
@@ -87,7 +98,7 @@ impl Bpe {
         {
             if piece.len() >= LONG || has_run(piece.as_bytes()) {
                 runs.each(piece, joins, out, |start, end, out| {
-                    self.stretch_ids(piece, start, end, firsts, merge, out);
+                    self.stretch_ids(piece, (start, end), firsts, merge, cache.as_deref_mut(), out);
                 });
             } else {
                 let source = Bytes { bytes: piece.as_bytes(), firsts };
@@ -113,23 +124,37 @@ impl Bpe {
     fn stretch_ids(
         &self,
         piece: &str,
-        start: usize,
-        end: usize,
+        (start, end): (usize, usize),
         firsts: &Firsts,
         merge: &mut MergeScratch,
+        cache: Option<&mut PieceCache>,
         out: &mut Vec<TokenId>,
     ) {
         let bytes = piece.as_bytes();
-        // The table has the result of a whole piece, which is another one for the exceptions.
+        let source = Bytes { bytes: &bytes[start..end], firsts };
+        // Tables have the results of whole pieces, which are other ones for the exceptions.
         let is_odd = || self.cuts.as_ref().is_none_or(|cuts| cuts.excepts(&piece[start..end]));
-        if let Some(key) = Key::new(bytes, start, end)
-            && let Some(ids) = self.table.get(key, key.hash())
-            && (end - start == bytes.len() || !is_odd())
-        {
-            ids.push_to(out);
-        } else {
-            let source = Bytes { bytes: &bytes[start..end], firsts };
+        let key = Key::new(bytes, start, end);
+        let Some(key) = key.filter(|_| end - start == bytes.len() || !is_odd()) else {
             merge.each(&source, &self.pairs, |id, _, _| out.push(id));
+            return;
+        };
+        let hash = key.hash();
+        if let Some(ids) = self.table.get(key, hash) {
+            ids.push_to(out);
+            return;
+        }
+        match cache {
+            None => merge.each(&source, &self.pairs, |id, _, _| out.push(id)),
+            Some(cache) => {
+                if let Some(ids) = cache.get(key, hash) {
+                    ids.push_to(out);
+                    return;
+                }
+                let before = out.len();
+                merge.each(&source, &self.pairs, |id, _, _| out.push(id));
+                cache.put(key, hash, &out[before..]);
+            }
         }
     }
 

@@ -88,10 +88,10 @@ impl LongCache {
     /// Asks for the memory where a piece lies.
     #[inline]
     pub(crate) fn prefetch(&self, key: &LongKey<'_>) {
-        let [first, _] = Self::places(key, self.used);
-        if let Some([one, other]) = self.entries().get(first) {
-            prefetch(one);
-            prefetch(other);
+        for at in Self::places(key, self.used) {
+            if let Some([line, _]) = self.entries().get(at) {
+                prefetch(line);
+            }
         }
     }
 
