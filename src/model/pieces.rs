@@ -12,8 +12,8 @@
 mod cache;
 mod long;
 
-pub(crate) use cache::PieceCache;
 pub use cache::CacheStats;
+pub(crate) use cache::PieceCache;
 pub(crate) use long::{LongCache, LongKey};
 
 use crate::ids::MAX_ID;
@@ -140,40 +140,36 @@ impl Ids {
         MAX_IDS - ((low >> 63) + (high >> 63) + (high >> 31 & 1)) as usize
     }
 
+    /// Four ids, of which the first few are there.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "halves")]
+    fn four(self) -> [u32; MAX_IDS] {
+        let [low, high] = self.0;
+        [low as u32, (low >> 32) as u32, high as u32, (high >> 32) as u32]
+    }
+
     /// Appends the ids to `out`.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "halves")]
     pub(crate) fn push_to(self, out: &mut Vec<u32>) {
-        let [low, high] = self.0;
         // Four stores at once and a shorter length cost less than a copy of variable length.
         let length = out.len() + self.count();
-        out.extend_from_slice(&[low as u32, (low >> 32) as u32, high as u32, (high >> 32) as u32]);
+        out.extend_from_slice(&self.four());
         out.truncate(length);
     }
-}
 
-impl Ids {
-    /// Appends the ids of many pieces to `out`.
+    /// Writes the ids of many pieces, one after the other, and returns their number; `room` must have
+    /// four places for each piece.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "halves")]
-    #[expect(unsafe_code, reason = "a length that is told once: see below")]
-    pub(crate) fn push_all(all: &[Self], out: &mut Vec<u32>) {
-        out.reserve(all.len() * MAX_IDS);
-        let spare = out.spare_capacity_mut();
+    pub(crate) fn write_all(all: &[Self], room: &mut [u32]) -> usize {
+        debug_assert!(room.len() >= all.len() * MAX_IDS);
         let mut count = 0;
         for ids in all {
-            let [low, high] = ids.0;
-            let Some(places) = spare.get_mut(count..count + MAX_IDS) else { return };
-            let four = [low as u32, (low >> 32) as u32, high as u32, (high >> 32) as u32];
-            for (place, id) in places.iter_mut().zip(four) {
-                place.write(id);
+            if let Some(places) = room.get_mut(count..count + MAX_IDS) {
+                places.copy_from_slice(&ids.four());
+                count += ids.count();
             }
-            count += ids.count();
         }
-        let length = out.len() + count;
-        debug_assert!(length <= out.capacity());
-        // SAFETY: the loop wrote `count` ids in a row from the old end on, into capacity that is there.
-        unsafe { out.set_len(length) };
+        count
     }
 }
 

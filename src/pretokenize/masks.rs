@@ -10,6 +10,11 @@
 //! Windows are classified by what the processor has: AVX-512, AVX2, or plain 64-bit arithmetic. All of
 //! them give the same masks; a test compares them.
 
+#![expect(
+    clippy::inline_always,
+    reason = "compiled for each instruction set, inside of a loop over windows"
+)]
+
 mod classify;
 mod portable;
 mod rules;
@@ -94,7 +99,6 @@ pub(super) struct Ascii {
 
 /// First bytes whose 4,096 characters are all letters without case; a test holds it against the table.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "part of a loop over windows")]
 pub(super) const fn is_caseless_lead(byte: u8) -> bool {
     matches!(byte, 0xE5..=0xE9 | 0xEB | 0xEC)
 }
@@ -157,7 +161,6 @@ impl Ends {
 
     /// Appends the places of the bits, counted from `at`.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "part of a loop over windows")]
     #[expect(clippy::cast_possible_truncation, reason = "texts have fewer than 2^32 bytes")]
     fn push_bits(&mut self, at: usize, mut bits: u64) {
         let count = bits.count_ones() as usize;
@@ -288,7 +291,6 @@ impl Scanner {
 
 /// Appends the ends of the pieces of `text` from `at` on, until enough are there, and returns the last.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled for each instruction set")]
 fn fill(
     classify: impl Classify,
     rule: impl Rule,
@@ -300,18 +302,17 @@ fn fill(
     while at < text.len() && !ends.is_full() {
         let mut buffer = [0; WINDOW];
         let rest = &text[at..];
-        let (bytes, length) = match rest.first_chunk::<WINDOW>() {
-            Some(bytes) => (bytes, WINDOW),
-            None => {
-                buffer[..rest.len()].copy_from_slice(rest);
-                (&buffer, rest.len())
-            }
+        let (bytes, length) = if let Some(bytes) = rest.first_chunk::<WINDOW>() {
+            (bytes, WINDOW)
+        } else {
+            buffer[..rest.len()].copy_from_slice(rest);
+            (&buffer, rest.len())
         };
         let window = Window::new(classify.classify(bytes), bytes, length, table);
         // White space at the end of the window may go on behind it, and where its last character
         // belongs depends on what follows: only its start is certain.
         let open = window.space | !window.valid;
-        let open_from = WINDOW as u32 - open.leading_ones();
+        let open_from = u64::BITS - open.leading_ones();
         let known = u64::MAX.checked_shl(open_from + 1).map_or(u64::MAX, |unknown| !unknown);
         let (borders, certain) = rule.borders(&window, text, at);
         let borders = borders & certain & window.valid & known & !1;
@@ -329,7 +330,7 @@ fn fill(
             continue;
         }
         ends.push_bits(at, borders);
-        at += (WINDOW as u32 - 1 - borders.leading_zeros()) as usize;
+        at += (u64::BITS - 1 - borders.leading_zeros()) as usize;
     }
     at
 }

@@ -27,9 +27,7 @@ pub(super) fn known(regex: &str, dialect: Dialect) -> Option<Known> {
         O200K => Some(Known::O200k { digits: 3, contractions: true }),
         TEKKEN => Some(Known::O200k { digits: 1, contractions: false }),
         // To Oniguruma `{1,3}+` is a repetition of a repetition, so these are tiktoken's only.
-        CL100K_POSSESSIVE | CL100K_POSSESSIVE_LONG if dialect == Dialect::Tiktoken => {
-            end_run
-        }
+        CL100K_POSSESSIVE | CL100K_POSSESSIVE_LONG if dialect == Dialect::Tiktoken => end_run,
         CL100K_PORTABLE => end_run,
         _ => None,
     }

@@ -1,7 +1,9 @@
 //! The slow twins of the scanners: the patterns themselves, on the regex engine.
 
 use super::cut::by_regex;
-use super::pattern::{CL100K, CL100K_POSSESSIVE, GPT2, GPT2_POSSESSIVE, O200K, QWEN2, QWEN35, TEKKEN};
+use super::pattern::{
+    CL100K, CL100K_POSSESSIVE, GPT2, GPT2_POSSESSIVE, O200K, QWEN2, QWEN35, TEKKEN,
+};
 use super::{ByteAlphabet, PreTokenizer, SplitBehavior, Splitter};
 use crate::error::Result;
 use crate::regex::{Dialect, Regex};

@@ -20,17 +20,19 @@ pub(super) struct Tables<'a> {
 pub(super) struct Block {
     len: usize,
     spans: [Span; BLOCK],
-    keys: Keys,
+    found: Found,
 }
 
 /// What is known about the pieces of a block.
 #[derive(Debug)]
-struct Keys {
+struct Found {
     keys: [Key; BLOCK],
     hashes: [u64; BLOCK],
     ids: [Ids; BLOCK],
     /// The pieces that the table does not have.
     rest: [u8; BLOCK],
+    /// Where ids are written before they are appended, all at once.
+    room: [TokenId; BLOCK * MAX_IDS],
 }
 
 /// Pieces in a block: all that is kept about them stays in the first-level cache.
@@ -38,13 +40,14 @@ const BLOCK: usize = 128;
 
 impl Block {
     pub(super) fn new() -> Self {
-        let keys = Keys {
+        let found = Found {
             keys: [Key::NONE; BLOCK],
             hashes: [0; BLOCK],
             ids: [Ids::NONE; BLOCK],
             rest: [0; BLOCK],
+            room: [0; BLOCK * MAX_IDS],
         };
-        Self { len: 0, spans: [Span::default(); BLOCK], keys }
+        Self { len: 0, spans: [Span::default(); BLOCK], found }
     }
 
     #[inline]
@@ -75,10 +78,10 @@ impl Block {
         out: &mut Vec<TokenId>,
         mut encode: impl FnMut(Span, &mut Vec<TokenId>) -> Result<()>,
     ) -> Result<()> {
-        let Self { len, spans, keys } = self;
+        let Self { len, spans, found } = self;
         let (count, spans) = (std::mem::take(len), &*spans);
         let tables = &mut Tables { table, cache, long, runs: false };
-        look_up(count, |at| spans[at], keys, text, tables, out, |span, _, out| encode(span, out))
+        look_up(count, |at| spans[at], found, text, tables, out, |span, _, out| encode(span, out))
     }
 
     /// The same for pieces that follow one another, the first from `start`; any number of them.
@@ -95,14 +98,15 @@ impl Block {
         for ends in ends.chunks(BLOCK) {
             let mut all = [start; BLOCK + 1];
             all[1..=ends.len()].copy_from_slice(ends);
-            let span = |at: usize| Span { start: all[at & (BLOCK - 1)], end: all[(at & (BLOCK - 1)) + 1] };
-            look_up(ends.len(), span, &mut self.keys, text, tables, out, &mut encode)?;
+            let span =
+                |at: usize| Span { start: all[at & (BLOCK - 1)], end: all[(at & (BLOCK - 1)) + 1] };
+            look_up(ends.len(), span, &mut self.found, text, tables, out, &mut encode)?;
             start = ends.last().copied().unwrap_or(start);
         }
         Ok(())
     }
 
-    /// Appends the ids of all pieces, looked up nowhere, and empties the block.
+    /// Appends the ids of all pieces, looked up nowhere, and empties the found.
     pub(super) fn encode_all(
         &mut self,
         out: &mut Vec<TokenId>,
@@ -121,35 +125,35 @@ impl Block {
 fn look_up(
     count: usize,
     span: impl Fn(usize) -> Span + Copy,
-    block: &mut Keys,
+    found: &mut Found,
     text: &[u8],
     tables: &mut Tables<'_>,
     out: &mut Vec<TokenId>,
     mut encode: impl FnMut(Span, &mut Tables<'_>, &mut Vec<TokenId>) -> Result<()>,
 ) -> Result<()> {
     let count = count.min(BLOCK);
-    block.find_keys((0..count).map(span), text, tables.table);
-    let rest = block.probe(count, tables.table);
-    let slow = block.probe_cache(rest, span, text, tables);
+    found.find_keys((0..count).map(span), text, tables.table);
+    let rest = found.probe(count, tables.table);
+    let slow = found.probe_cache(rest, span, text, tables);
     let mut done = 0;
     for index in 0..slow {
-        let at = usize::from(block.rest[index]);
-        block.emit(done, at, out);
+        let at = usize::from(found.rest[index]);
+        found.emit(done, at, out);
         done = at + 1;
-        let (key, hash, span) = (block.keys[at], block.hashes[at], span(at));
+        let (key, hash, span) = (found.keys[at], found.hashes[at], span(at));
         let piece = &text[span.range()];
-        // The same piece may stand earlier in this block.
+        // The same piece may stand earlier in this found.
         if !tables.get(piece, key, hash, out) {
             let before = out.len();
             encode(span, tables, out)?;
             tables.put(piece, key, hash, &out[before..]);
         }
     }
-    block.emit(done, count, out);
+    found.emit(done, count, out);
     Ok(())
 }
 
-impl Keys {
+impl Found {
     /// The keys of pieces; asks for the lines of the table where they lie.
     #[inline(never)]
     fn find_keys(&mut self, spans: impl Iterator<Item = Span>, text: &[u8], table: &PieceTable) {
@@ -197,13 +201,12 @@ impl Keys {
             let at = self.rest[index];
             let place = usize::from(at);
             let (key, hash) = (self.keys[place], self.hashes[place]);
-            match tables.cache.get(key, hash) {
-                Some(ids) => self.ids[place] = ids,
-                None => {
-                    self.rest[slow] = at;
-                    slow += 1;
-                    tables.prefetch_long(&text[span(place).range()], key, hash);
-                }
+            if let Some(ids) = tables.cache.get(key, hash) {
+                self.ids[place] = ids;
+            } else {
+                self.rest[slow] = at;
+                slow += 1;
+                tables.prefetch_long(&text[span(place).range()], key, hash);
             }
         }
         slow
@@ -211,9 +214,10 @@ impl Keys {
 
     /// Appends the ids of pieces in a row.
     #[inline(never)]
-    fn emit(&self, start: usize, end: usize, out: &mut Vec<TokenId>) {
+    fn emit(&mut self, start: usize, end: usize, out: &mut Vec<TokenId>) {
         if let Some(ids) = self.ids.get(start..end) {
-            Ids::push_all(ids, out);
+            let count = Ids::write_all(ids, &mut self.room);
+            out.extend_from_slice(self.room.get(..count).unwrap_or_default());
         }
     }
 }

@@ -173,7 +173,9 @@ impl<'a> LookUp<'a> {
             |span: Span, out: &mut Vec<TokenId>| model.encode_ids(&text[span.range()], state, out);
         let bytes = self.text.as_bytes();
         self.result = match self.table {
-            Some(table) => self.block.look_up(bytes, table, self.cache, self.long, self.out, encode),
+            Some(table) => {
+                self.block.look_up(bytes, table, self.cache, self.long, self.out, encode)
+            }
             None => self.block.encode_all(self.out, encode),
         };
     }

@@ -198,7 +198,7 @@ mod tests {
             check(table, &[(0, 0, 0, 0), (0, 0, 1, 0)]);
         }
         let limit = 1 << 17;
-        let last = limit as u32 - 1;
+        let last = (1 << 17) - 1;
         let table = PairTable::with_limits(1_000, limit, limit);
         check(table, &[(last, last, last, last), (last, 0, last, 0), (0, last, 0, last)]);
     }

@@ -1,5 +1,10 @@
 //! From the masks of bytes to those of characters.
 
+#![expect(
+    clippy::inline_always,
+    reason = "compiled for each instruction set, inside of a loop over windows"
+)]
+
 use super::{Ascii, WINDOW, Window};
 use crate::unicode::classes::{
     CASELESS, ClassTable, LOWER, MARK, NUMBER, OTHER, SPACE, UPPER, decode,
@@ -8,7 +13,6 @@ use crate::unicode::classes::{
 impl Window {
     /// The masks of the first `length` bytes.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "part of a loop over windows")]
     pub(super) fn new(
         ascii: Ascii,
         bytes: &[u8; WINDOW],
@@ -39,24 +43,17 @@ impl Window {
 
     /// Adds the characters beyond ASCII.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "part of a loop over windows")]
-    fn complete(
-        &mut self,
-        ascii: Ascii,
-        bytes: &[u8; WINDOW],
-        length: usize,
-        table: &ClassTable,
-    ) {
+    fn complete(&mut self, ascii: Ascii, bytes: &[u8; WINDOW], length: usize, table: &ClassTable) {
         let leads = ascii.high & !ascii.tails;
         // A character that the window cuts is left out.
-        let last = WINDOW as u32 - 1 - (leads | 1).leading_zeros();
+        let last = u64::BITS - 1 - (leads | 1).leading_zeros();
         let size = match bytes[last as usize] {
             0xF0.. => 4,
             0xE0.. => 3,
             0xC0.. => 2,
             _ => 1,
         };
-        if last + size > length as u32 {
+        if last as usize + size > length {
             self.valid = (1 << last) - 1;
         }
         let caseless = ascii.caseless & self.valid;

@@ -4,22 +4,23 @@
 //! another kind in front; so starts of runs are borders, unless the character before takes that part.
 //! Each rule says which does. Runs are found by shifting: all bytes of a character have its bits.
 
+#![expect(
+    clippy::inline_always,
+    reason = "compiled for each instruction set, inside of a loop over windows"
+)]
+
 use super::{Rule, Window};
-use crate::pretokenize::gpt::{
-    Cl100kScanner, Gpt2Scanner, any_case_contraction, contraction,
-};
+use crate::pretokenize::gpt::{Cl100kScanner, Gpt2Scanner, any_case_contraction, contraction};
 use crate::pretokenize::o200k::O200kScanner;
 
 /// The first bytes of runs.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "part of a loop over windows")]
 fn run_starts(mask: u64) -> u64 {
     mask & !(mask << 1)
 }
 
 /// Everything before the first of some places.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "part of a loop over windows")]
 fn before_first(places: u64) -> u64 {
     // No place at all: everything.
     (places & places.wrapping_neg()).wrapping_sub(1)
@@ -38,7 +39,6 @@ struct Contractions {
 
 impl Contractions {
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "part of a loop over windows")]
     fn find(
         mut apostrophes: u64,
         text: &[u8],
@@ -64,7 +64,6 @@ impl Contractions {
 /// The starts of pieces of white space. A run is one piece but for its last character, which goes with
 /// what follows or stands alone; `newline`s, where they are told apart, end a piece, the last of a run.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "part of a loop over windows")]
 fn space_borders(space: u64, newline: u64, starts: u64) -> u64 {
     // White space has up to three bytes.
     let end = space & !(space >> 1);
@@ -88,7 +87,6 @@ fn space_borders(space: u64, newline: u64, starts: u64) -> u64 {
 /// The first character after each of some characters, which start at `places`. `tails` are bytes that
 /// continue a character.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "part of a loop over windows")]
 fn next_character(places: u64, tails: u64) -> u64 {
     // A sum carries through the bytes that continue a character.
     ((places << 1).wrapping_add(tails)) & !tails
@@ -200,14 +198,12 @@ impl Rule for O200kRule {
 
 /// The runs of a mask that begin at some places, from there on.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "part of a loop over windows")]
 fn flood(mask: u64, from: u64) -> u64 {
     mask & !mask.wrapping_add(from)
 }
 
 /// Newlines that follow others, and slashes that follow these.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "part of a loop over windows")]
 fn newlines_and_slashes(window: &Window, other: u64) -> u64 {
     let mask = window.newline | window.slash;
     let mut from = window.newline & (other << 1);
@@ -223,7 +219,6 @@ fn newlines_and_slashes(window: &Window, other: u64) -> u64 {
 
 /// Where numbers are cut that have more than so many characters.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "part of a loop over windows")]
 fn groups(window: &Window, digits: usize) -> u64 {
     let number = window.number;
     if digits == 1 {

@@ -1,19 +1,24 @@
 //! Classification with the vector instructions of x86-64, and the loops compiled for them.
 
-#![expect(unsafe_code, reason = "vector instructions, and calls of what the processor was found to have")]
+#![expect(
+    clippy::inline_always,
+    reason = "compiled for each instruction set, inside of a loop over windows"
+)]
+#![expect(
+    unsafe_code,
+    reason = "vector instructions, and calls of what the processor was found to have"
+)]
 
 use std::arch::x86_64::{
     __m256i, __m512i, _mm256_add_epi8, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8,
-    _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8,
-    _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
-    _mm512_cmplt_epi8_mask, _mm512_cmplt_epu8_mask, _mm512_cmpeq_epi8_mask, _mm512_loadu_si512,
+    _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setr_epi8,
+    _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16, _mm512_cmpeq_epi8_mask,
+    _mm512_cmplt_epi8_mask, _mm512_cmplt_epu8_mask, _mm512_loadu_si512,
     _mm512_maskz_permutex2var_epi8, _mm512_movepi8_mask, _mm512_set1_epi8, _mm512_sub_epi8,
     _mm512_test_epi8_mask,
 };
 
-use super::{
-    ASCII, Ascii, Classify, Ends, LOWER_BIT, Rule, UPPER_BIT, WINDOW, fill,
-};
+use super::{ASCII, Ascii, Classify, Ends, LOWER_BIT, Rule, UPPER_BIT, WINDOW, fill};
 use crate::unicode::classes::ClassTable;
 
 /// AVX-512 with byte permutations.
@@ -83,8 +88,7 @@ fn classify_avx512(bytes: &[u8; WINDOW]) -> Ascii {
     };
     let text = load(bytes);
     let high = _mm512_movepi8_mask(text);
-    let codes =
-        _mm512_maskz_permutex2var_epi8(!high, load(&ASCII[..64]), text, load(&ASCII[64..]));
+    let codes = _mm512_maskz_permutex2var_epi8(!high, load(&ASCII[..64]), text, load(&ASCII[64..]));
     let class = |bit: u8| _mm512_test_epi8_mask(codes, _mm512_set1_epi8(bit.cast_signed()));
     let classes = [0, 1, 2, 3, 4, 5, 6, 7].map(|bit| class(1 << bit));
     if high == 0 {
@@ -142,7 +146,9 @@ impl Classify for Avx2 {
         debug_assert!(Self::detect().is_some());
         let (low, high) = bytes.split_at(WINDOW / 2);
         // SAFETY: as above.
-        let (low, high) = unsafe { (classify_avx2(low), classify_avx2(high)) };
+        let low = unsafe { classify_avx2(low) };
+        // SAFETY: as above.
+        let high = unsafe { classify_avx2(high) };
         let join = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
         let mut classes = [0; 8];
         for (at, class) in classes.iter_mut().enumerate() {
@@ -196,10 +202,8 @@ fn classify_avx2(bytes: &[u8]) -> ([u32; 8], [u32; 3]) {
         _mm256_and_si256(_mm256_shuffle_epi8(by_low, text), _mm256_shuffle_epi8(by_high, halves));
     let mask = |vector: __m256i| _mm256_movemask_epi8(vector).cast_unsigned();
     let product = |bits: i8| {
-        let none = _mm256_cmpeq_epi8(
-            _mm256_and_si256(codes, _mm256_set1_epi8(bits)),
-            _mm256_set1_epi8(0),
-        );
+        let none =
+            _mm256_cmpeq_epi8(_mm256_and_si256(codes, _mm256_set1_epi8(bits)), _mm256_set1_epi8(0));
         !mask(none)
     };
     let letters = product(AH | PZ);
