@@ -13,7 +13,7 @@ mod cache;
 mod long;
 
 pub use cache::CacheStats;
-pub(crate) use cache::PieceCache;
+pub(crate) use cache::{PieceCache, Place};
 pub(crate) use long::{LongCache, LongKey};
 
 use crate::ids::MAX_ID;
@@ -130,6 +130,12 @@ impl Ids {
         }
         let id = |at: usize| u64::from(ids.get(at).copied().unwrap_or(NO_ID));
         Some(Self([id(0) | id(1) << 32, id(2) | id(3) << 32]))
+    }
+
+    /// Whether they are nobody's.
+    #[inline]
+    fn is_none(self) -> bool {
+        self.0[0] == u64::MAX
     }
 
     /// How many they are. Ids have 31 bits, so the highest one tells what is none.

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::ids::{Span, TokenId};
-use crate::model::pieces::{Ids, Key, LongCache, LongKey, MAX_IDS, PieceCache, PieceTable};
+use crate::model::pieces::{Ids, Key, LongCache, LongKey, MAX_IDS, PieceCache, PieceTable, Place};
 
 /// The tables of pieces that a call looks into.
 pub(super) struct Tables<'a> {
@@ -201,11 +201,14 @@ impl Found {
             let at = self.rest[index];
             let place = usize::from(at);
             let (key, hash) = (self.keys[place], self.hashes[place]);
-            if let Some(ids) = tables.cache.get(key, hash) {
+            let found = tables.cache.find(key, hash);
+            if let Place::Here(ids) = found {
                 self.ids[place] = ids;
-            } else {
-                self.rest[slow] = at;
-                slow += 1;
+                continue;
+            }
+            self.rest[slow] = at;
+            slow += 1;
+            if key == Key::NONE || matches!(found, Place::Elsewhere) {
                 tables.prefetch_long(&text[span(place).range()], key, hash);
             }
         }
@@ -248,11 +251,17 @@ impl Tables<'_> {
         if key == Key::NONE {
             return LongKey::new(piece).is_some_and(|key| self.long.get(&key, out));
         }
-        if let Some(ids) = self.cache.get(key, hash) {
-            ids.push_to(out);
-            return true;
+        match self.cache.find(key, hash) {
+            Place::Here(ids) => {
+                ids.push_to(out);
+                true
+            }
+            Place::Elsewhere => {
+                let key = LongKey::of_short(piece, key, hash);
+                key.is_some_and(|key| self.long.get(&key, out))
+            }
+            Place::Nowhere => false,
         }
-        LongKey::of_short(piece, key, hash).is_some_and(|key| self.long.get(&key, out))
     }
 
     /// Remembers them.
@@ -260,11 +269,17 @@ impl Tables<'_> {
     fn put(&mut self, piece: &[u8], key: Key, hash: u64, ids: &[TokenId]) {
         if self.runs && is_run(piece) {
             // Nor is it kept.
-        } else if key != Key::NONE && ids.len() <= MAX_IDS {
-            self.cache.put(key, hash, ids);
+        } else if key == Key::NONE {
+            if let Some(key) = LongKey::new(piece) {
+                self.long.put(&key, ids);
+            }
         } else {
-            let short = LongKey::of_short(piece, key, hash);
-            short.or_else(|| LongKey::new(piece)).iter().for_each(|key| self.long.put(key, ids));
+            self.cache.put(key, hash, ids);
+            if ids.len() > MAX_IDS
+                && let Some(key) = LongKey::of_short(piece, key, hash)
+            {
+                self.long.put(&key, ids);
+            }
         }
     }
 

@@ -16,9 +16,12 @@ pub(crate) struct LongKey<'a> {
 }
 
 impl<'a> LongKey<'a> {
-    /// None for an empty piece and one that is too long.
+    /// None for an empty piece and one that is too long. Short ones have the hash of their [`Key`].
     #[inline]
     pub(crate) fn new(piece: &'a [u8]) -> Option<Self> {
+        if let Some(key) = Key::new(piece, 0, piece.len()) {
+            return Some(Self { piece, hash: key.hash() });
+        }
         if piece.len().wrapping_sub(1) >= ROOM - 4 {
             return None;
         }
@@ -27,12 +30,8 @@ impl<'a> LongKey<'a> {
         for word in words {
             hash = mix(hash, u64::from_le_bytes(*word));
         }
-        // The last eight bytes, however many of them were there before; or all.
-        let last = match piece.last_chunk::<8>() {
-            Some(last) => u64::from_le_bytes(*last),
-            None => piece.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)),
-        };
-        hash = mix(hash, last);
+        // The last eight bytes, however many of them were there before.
+        hash = mix(hash, piece.last_chunk().map_or(0, |last| u64::from_le_bytes(*last)));
         Some(Self { piece, hash: hash ^ hash >> 32 })
     }
 
@@ -95,30 +94,16 @@ impl LongCache {
         }
     }
 
-    fn find(&self, key: &LongKey<'_>, used: usize) -> Option<usize> {
+    fn find(&self, key: &LongKey<'_>) -> Option<&[u8]> {
         let entries = self.entries();
-        Self::places(key, used).into_iter().find(|&at| {
-            entries.get(at).is_some_and(|entry| {
-                let entry = entry.as_flattened();
-                usize::from(entry[0]) == key.piece.len()
-                    && entry.get(2..2 + key.piece.len()) == Some(key.piece)
-            })
-        })
+        let found = Self::places(key, self.used).into_iter().filter_map(|at| entries.get(at));
+        found.map(|entry| entry.as_flattened()).find(|entry| piece_of(entry) == key.piece)
     }
 
     /// Appends the ids of a piece to `out`, if they are known.
     #[inline]
     pub(crate) fn get(&mut self, key: &LongKey<'_>, out: &mut Vec<u32>) -> bool {
-        let mut found = self.find(key, self.used);
-        if found.is_none() && self.used > FIRST {
-            found = self.find(key, self.used / 2);
-            if let Some(at) = found {
-                let entry = self.entries().get(at).copied().unwrap_or([[0; LINE]; 2]);
-                self.write(key, entry);
-            }
-        }
-        let Some(entry) = found.and_then(|at| self.entries().get(at)) else { return false };
-        let entry = entry.as_flattened();
+        let Some(entry) = self.find(key) else { return false };
         let ids = entry.len() - 4 * usize::from(entry[1]);
         out.extend(entry[ids..].as_chunks().0.iter().map(|id| u32::from_le_bytes(*id)));
         self.stats.hits += 1;
@@ -134,8 +119,7 @@ impl LongCache {
         }
         self.room -= 1;
         if self.room == 0 {
-            self.used = (self.used * 2).min(MOST);
-            self.room = self.used / 4;
+            self.widen();
         }
         let mut entry = [[0; LINE]; 2];
         let bytes = entry.as_flattened_mut();
@@ -149,6 +133,24 @@ impl LongCache {
         self.write(key, entry);
     }
 
+    /// Takes twice as many entries in use; those that belong there move.
+    fn widen(&mut self) {
+        let used = self.used;
+        if used < MOST {
+            self.used = used * 2;
+            let (entries, _) = self.lines.get_mut().as_chunks_mut::<2>();
+            let (old, new) = entries.get_mut(..used * 2).unwrap_or_default().split_at_mut(used);
+            for (old, new) in old.iter_mut().zip(new) {
+                let piece = piece_of(old.as_flattened());
+                let hash = LongKey::new(piece).map_or(0, |key| key.hash);
+                if hash & used as u64 != 0 {
+                    *new = std::mem::replace(old, [[0; LINE]; 2]);
+                }
+            }
+        }
+        self.room = self.used / 4;
+    }
+
     fn write(&mut self, key: &LongKey<'_>, entry: [Line; 2]) {
         let places = Self::places(key, self.used);
         let (entries, _) = self.lines.get_mut().as_chunks_mut::<2>();
@@ -160,6 +162,13 @@ impl LongCache {
 
     /// The memory it takes when it is full.
     pub(crate) const BYTES: usize = MOST * ENTRY;
+}
+
+/// The piece of an entry; an empty one where there is none.
+#[inline]
+fn piece_of(entry: &[u8]) -> &[u8] {
+    let length = entry.first().map_or(0, |&length| usize::from(length));
+    entry.get(2..2 + length).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -61,4 +61,29 @@ fn a_cache_replaces_within_its_set_and_counts() {
     cache.put(key("none"), 1, &[]);
     cache.put(key("many"), 1, &[1, 2, 3, 4, 5]);
     assert!(cache.get(key("none"), 1).is_none() && cache.get(key("many"), 1).is_none());
+    assert!(matches!(cache.find(key("many"), 1), Place::Elsewhere));
+    assert!(matches!(cache.find(key("none"), 1), Place::Nowhere));
+}
+
+#[test]
+fn a_cache_keeps_what_it_has_when_it_takes_more_memory_in_use() {
+    let mut cache = PieceCache::new();
+    let words: Vec<String> = (0..3_000).map(|n| format!("word{n}")).collect();
+    for (n, word) in (0..).zip(&words) {
+        cache.put(key(word), key(word).hash(), &[n]);
+    }
+    let there = |cache: &mut PieceCache| {
+        let found = (0..).zip(&words).filter(|(n, word)| match find(cache, word) {
+            Some(found) => ids(Some(found)) == [*n],
+            None => false,
+        });
+        found.count()
+    };
+    let before = there(&mut cache);
+    assert!(before > 2_000);
+    // Others, each in a line of its own: hardly one of the words has to leave.
+    for n in 0..20_000_u64 {
+        cache.put(key("x"), n << 20 | 0xF_FFFF, &[1]);
+    }
+    assert!(there(&mut cache) > before - 20);
 }
