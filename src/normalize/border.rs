@@ -105,6 +105,22 @@ impl Normalizer {
         }
     }
 
+    /// Whether a character may become nothing, other than at the ends of a text.
+    pub(crate) fn drops_characters(&self) -> bool {
+        match self {
+            Self::Prepend(_)
+            | Self::Strip { .. }
+            | Self::Lowercase
+            | Self::Nfc
+            | Self::Nfd
+            | Self::Nfkc
+            | Self::Nfkd => false,
+            Self::Replace(replace) => replace.content().is_empty(),
+            Self::Sequence(members) => members.iter().any(Self::drops_characters),
+            _ => true,
+        }
+    }
+
     /// How many times as long a text may become, as far as [`Normalizer::across`] allows a border.
     pub(crate) fn growth(&self) -> usize {
         match self {

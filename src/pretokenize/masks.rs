@@ -128,7 +128,7 @@ pub(crate) struct Ends {
 
 impl Ends {
     /// Filling stops at this many or few more.
-    pub(crate) const MOST: usize = 256;
+    pub(crate) const MOST: usize = 448;
 
     pub(crate) fn new() -> Self {
         Self { len: 0, ends: [0; Self::MOST + WINDOW] }

@@ -270,7 +270,8 @@ impl AddedVocabulary {
         };
         // What is put in front of a part could make a token of what follows.
         let alone = normalizer.looks_at_single_characters() || near.is_ascii();
-        if normalizer.puts_in_front() || !alone {
+        // Where characters go without a trace, a token may come from any number of them.
+        if normalizer.puts_in_front() || normalizer.drops_characters() || !alone {
             return None;
         }
         let mut normal = String::new();

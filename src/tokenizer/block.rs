@@ -30,13 +30,13 @@ struct Found {
     hashes: [u64; BLOCK],
     ids: [Ids; BLOCK],
     /// The pieces that the table does not have.
-    rest: [u8; BLOCK],
+    rest: [u16; BLOCK],
     /// Where ids are written before they are appended, all at once.
     room: [TokenId; BLOCK * MAX_IDS],
 }
 
 /// Pieces in a block: all that is kept about them stays in the first-level cache.
-const BLOCK: usize = 128;
+const BLOCK: usize = 512;
 
 impl Block {
     pub(super) fn new() -> Self {
@@ -175,7 +175,7 @@ impl Found {
         for at in 0..count.min(BLOCK) {
             let (ids, is_there) = table.probe(self.keys[at], self.hashes[at]);
             self.ids[at] = ids;
-            self.rest[rest & (BLOCK - 1)] = at as u8;
+            self.rest[rest & (BLOCK - 1)] = at as u16;
             rest += usize::from(!is_there);
         }
         rest

@@ -41,7 +41,7 @@ pub(super) struct Part {
 }
 
 /// A text may become this many times as long within its budget, however it is cut.
-const MOST_GROWTH: usize = 256;
+const MOST_GROWTH: usize = 64;
 
 impl Plan {
     /// How texts may be cut; none where nothing is known.

@@ -9,7 +9,7 @@ use super::{Alphabet, Bpe, NO_BYTE};
 use crate::error::Result;
 use crate::ids::TokenId;
 use crate::model::ModelScratch;
-use crate::model::pieces::{Ids, Key, MAX_KEY, PieceCache, PieceTable};
+use crate::model::pieces::{Ids, Key, MAX_IDS, MAX_KEY, PieceCache, PieceTable};
 use crate::unicode::byte_level;
 
 /// Pieces of fewer bytes are merged as they are: looking for cuts would cost more than it saves.
@@ -153,7 +153,9 @@ impl Bpe {
                 }
                 let before = out.len();
                 merge.each(&source, &self.pairs, |id, _, _| out.push(id));
-                cache.put(key, hash, &out[before..]);
+                if out.len() - before <= MAX_IDS {
+                    cache.put(key, hash, &out[before..]);
+                }
             }
         }
     }
@@ -197,6 +199,9 @@ impl Bpe {
 
     /// The token that is the whole piece, where that goes before merging.
     pub(crate) fn whole(&self, piece: &str) -> Option<TokenId> {
+        if !self.options.ignore_merges {
+            return None;
+        }
         self.whole_in(piece, &mut MergeScratch::default())
     }
 

@@ -54,6 +54,7 @@ impl Words<'_> {
         if odd != 0 {
             return false;
         }
+        let before = out.len();
         let mut start = 0;
         // Behind the stretch stands a border.
         let mut rest = special | 1 << length;
@@ -65,7 +66,13 @@ impl Words<'_> {
             if at >= length {
                 return true;
             }
-            out.push(value(self.chars.ascii(text[at])));
+            let entry = self.chars.ascii(text[at]);
+            if kind(entry) != ALONE {
+                // An id that has no room in the table.
+                out.truncate(before);
+                return false;
+            }
+            out.push(value(entry));
             start = at + 1;
             rest &= rest - 1;
         }
