@@ -3,7 +3,6 @@
 
 use std::ptr::NonNull;
 
-use numpy::PyUntypedArray;
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
@@ -67,20 +66,24 @@ pub(crate) fn text(value: &Bound<'_, PyAny>, row: Option<usize>) -> PyResult<Opt
 const MAX_VIEWS: usize = 8;
 
 /// Whether the memory that an object shows belongs to `bytes`, or to a file that is mapped to be read.
-/// That a view is read-only says nothing about who else writes to the memory.
+/// That a view is read-only says nothing about who else writes to the memory. Classes that others made out
+/// of these may say what they like about whose it is, and are not asked.
 fn is_constant(value: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let map = value.py().import("mmap")?.getattr("mmap")?;
+    let py = value.py();
+    let map = py.import("mmap")?.getattr("mmap")?;
+    let numpy = py.import("numpy")?;
+    let arrays = [numpy.getattr("ndarray")?, numpy.getattr("memmap")?];
     let mut owner = value.clone();
     for _ in 0..MAX_VIEWS {
         if owner.is_instance_of::<PyBytes>() {
             return Ok(true);
         }
-        if owner.is_instance(&map)? {
+        if owner.get_type().is(&map) {
             return Ok(PyUntypedBuffer::get(&owner).is_ok_and(|buffer| buffer.readonly()));
         }
         let whose = if owner.is_instance_of::<PyMemoryView>() {
             "obj"
-        } else if owner.cast::<PyUntypedArray>().is_ok() {
+        } else if arrays.iter().any(|array| owner.get_type().is(array)) {
             "base"
         } else {
             return Ok(false);
