@@ -50,18 +50,37 @@ impl Clone for Lines {
     }
 }
 
-/// Asks the processor for a line that will be read soon.
+/// Asks the processor for the line in which something begins that will be read soon, after hundreds of
+/// others: into the second cache. For pieces the first one is a sixth slower.
+#[inline]
+pub(crate) fn prefetch<T: ?Sized>(place: &T) {
+    hint::<false, T>(place);
+}
+
+/// The same for what is read after a few others, into the first cache. For stretches of WordPiece the
+/// second one is a third slower.
+#[inline]
+pub(crate) fn prefetch_near<T: ?Sized>(place: &T) {
+    hint::<true, T>(place);
+}
+
 #[inline]
 #[expect(unsafe_code, reason = "a hint: without it encoding takes 1.7 times as long")]
-pub(crate) fn prefetch(line: &Line) {
+fn hint<const NEAR: bool, T: ?Sized>(place: &T) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint that reads nothing and cannot fault; every x86-64 has it.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast());
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+        let place = std::ptr::from_ref(place).cast();
+        if NEAR {
+            // SAFETY: a hint that reads nothing and cannot fault; every x86-64 has it.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(place) };
+        } else {
+            // SAFETY: as above.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(place) };
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _no_hint = line;
+    let _no_hint = place;
 }
 
 #[cfg(test)]
@@ -78,6 +97,7 @@ mod tests {
             if let Some(last) = lines.get_mut().last_mut() {
                 last[63] = 7;
                 prefetch(last);
+                prefetch_near(last);
             }
             let clone = lines.clone();
             assert_eq!(clone.get(), lines.get());

@@ -33,12 +33,25 @@ impl Runs {
         at
     }
 
-    /// Where the run of letters ends. Most letters are ASCII and most runs shorter than eight: their end
-    /// is found without a branch on each letter.
+    /// Where the run of letters ends.
     #[inline]
-    fn letters(self, text: &[u8], mut at: usize, marks: bool) -> usize {
+    fn letters(self, text: &[u8], at: usize, marks: bool) -> usize {
+        let is = |class| is_letter(class) || (marks && class == MARK);
+        self.end_by_words(text, at, not_letters, is)
+    }
+
+    /// As [`Runs::end`] for runs that are mostly ASCII and shorter than eight: their end is found without a
+    /// branch on each character. `others` marks the bytes that are not ASCII of the kind.
+    #[inline]
+    pub(super) fn end_by_words(
+        self,
+        text: &[u8],
+        mut at: usize,
+        others: impl Fn(u64) -> u64,
+        is: impl Fn(Class) -> bool,
+    ) -> usize {
         while let Some(&chunk) = text[at..].first_chunk() {
-            let others = not_letters(u64::from_le_bytes(chunk));
+            let others = others(u64::from_le_bytes(chunk));
             if others != 0 {
                 at += (others.trailing_zeros() / 8) as usize;
                 if text[at].is_ascii() {
@@ -48,7 +61,7 @@ impl Runs {
             }
             at += 8;
         }
-        self.end(text, at, |class| is_letter(class) || (marks && class == MARK))
+        self.end(text, at, is)
     }
 
     /// The same for white space, and where the run's last character starts.

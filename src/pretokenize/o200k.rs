@@ -114,19 +114,8 @@ impl O200kScanner {
 impl Runs {
     /// Where a run of letters that are not upper case, and of marks, ends.
     #[inline]
-    fn lowers(self, text: &[u8], mut at: usize) -> usize {
-        while let Some(&chunk) = text[at..].first_chunk() {
-            let others = not_lower(u64::from_le_bytes(chunk));
-            if others != 0 {
-                at += (others.trailing_zeros() / 8) as usize;
-                if text[at].is_ascii() {
-                    return at;
-                }
-                break;
-            }
-            at += 8;
-        }
-        self.end(text, at, |class| class == LOWER || is_both(class))
+    fn lowers(self, text: &[u8], at: usize) -> usize {
+        self.end_by_words(text, at, not_lower, |class| class == LOWER || is_both(class))
     }
 }
 

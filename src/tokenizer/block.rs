@@ -20,6 +20,8 @@ pub(super) struct Tables<'a> {
 pub(super) struct Block {
     len: usize,
     spans: [Span; BLOCK],
+    /// Where pieces that follow one another start, and the last one ends.
+    bounds: [u32; BLOCK + 1],
     found: Found,
 }
 
@@ -47,7 +49,7 @@ impl Block {
             rest: [0; BLOCK],
             room: [0; BLOCK * MAX_IDS],
         };
-        Self { len: 0, spans: [Span::default(); BLOCK], found }
+        Self { len: 0, spans: [Span::default(); BLOCK], bounds: [0; BLOCK + 1], found }
     }
 
     #[inline]
@@ -78,7 +80,7 @@ impl Block {
         out: &mut Vec<TokenId>,
         mut encode: impl FnMut(Span, &mut Vec<TokenId>) -> Result<()>,
     ) -> Result<()> {
-        let Self { len, spans, found } = self;
+        let Self { len, spans, found, .. } = self;
         let (count, spans) = (std::mem::take(len), &*spans);
         let tables = &mut Tables { table, cache, long, runs: false };
         look_up(count, |at| spans[at], found, text, tables, out, |span, _, out| encode(span, out))
@@ -96,11 +98,14 @@ impl Block {
         mut encode: impl FnMut(Span, &mut Tables<'_>, &mut Vec<TokenId>) -> Result<()>,
     ) -> Result<()> {
         for ends in ends.chunks(BLOCK) {
-            let mut all = [start; BLOCK + 1];
-            all[1..=ends.len()].copy_from_slice(ends);
-            let span =
-                |at: usize| Span { start: all[at & (BLOCK - 1)], end: all[(at & (BLOCK - 1)) + 1] };
-            look_up(ends.len(), span, &mut self.found, text, tables, out, &mut encode)?;
+            let Self { bounds, found, .. } = &mut *self;
+            bounds[0] = start;
+            bounds[1..=ends.len()].copy_from_slice(ends);
+            let span = |at: usize| {
+                let at = at % BLOCK;
+                Span { start: bounds[at], end: bounds[at + 1] }
+            };
+            look_up(ends.len(), span, found, text, tables, out, &mut encode)?;
             start = ends.last().copied().unwrap_or(start);
         }
         Ok(())

@@ -40,7 +40,7 @@ const UNSAFE: [(&str, &str); 12] = [
     ("pretokenize/masks/x86.rs", "vector instructions; portable twin beside it"),
     ("python/call.rs", "a method that reads its arguments off the interpreter's stack"),
     ("python/arrow/export.rs", "ids in memory that numpy and Arrow share"),
-    ("tokenizer/bert/machine.rs", "vector instructions and prefetch; safe twin beside it"),
+    ("tokenizer/bert/machine.rs", "vector instructions; safe twin beside it"),
     ("python/arrow/ffi.rs", "the structs of the Arrow C data interface"),
     ("tokenizer/spaced/masks/x86.rs", "vector instructions; plain twin beside it"),
     ("unicode/utf8.rs", "text that a table of states found to be UTF-8"),

@@ -1,22 +1,9 @@
-//! What the processor at hand does better: masks of white space, and fetching ahead.
+//! What the processor at hand does better: masks of white space.
 //!
 //! The twin of [`find`] is the portable [`Edges::blocks`]; tests hold every instruction set that the
 //! machine has against the definition.
 
 use super::edges::{BLOCK, Edges};
-
-/// Fetches a cache line that will be read soon.
-#[inline]
-pub(super) fn prefetch(place: &[u64]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch is a hint: it reads nothing, writes nothing, and cannot fault.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(place.as_ptr().cast()) }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = place;
-}
 
 /// Ways to find edges, the best one last; a number, so that tests can ask for each.
 #[cfg(test)]

@@ -77,7 +77,7 @@ impl<const KEY: usize> Tier<KEY> {
     pub(super) fn prefetch(&self, hash: u64) {
         let [home, _] = self.sets_of(hash);
         if let Some(set) = self.words.get(home..) {
-            super::machine::prefetch(set);
+            crate::memory::prefetch_near(set);
         }
     }
 
