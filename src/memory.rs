@@ -54,23 +54,29 @@ impl Clone for Lines {
 /// others: into the second cache. For pieces the first one is a sixth slower.
 #[inline]
 pub(crate) fn prefetch<T: ?Sized>(place: &T) {
-    hint::<false, T>(place);
+    hint::<false>(std::ptr::from_ref(place).cast());
 }
 
 /// The same for what is read after a few others, into the first cache. For stretches of WordPiece the
 /// second one is a third slower.
 #[inline]
 pub(crate) fn prefetch_near<T: ?Sized>(place: &T) {
-    hint::<true, T>(place);
+    hint::<true>(std::ptr::from_ref(place).cast());
+}
+
+/// As [`prefetch`], wherever that is: nothing is read.
+#[inline]
+pub(crate) fn prefetch_at<T>(place: *const T) {
+    hint::<false>(place.cast());
 }
 
 #[inline]
 #[expect(unsafe_code, reason = "a hint: without it encoding takes 1.7 times as long")]
-fn hint<const NEAR: bool, T: ?Sized>(place: &T) {
+fn hint<const NEAR: bool>(place: *const u8) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
-        let place = std::ptr::from_ref(place).cast();
+        let place = place.cast();
         if NEAR {
             // SAFETY: a hint that reads nothing and cannot fault; every x86-64 has it.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(place) };

@@ -26,6 +26,7 @@ pub use wordlevel::WordLevel;
 pub use wordpiece::reference as wordpiece_reference;
 pub use wordpiece::{WordPiece, WordPieceOptions};
 
+pub(crate) use self::bpe::Lanes;
 use self::bpe::merge::MergeScratch;
 use self::pieces::{PieceCache, PieceTable};
 use self::unigram::Lattice;
@@ -52,6 +53,8 @@ pub enum Model {
 #[derive(Debug, Default)]
 pub(crate) struct ModelScratch {
     pub(crate) merge: MergeScratch,
+    /// Short pieces that are merged in turns.
+    pub(crate) lanes: Lanes,
     lattice: Lattice,
     sentencepiece: SentencePieceScratch,
     /// Where chance comes from, where merges are left out at random. Only BPE has merges.
@@ -134,6 +137,20 @@ impl Model {
         match self {
             Self::Bpe(model) => model.encode_ids_with(piece, scratch, Some(cache), out),
             _ => self.encode_ids(piece, scratch, out),
+        }
+    }
+
+    /// Encodes those of some pieces, at most [`Lanes::MOST`], that are sooner encoded together than one by
+    /// one: `scratch.lanes` has their ids.
+    #[inline]
+    pub(crate) fn encode_together<'a>(
+        &self,
+        pieces: impl Iterator<Item = Option<&'a str>>,
+        scratch: &mut ModelScratch,
+    ) {
+        match self {
+            Self::Bpe(model) => model.merge_together(pieces, scratch),
+            _ => scratch.lanes.clear(),
         }
     }
 

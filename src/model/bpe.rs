@@ -13,6 +13,7 @@
 pub(super) mod cuts;
 mod dropout;
 mod encode;
+mod lanes;
 pub(crate) mod merge;
 mod pairs;
 mod ranks;
@@ -27,6 +28,7 @@ mod symbols;
 mod windows;
 
 pub(crate) use self::dropout::Dropout;
+pub(crate) use self::lanes::Lanes;
 
 use self::cuts::Cuts;
 use self::pairs::{Merge, PairTable};

@@ -11,6 +11,8 @@
 
 mod cache;
 mod long;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use cache::CacheStats;
 pub(crate) use cache::{PieceCache, Place};
@@ -29,7 +31,11 @@ const _: () = assert!(MAX_ID < 1 << 31);
 
 /// A piece of 1 to 15 bytes with its length, in one integer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub(crate) struct Key(u128);
+
+/// What is added to the four words of a key before they are multiplied: digits of pi.
+const SALT: [u32; 4] = [0x243F_6A89, 0x85A3_08D3, 0x1319_8A2F, 0x0370_7345];
 
 const fn masks() -> [u128; MAX_KEY + 1] {
     let mut masks = [0; MAX_KEY + 1];
@@ -106,12 +112,13 @@ impl Key {
 
     /// The hash that [`PieceTable`] and [`PieceCache`] place it by; computed once for both.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "halves of the key and of the product")]
+    #[expect(clippy::cast_possible_truncation, reason = "quarters of the key")]
     pub(crate) fn hash(self) -> u64 {
-        // One multiplication of the two halves, folded; the constants are digits of pi.
-        let (low, high) = (self.0 as u64 ^ 0x243F_6A88_85A3_08D3, (self.0 >> 64) as u64);
-        let product = u128::from(low) * u128::from(high ^ 0x1319_8A2E_0370_7344);
-        (product as u64) ^ (product >> 64) as u64
+        // The hash NH of UMAC: two multiplications of words, which vectors have, too. The low bits of
+        // products are not even, so the high ones are folded in.
+        let word = |at: usize| u64::from(((self.0 >> (32 * at)) as u32).wrapping_add(SALT[at]));
+        let sum = (word(0) * word(1)).wrapping_add(word(2) * word(3));
+        sum ^ sum >> 32
     }
 }
 
@@ -130,6 +137,12 @@ impl Ids {
         }
         let id = |at: usize| u64::from(ids.get(at).copied().unwrap_or(NO_ID));
         Some(Self([id(0) | id(1) << 32, id(2) | id(3) << 32]))
+    }
+
+    #[inline]
+    fn from_bytes(bytes: [u8; 16]) -> Self {
+        let (words, _) = bytes.as_chunks();
+        Self([u64::from_le_bytes(words[0]), u64::from_le_bytes(words[1])])
     }
 
     /// Whether they are nobody's.
@@ -234,25 +247,114 @@ fn line(lines: &[Line], place: u64) -> &Line {
 #[derive(Clone, Debug)]
 pub(crate) struct PieceTable {
     lines: Lines,
+    isa: Isa,
 }
 
 /// A table, looked into many times.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PieceView<'a> {
     lines: &'a [Line],
+    isa: Isa,
+}
+
+/// What looks pieces up on this processor.
+#[derive(Clone, Copy, Debug)]
+enum Isa {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(x86::Avx512),
+    Portable,
+}
+
+impl Isa {
+    /// Everything that this processor can do, the quickest first.
+    fn all() -> impl Iterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        let fast = x86::Avx512::detect().map(Self::Avx512);
+        #[cfg(not(target_arch = "x86_64"))]
+        let fast = None;
+        fast.into_iter().chain([Self::Portable])
+    }
+
+    /// The quickest.
+    fn best() -> Self {
+        Self::all().next().unwrap_or(Self::Portable)
+    }
 }
 
 impl PieceView<'_> {
+    /// The keys and hashes of pieces that follow one another, each between two of `bounds`, and asks for
+    /// the memory where they lie. There must be room for all.
+    #[inline]
+    pub(crate) fn find_keys(
+        self,
+        text: &[u8],
+        bounds: &[u32],
+        keys: &mut [Key],
+        hashes: &mut [u64],
+    ) {
+        let done = match self.isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512(isa) => isa.find_keys(self, text, bounds, keys, hashes),
+            Isa::Portable => 0,
+        };
+        let bounds = bounds.get(done..).unwrap_or_default();
+        let keys = keys.get_mut(done..).unwrap_or_default();
+        let hashes = hashes.get_mut(done..).unwrap_or_default();
+        for ((key, hash), ends) in keys.iter_mut().zip(hashes).zip(bounds.windows(2)) {
+            *key = Key::or_none(text, ends[0] as usize, ends[1] as usize);
+            *hash = key.hash();
+            self.prefetch(*hash);
+        }
+    }
+
+    /// The ids of many pieces, whatever for those that are not there, whose places are listed in `rest`.
+    /// Returns how many these are.
+    #[inline]
+    pub(crate) fn probe_all(
+        self,
+        keys: &[Key],
+        hashes: &[u64],
+        ids: &mut [Ids],
+        rest: &mut [u16],
+    ) -> usize {
+        match self.isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512(isa) => isa.probe_all(self, keys, hashes, ids, rest),
+            Isa::Portable => self.probe_one_by_one(keys, hashes, ids, rest),
+        }
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "places in a block")]
+    fn probe_one_by_one(
+        self,
+        keys: &[Key],
+        hashes: &[u64],
+        ids: &mut [Ids],
+        rest: &mut [u16],
+    ) -> usize {
+        let mut count = 0;
+        for (at, ((&key, &hash), ids)) in keys.iter().zip(hashes).zip(ids).enumerate() {
+            let (found, is_there) = probe(line(self.lines, hash), key);
+            *ids = found;
+            let Some(place) = rest.get_mut(count) else { return count };
+            *place = at as u16;
+            count += usize::from(!is_there);
+        }
+        count
+    }
+
     /// Asks for the memory where a piece lies.
     #[inline]
     pub(crate) fn prefetch(self, hash: u64) {
         prefetch(line(self.lines, hash));
     }
 
-    /// The ids of a piece and whether it is there; if not, the ids are anything.
+    /// Where the lines begin, and the mask that makes a hash the number of one.
+    #[cfg(target_arch = "x86_64")]
     #[inline]
-    pub(crate) fn probe(self, key: Key, hash: u64) -> (Ids, bool) {
-        probe(line(self.lines, hash), key)
+    fn addresses(self) -> (*const Line, usize) {
+        (self.lines.as_ptr(), self.lines.len().wrapping_sub(1))
     }
 }
 
@@ -264,7 +366,7 @@ impl PieceTable {
     /// ones, which are the rarest in most vocabularies.
     pub(crate) fn build(entries: usize, pieces: impl Iterator<Item = (Key, Ids)>) -> Self {
         let count = (entries * 4 / 5).max(1).next_power_of_two();
-        let mut table = Self { lines: Lines::new(count) };
+        let mut table = Self { lines: Lines::new(count), isa: Isa::best() };
         let lines = table.lines.get_mut();
         for (key, ids) in pieces {
             #[expect(clippy::cast_possible_truncation, reason = "masked to the number of lines")]
@@ -296,7 +398,7 @@ impl PieceTable {
     /// The table for many look-ups.
     #[inline]
     pub(crate) fn view(&self) -> PieceView<'_> {
-        PieceView { lines: self.lines.get() }
+        PieceView { lines: self.lines.get(), isa: self.isa }
     }
 
     /// The ids of a piece.

@@ -1,7 +1,10 @@
 //! Looking pieces up, a block at a time.
 
+use std::ops::Range;
+
 use crate::error::Result;
 use crate::ids::{Span, TokenId};
+use crate::model::Lanes;
 use crate::model::pieces::{Ids, Key, LongCache, LongKey, MAX_IDS, PieceCache, PieceTable, Place};
 
 /// The tables of pieces that a call looks into.
@@ -12,6 +15,40 @@ pub(super) struct Tables<'a> {
     /// Pieces that start with a character of three bytes are not looked up: the model encodes them sooner
     /// than anybody finds them.
     pub(super) runs: bool,
+}
+
+/// What encodes pieces that no table has.
+pub(super) trait Encode {
+    /// Pieces that will be asked for, at most [`Lanes::MOST`], and places between them that will not: for
+    /// those that are sooner encoded together.
+    #[inline]
+    fn ahead(&mut self, _pieces: impl Iterator<Item = Option<Span>>) {}
+
+    /// The ids of the piece that came at some place among these, if it was encoded.
+    #[inline]
+    fn found(&self, _place: usize) -> Option<&[TokenId]> {
+        None
+    }
+
+    /// Appends the ids of a piece.
+    fn encode(
+        &mut self,
+        piece: Span,
+        tables: &mut Tables<'_>,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()>;
+}
+
+impl<F: FnMut(Span, &mut Tables<'_>, &mut Vec<TokenId>) -> Result<()>> Encode for F {
+    #[inline]
+    fn encode(
+        &mut self,
+        piece: Span,
+        tables: &mut Tables<'_>,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        self(piece, tables, out)
+    }
 }
 
 /// Pieces that are found first and looked up together. A look-up waits for memory; a hundred of them
@@ -33,12 +70,17 @@ struct Found {
     ids: [Ids; BLOCK],
     /// The pieces that the table does not have.
     rest: [u16; BLOCK],
+    /// The ids of some of these that only the cache of long pieces has, and where each one's end there.
+    further: Vec<TokenId>,
+    known: [usize; Lanes::MOST],
     /// Where ids are written before they are appended, all at once.
     room: [TokenId; BLOCK * MAX_IDS],
 }
 
 /// Pieces in a block: all that is kept about them stays in the first-level cache.
 const BLOCK: usize = 512;
+/// A piece that no table has.
+const NOWHERE: usize = usize::MAX;
 
 impl Block {
     pub(super) fn new() -> Self {
@@ -47,6 +89,8 @@ impl Block {
             hashes: [0; BLOCK],
             ids: [Ids::NONE; BLOCK],
             rest: [0; BLOCK],
+            further: Vec::new(),
+            known: [0; Lanes::MOST],
             room: [0; BLOCK * MAX_IDS],
         };
         Self { len: 0, spans: [Span::default(); BLOCK], bounds: [0; BLOCK + 1], found }
@@ -83,7 +127,9 @@ impl Block {
         let Self { len, spans, found, .. } = self;
         let (count, spans) = (std::mem::take(len), &*spans);
         let tables = &mut Tables { table, cache, long, runs: false };
-        look_up(count, |at| spans[at], found, text, tables, out, |span, _, out| encode(span, out))
+        found.find_keys(&spans[..count], text, table);
+        let mut encode = |span: Span, _: &mut Tables<'_>, out: &mut Vec<TokenId>| encode(span, out);
+        look_up(count, |at| spans[at], found, text, tables, out, &mut encode)
     }
 
     /// The same for pieces that follow one another, the first from `start`; any number of them.
@@ -95,12 +141,15 @@ impl Block {
         text: &[u8],
         tables: &mut Tables<'_>,
         out: &mut Vec<TokenId>,
-        mut encode: impl FnMut(Span, &mut Tables<'_>, &mut Vec<TokenId>) -> Result<()>,
+        mut encode: impl Encode,
     ) -> Result<()> {
         for ends in ends.chunks(BLOCK) {
             let Self { bounds, found, .. } = &mut *self;
             bounds[0] = start;
             bounds[1..=ends.len()].copy_from_slice(ends);
+            let view = tables.table.view();
+            let (keys, hashes) = (&mut found.keys[..ends.len()], &mut found.hashes[..ends.len()]);
+            view.find_keys(text, &bounds[..=ends.len()], keys, hashes);
             let span = |at: usize| {
                 let at = at % BLOCK;
                 Span { start: bounds[at], end: bounds[at + 1] }
@@ -122,10 +171,10 @@ impl Block {
     }
 }
 
-/// At most a block of pieces, in rounds, so that nothing waits for memory but together: all keys, and the
-/// lines of the table where they lie are asked for; what is not there is listed, without a branch, for
-/// nobody can predict it, and its lines of the caches are asked for; what the cache has is filled in;
-/// then the ids follow in order, and what is left is encoded.
+/// At most a block of pieces, in rounds, so that nothing waits for memory but together: when their keys
+/// were found, the lines of the table where they lie were asked for; what is not there is listed, without
+/// a branch, for nobody can predict it, and its lines of the caches are asked for; what the cache has is
+/// filled in; then the ids follow in order, and what is left is encoded.
 #[inline]
 fn look_up(
     count: usize,
@@ -134,23 +183,41 @@ fn look_up(
     text: &[u8],
     tables: &mut Tables<'_>,
     out: &mut Vec<TokenId>,
-    mut encode: impl FnMut(Span, &mut Tables<'_>, &mut Vec<TokenId>) -> Result<()>,
+    encode: &mut impl Encode,
 ) -> Result<()> {
     let count = count.min(BLOCK);
-    found.find_keys((0..count).map(span), text, tables.table);
-    let rest = found.probe(count, tables.table);
+    let view = tables.table.view();
+    let (keys, hashes) = (&found.keys[..count], &found.hashes[..count]);
+    let rest = view.probe_all(keys, hashes, &mut found.ids[..count], &mut found.rest);
     let slow = found.probe_cache(rest, span, text, tables);
     let mut done = 0;
-    for index in 0..slow {
-        let at = usize::from(found.rest[index]);
-        found.emit(done, at, out);
-        done = at + 1;
-        let (key, hash, span) = (found.keys[at], found.hashes[at], span(at));
-        let piece = &text[span.range()];
-        // The same piece may stand earlier in this found.
-        if !tables.get(piece, key, hash, out) {
+    for first in (0..slow).step_by(Lanes::MOST) {
+        let last = (first + Lanes::MOST).min(slow);
+        found.look_further(first..last, span, text, tables);
+        let missing = found.known.iter().zip(&found.rest[first..last]);
+        encode.ahead(missing.map(|(&end, &at)| (end == NOWHERE).then(|| span(usize::from(at)))));
+        let mut start = 0;
+        for index in first..last {
+            let at = usize::from(found.rest[index]);
+            found.emit(done, at, out);
+            done = at + 1;
+            let end = found.known[index - first];
+            if end != NOWHERE {
+                out.extend_from_slice(&found.further[start..end]);
+                start = end;
+                continue;
+            }
+            let (key, hash, span) = (found.keys[at], found.hashes[at], span(at));
+            let piece = &text[span.range()];
+            // The same piece may stand earlier in this block.
+            if tables.get(piece, key, hash, out) {
+                continue;
+            }
             let before = out.len();
-            encode(span, tables, out)?;
+            match encode.found(index - first) {
+                Some(ids) => out.extend_from_slice(ids),
+                None => encode.encode(span, tables, out)?,
+            }
             tables.put(piece, key, hash, &out[before..]);
         }
     }
@@ -161,7 +228,7 @@ fn look_up(
 impl Found {
     /// The keys of pieces; asks for the lines of the table where they lie.
     #[inline(never)]
-    fn find_keys(&mut self, spans: impl Iterator<Item = Span>, text: &[u8], table: &PieceTable) {
+    fn find_keys(&mut self, spans: &[Span], text: &[u8], table: &PieceTable) {
         let table = table.view();
         for ((place, hash), span) in self.keys.iter_mut().zip(&mut self.hashes).zip(spans) {
             let key = Key::or_none(text, span.start as usize, span.end as usize);
@@ -169,21 +236,6 @@ impl Found {
             *hash = key.hash();
             table.prefetch(*hash);
         }
-    }
-
-    /// Fills in the ids of pieces that the table has, and lists the others. Returns how many.
-    #[inline(never)]
-    #[expect(clippy::cast_possible_truncation, reason = "places in a block")]
-    fn probe(&mut self, count: usize, table: &PieceTable) -> usize {
-        let table = table.view();
-        let mut rest = 0;
-        for at in 0..count.min(BLOCK) {
-            let (ids, is_there) = table.probe(self.keys[at], self.hashes[at]);
-            self.ids[at] = ids;
-            self.rest[rest & (BLOCK - 1)] = at as u16;
-            rest += usize::from(!is_there);
-        }
-        rest
     }
 
     /// Fills in the ids of listed pieces that the cache has, and keeps the others listed. Returns how many.
@@ -218,6 +270,24 @@ impl Found {
             }
         }
         slow
+    }
+
+    /// Finds the ids of some listed pieces that the caches have.
+    #[inline]
+    fn look_further(
+        &mut self,
+        listed: Range<usize>,
+        span: impl Fn(usize) -> Span,
+        text: &[u8],
+        tables: &mut Tables<'_>,
+    ) {
+        self.further.clear();
+        for (known, &at) in self.known.iter_mut().zip(&self.rest[listed]) {
+            let at = usize::from(at);
+            let (key, hash, piece) = (self.keys[at], self.hashes[at], &text[span(at).range()]);
+            let found = tables.get(piece, key, hash, &mut self.further);
+            *known = if found { self.further.len() } else { NOWHERE };
+        }
     }
 
     /// Appends the ids of pieces in a row.

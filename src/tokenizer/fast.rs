@@ -6,7 +6,7 @@
 //!
 //! The twin is the general road in `aligned.rs`, which also knows where tokens came from.
 
-use super::block::{Block, Tables};
+use super::block::{Block, Encode, Tables};
 use super::scratch::Scratch;
 use crate::error::Result;
 use crate::ids::{Span, TokenId};
@@ -67,24 +67,53 @@ fn scanned(
     while at < text.len() {
         let start = at as u32;
         at = scanner.fill(text, at, ends);
-        let encode = |span: Span, tables: &mut Tables<'_>, out: &mut Vec<TokenId>| {
-            let piece = &text[span.range()];
-            if runs || piece.len() <= MAX_KEY {
-                return model.encode_ids_with(piece, state, tables.cache, out);
-            }
-            let mut result = Ok(());
-            model.cuts(piece, |from, to| {
-                if result.is_ok() {
-                    let part = &piece[from..to];
-                    result =
-                        tables.part(part.as_bytes(), out, |out| model.encode_ids(part, state, out));
-                }
-            });
-            result
-        };
+        let encode = Pieces { model, text, state, runs };
         block.look_up_ends(start, ends.get(), bytes, &mut tables, out, encode)?;
     }
     Ok(())
+}
+
+/// Encodes pieces of a text that no table has.
+struct Pieces<'a> {
+    model: &'a Model,
+    text: &'a str,
+    state: &'a mut ModelScratch,
+    runs: bool,
+}
+
+impl Encode for Pieces<'_> {
+    #[inline]
+    fn ahead(&mut self, pieces: impl Iterator<Item = Option<Span>>) {
+        let pieces = pieces.map(|piece| Some(&self.text[piece?.range()]));
+        self.model.encode_together(pieces, self.state);
+    }
+
+    #[inline]
+    fn found(&self, place: usize) -> Option<&[TokenId]> {
+        self.state.lanes.ids(place)
+    }
+
+    fn encode(
+        &mut self,
+        piece: Span,
+        tables: &mut Tables<'_>,
+        out: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        let Self { model, text, state, runs } = self;
+        let piece = &text[piece.range()];
+        if *runs || piece.len() <= MAX_KEY {
+            return model.encode_ids_with(piece, state, tables.cache, out);
+        }
+        let mut result = Ok(());
+        model.cuts(piece, |from, to| {
+            if result.is_ok() {
+                let part = &piece[from..to];
+                result =
+                    tables.part(part.as_bytes(), out, |out| model.encode_ids(part, state, out));
+            }
+        });
+        result
+    }
 }
 
 /// Takes the pieces of a text one by one and gives their ids.

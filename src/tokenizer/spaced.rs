@@ -26,7 +26,7 @@ use super::block::{Block, Tables};
 use super::builder::TokenizerBuilder;
 use super::scratch::Scratch;
 use crate::error::Result;
-use crate::ids::{MAX_TEXT_BYTES, TokenId};
+use crate::ids::{MAX_TEXT_BYTES, Span, TokenId};
 use crate::model::pieces::{Ids, PieceTable};
 use crate::model::{Model, ModelScratch};
 
@@ -190,9 +190,10 @@ impl Walk<'_> {
             return;
         }
         let Self { text, block, tables, stretches, out, .. } = self;
-        self.result = block.look_up_ends(start, ends, text, tables, out, |span, tables, out| {
+        let encode = |span: Span, tables: &mut Tables<'_>, out: &mut Vec<TokenId>| {
             stretches.encode(span.range(), tables, out)
-        });
+        };
+        self.result = block.look_up_ends(start, ends, text, tables, out, encode);
     }
 }
 

@@ -13,12 +13,12 @@ use crate::model::pieces::{Ids, Key, MAX_IDS, MAX_KEY, PieceCache, PieceTable};
 use crate::unicode::byte_level;
 
 /// Pieces of fewer bytes are merged as they are: looking for cuts would cost more than it saves.
-const LONG: usize = 32;
+pub(super) const LONG: usize = 32;
 
 /// Whether a piece starts with a character of three bytes, after a space or not: most characters that
 /// tokens seldom join have three.
 #[inline]
-fn has_run(piece: &[u8]) -> bool {
+pub(super) fn has_run(piece: &[u8]) -> bool {
     let is_lead = |&byte: &u8| byte & 0xF0 == 0xE0;
     piece.first().is_some_and(is_lead) || piece.get(1).is_some_and(is_lead)
 }

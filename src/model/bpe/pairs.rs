@@ -8,6 +8,7 @@
 use super::short::RANKS;
 use super::slots::{NOTHING, Narrow, Wide};
 use crate::ids::{Pair, TokenId};
+use crate::memory::prefetch_near;
 
 /// What becomes of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,6 +116,23 @@ impl PairTable {
         match &self.slots {
             Slots::Narrow(slots) => slots.find(left, right, may),
             Slots::Wide(slots) => slots.find(left, right, may),
+        }
+    }
+
+    /// Asks for the memory in which it stands what a pair becomes.
+    #[inline]
+    pub(super) fn prefetch(&self, left: TokenId, right: TokenId) {
+        match &self.slots {
+            Slots::Narrow(slots) => slots.prefetch(left, right),
+            Slots::Wide(slots) => slots.prefetch(left, right),
+        }
+    }
+
+    /// Asks for the memory in which it stands what may be beside a symbol.
+    #[inline]
+    pub(super) fn prefetch_sides(&self, symbol: TokenId) {
+        if let Some(sides) = self.sides.get(symbol as usize) {
+            prefetch_near(sides);
         }
     }
 

@@ -152,6 +152,27 @@ impl Default for Short {
     }
 }
 
+/// A merge that was made, and the symbols that stand before and after it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change {
+    id: TokenId,
+    at: usize,
+    before: u64,
+    after: u64,
+}
+
+impl Change {
+    #[inline]
+    fn next(self) -> Option<usize> {
+        (self.after != 0).then(|| self.after.trailing_zeros() as usize % SHORT)
+    }
+
+    #[inline]
+    fn previous(self) -> Option<usize> {
+        (self.before != 0).then(|| (63 - self.before.leading_zeros()) as usize % SHORT)
+    }
+}
+
 /// The key of a place: `packed` has rank and id in its halves.
 #[inline]
 fn key(packed: u64, place: usize) -> u64 {
@@ -167,6 +188,15 @@ fn below(place: usize) -> u64 {
 impl Short {
     /// Merges the symbols `from..to` of a source, which are one to [`SHORT`].
     pub(super) fn run(&mut self, source: &impl Source, from: usize, to: usize, pairs: &PairTable) {
+        let padded = self.start(source, from, to);
+        while let Some(change) = self.take(padded) {
+            self.settle(change, pairs);
+        }
+    }
+
+    /// Takes the symbols `from..to` of a source, which are one to [`SHORT`], and returns how many keys
+    /// are to be looked at.
+    pub(super) fn start(&mut self, source: &impl Source, from: usize, to: usize) -> usize {
         let len = (to - from).clamp(1, SHORT);
         debug_assert_eq!(len, to - from);
         self.len = len;
@@ -180,36 +210,52 @@ impl Short {
         self.symbols[len - 1] = source.symbol(to - 1);
         let padded = (len - 1).next_multiple_of(STEP);
         self.keys[len - 1..padded].fill(u64::MAX);
-        self.merge(padded, pairs);
+        padded
     }
 
+    /// Makes the next merge; none is left where it gives none. Its neighbours are to be settled next.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "parts of a key")]
-    fn merge(&mut self, padded: usize, pairs: &PairTable) {
+    pub(super) fn take(&mut self, padded: usize) -> Option<Change> {
         let Self { symbols, keys, live, .. } = self;
-        loop {
-            let best = least(&keys[..padded]);
-            if best >= NEVER {
-                return;
-            }
-            let (id, at) = (best as TokenId, (best >> 32) as usize % SHORT);
-            // What is to the right of the left symbol: the right one, and what comes after it.
-            let rest = *live & (u64::MAX << at << 1);
-            let right = rest.trailing_zeros() as usize % SHORT;
-            let after = rest & rest.wrapping_sub(1);
-            let before = *live & below(at);
-            *live &= !(1 << right);
-            symbols[at] = id;
-            keys[right] = u64::MAX;
-            keys[at] = u64::MAX;
-            if after != 0 {
-                let next = after.trailing_zeros() as usize;
-                keys[at] = key(pairs.packed(id, symbols[next % SHORT]), at);
-            }
-            if before != 0 {
-                let previous = 63 - before.leading_zeros() as usize;
-                keys[previous % SHORT] = key(pairs.packed(symbols[previous % SHORT], id), previous);
-            }
+        let best = least(&keys[..padded]);
+        if best >= NEVER {
+            return None;
+        }
+        let (id, at) = (best as TokenId, (best >> 32) as usize % SHORT);
+        // What is to the right of the left symbol: the right one, and what comes after it.
+        let rest = *live & (u64::MAX << at << 1);
+        let right = rest.trailing_zeros() as usize % SHORT;
+        let after = rest & rest.wrapping_sub(1);
+        let before = *live & below(at);
+        *live &= !(1 << right);
+        symbols[at] = id;
+        keys[right] = u64::MAX;
+        keys[at] = u64::MAX;
+        Some(Change { id, at, before, after })
+    }
+
+    /// Finds what the symbol that a merge made merges to with its neighbours.
+    #[inline]
+    pub(super) fn settle(&mut self, change: Change, pairs: &PairTable) {
+        let (Self { symbols, keys, .. }, id) = (self, change.id);
+        if let Some(next) = change.next() {
+            keys[change.at % SHORT] = key(pairs.packed(id, symbols[next]), change.at);
+        }
+        if let Some(previous) = change.previous() {
+            keys[previous] = key(pairs.packed(symbols[previous], id), previous);
+        }
+    }
+
+    /// Asks for the memory that settling will read.
+    #[inline]
+    pub(super) fn prefetch(&self, change: Change, pairs: &PairTable) {
+        pairs.prefetch_sides(change.id);
+        if let Some(next) = change.next() {
+            pairs.prefetch(change.id, self.symbols[next]);
+        }
+        if let Some(previous) = change.previous() {
+            pairs.prefetch(self.symbols[previous], change.id);
         }
     }
 

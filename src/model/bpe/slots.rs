@@ -6,6 +6,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use crate::ids::{Pair, TokenId};
+use crate::memory::prefetch_near;
 
 /// What a pair becomes that does not merge, rank and id in one word.
 pub(super) const NOTHING: u64 = u64::MAX;
@@ -116,6 +117,14 @@ impl Wide {
             return self.find_further(at, pair);
         }
         found
+    }
+
+    /// Asks for the memory where a pair lies.
+    #[inline]
+    pub(super) fn prefetch(&self, left: TokenId, right: TokenId) {
+        if let Some(slot) = self.slots.get(self.place(Pair::new(left, right).packed())) {
+            prefetch_near(slot);
+        }
     }
 
     #[cold]
@@ -270,6 +279,14 @@ impl Narrow {
             return self.further.find(left, right, may);
         }
         NOTHING
+    }
+
+    /// Asks for the memory where a pair lies.
+    #[inline]
+    pub(super) fn prefetch(&self, left: TokenId, right: TokenId) {
+        if let Some(slot) = self.slots.get(self.place(left, right).0) {
+            prefetch_near(slot);
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {

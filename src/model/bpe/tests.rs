@@ -212,6 +212,22 @@ proptest! {
                 prop_assert_eq!(encode(&model, piece.as_bytes()), ids.collect::<Vec<_>>());
             }
         }
+        // In turns, with a place between them that takes no part.
+        let mut scratch = ModelScratch::default();
+        for pieces in [&pieces[..], &pieces[..1], &[]] {
+            let given = pieces.iter().map(|piece| Some(piece.as_str()));
+            model.merge_together(given.clone().chain([None]).chain(given), &mut scratch);
+            for (at, piece) in pieces.iter().chain(pieces).enumerate() {
+                let at = at + usize::from(at >= pieces.len());
+                if let Some(ids) = scratch.lanes.ids(at) {
+                    prop_assert_eq!(ids, &encode(&model, piece.as_bytes())[..]);
+                } else {
+                    prop_assert!(!complete || !piece.bytes().all(|byte| byte < 0x80) || ignore_merges
+                        || piece.is_empty() || piece.len() >= 32);
+                }
+            }
+            prop_assert!(scratch.lanes.ids(pieces.len()).is_none());
+        }
     }
 
     #[test]

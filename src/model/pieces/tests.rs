@@ -1,5 +1,7 @@
 //! Keys, tables and caches.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn key(text: &str) -> Key {
@@ -86,4 +88,72 @@ fn a_cache_keeps_what_it_has_when_it_takes_more_memory_in_use() {
         cache.put(key("x"), n << 20 | 0xF_FFFF, &[1]);
     }
     assert!(there(&mut cache) > before - 20);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn all_instruction_sets_find_the_same(
+        text in prop::collection::vec(any::<u8>(), 0..400),
+        steps in prop::collection::vec(1usize..22, 0..40),
+        words in prop::collection::vec(prop::collection::vec(b'a'..b'd', 1..4), 0..60),
+        rare in any::<bool>(),
+    ) {
+        // Few letters, so that pieces are found, or any bytes.
+        let text: Vec<u8> = text.iter().map(|&byte| if rare { byte } else { b'a' + byte % 3 }).collect();
+        let mut bounds = vec![0u32];
+        for step in steps {
+            let end = (*bounds.last().unwrap() as usize + step).min(text.len());
+            if end > *bounds.last().unwrap() as usize {
+                bounds.push(u32::try_from(end).unwrap());
+            }
+        }
+        let count = bounds.len() - 1;
+        let entries = (0..).zip(&words).map(|(n, word)| {
+            (Key::new(word, 0, word.len()).unwrap(), Ids::new(&[n, 7]).unwrap())
+        });
+        let mut table = PieceTable::build(words.len(), entries);
+        let mut expected: Vec<(Key, u64)> = Vec::new();
+        for ends in bounds.windows(2) {
+            let (start, end) = (ends[0] as usize, ends[1] as usize);
+            let key = Key::new(&text, start, end).unwrap_or(Key::NONE);
+            prop_assert_eq!(Key::or_none(&text, start, end), key);
+            expected.push((key, key.hash()));
+        }
+        for isa in Isa::all() {
+            table.isa = isa;
+            let (mut keys, mut hashes) = (vec![Key::NONE; count], vec![0; count]);
+            table.view().find_keys(&text, &bounds, &mut keys, &mut hashes);
+            prop_assert_eq!(&keys.iter().copied().zip(hashes.iter().copied()).collect::<Vec<_>>(), &expected);
+            let (mut all, mut rest) = (vec![Ids::NONE; count], vec![0; count]);
+            let missing = table.view().probe_all(&keys, &hashes, &mut all, &mut rest);
+            let mut listed = rest[..missing].iter().map(|&at| usize::from(at)).peekable();
+            for (at, (&key, &hash)) in keys.iter().zip(&hashes).enumerate() {
+                let found = table.get(key, hash);
+                prop_assert_eq!(listed.next_if_eq(&at).is_none(), found.is_some());
+                if found.is_some() {
+                    prop_assert_eq!(ids(Some(all[at])), ids(found));
+                }
+            }
+            prop_assert!(listed.next().is_none());
+        }
+    }
+}
+
+#[test]
+fn short_keys_spread_over_all_lines() {
+    // A line is taken by the low bits: words of one length, and those that differ in one byte.
+    let words: Vec<String> = (0..20_000)
+        .map(|n| format!(" {n:x}"))
+        .chain((0..256).map(|n| format!("{n:02x}ing")))
+        .collect();
+    let mut lines = vec![0; 1 << 14];
+    for word in &words {
+        lines[usize::try_from(key(word).hash()).unwrap_or(0) & 0x3FFF] += 1;
+    }
+    let taken = lines.iter().filter(|&&count| count > 0).count();
+    let (most, expected) = (lines.iter().max().copied(), 1.0 - (-20_256.0 / 16_384.0_f64).exp());
+    assert!(most <= Some(12), "{most:?} in one line");
+    assert!(taken as f64 > 0.95 * expected * 16_384.0, "{taken} lines are taken");
 }
