@@ -12,8 +12,8 @@ pub(super) struct Tables<'a> {
     pub(super) table: &'a PieceTable,
     pub(super) cache: &'a mut PieceCache,
     pub(super) long: &'a mut LongCache,
-    /// Pieces that start with a character of three bytes are not looked up: the model encodes them sooner
-    /// than anybody finds them.
+    /// Pieces that start with a character of three bytes and are too long for a key are not looked up: the
+    /// model encodes them sooner than anybody finds them.
     pub(super) runs: bool,
 }
 
@@ -196,6 +196,12 @@ fn look_up(
         found.look_further(first..last, span, text, tables);
         let missing = found.known.iter().zip(&found.rest[first..last]);
         encode.ahead(missing.map(|(&end, &at)| (end == NOWHERE).then(|| span(usize::from(at)))));
+        for (place, &at) in found.rest[first..last].iter().enumerate() {
+            if encode.found(place).is_some_and(|ids| ids.len() > MAX_IDS) {
+                let at = usize::from(at);
+                tables.prefetch_long(&text[span(at).range()], found.keys[at], found.hashes[at]);
+            }
+        }
         let mut start = 0;
         for index in first..last {
             let at = usize::from(found.rest[index]);
@@ -310,7 +316,7 @@ impl Tables<'_> {
     /// Asks for the memory where a piece lies that is neither in the table nor in the cache of short ones.
     #[inline]
     fn prefetch_long(&self, piece: &[u8], key: Key, hash: u64) {
-        if !(self.runs && is_run(piece)) {
+        if key != Key::NONE || !(self.runs && is_run(piece)) {
             let short = LongKey::of_short(piece, key, hash);
             short.or_else(|| LongKey::new(piece)).iter().for_each(|key| self.long.prefetch(key));
         }
@@ -320,10 +326,10 @@ impl Tables<'_> {
     /// where it is too long.
     #[inline]
     fn get(&mut self, piece: &[u8], key: Key, hash: u64, out: &mut Vec<TokenId>) -> bool {
-        if self.runs && is_run(piece) {
-            return false;
-        }
         if key == Key::NONE {
+            if self.runs && is_run(piece) {
+                return false;
+            }
             return LongKey::new(piece).is_some_and(|key| self.long.get(&key, out));
         }
         match self.cache.find(key, hash) {
@@ -342,10 +348,10 @@ impl Tables<'_> {
     /// Remembers them.
     #[inline]
     fn put(&mut self, piece: &[u8], key: Key, hash: u64, ids: &[TokenId]) {
-        if self.runs && is_run(piece) {
-            // Nor is it kept.
-        } else if key == Key::NONE {
-            if let Some(key) = LongKey::new(piece) {
+        if key == Key::NONE {
+            if !(self.runs && is_run(piece))
+                && let Some(key) = LongKey::new(piece)
+            {
                 self.long.put(&key, ids);
             }
         } else {

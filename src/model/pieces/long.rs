@@ -3,7 +3,8 @@
 use super::{CacheStats, Key};
 use crate::memory::{LINE, Line, Lines, prefetch};
 
-/// Two lines hold an entry: how many bytes the piece has, how many ids, the piece, and from the end the ids.
+/// Two lines hold an entry: how many bytes the piece has, how many ids, the piece, and the ids. Most are in
+/// the first line.
 const ENTRY: usize = 2 * LINE;
 /// The bytes of piece and ids together.
 const ROOM: usize = ENTRY - 2;
@@ -51,8 +52,8 @@ fn mix(hash: u64, word: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
-/// A cache of fixed size. An entry may lie in either of two neighbouring places; a new one takes the
-/// first and moves the one there to the second. Like the cache of short pieces it begins small.
+/// A cache of fixed size. An entry may lie in either of two neighbouring places; a new one takes a free one
+/// of them, or either in turns. Like the cache of short pieces it begins small.
 #[derive(Debug)]
 pub(crate) struct LongCache {
     lines: Lines,
@@ -60,6 +61,8 @@ pub(crate) struct LongCache {
     used: usize,
     /// Pieces that may come before more are used.
     room: usize,
+    /// Which of two entries leaves next.
+    turn: bool,
     pub(crate) stats: CacheStats,
 }
 
@@ -71,7 +74,7 @@ const FIRST: usize = 1 << 10;
 impl LongCache {
     pub(crate) fn new() -> Self {
         let lines = Lines::new(MOST * ENTRY / LINE);
-        Self { lines, used: FIRST, room: FIRST / 4, stats: CacheStats::default() }
+        Self { lines, used: FIRST, room: FIRST / 4, turn: false, stats: CacheStats::default() }
     }
 
     fn entries(&self) -> &[[Line; 2]] {
@@ -104,8 +107,9 @@ impl LongCache {
     #[inline]
     pub(crate) fn get(&mut self, key: &LongKey<'_>, out: &mut Vec<u32>) -> bool {
         let Some(entry) = self.find(key) else { return false };
-        let ids = entry.len() - 4 * usize::from(entry[1]);
-        out.extend(entry[ids..].as_chunks().0.iter().map(|id| u32::from_le_bytes(*id)));
+        let (start, count) = (2 + key.piece.len(), usize::from(entry[1]));
+        let ids = entry.get(start..).unwrap_or_default().as_chunks().0;
+        out.extend(ids.iter().take(count).map(|id| u32::from_le_bytes(*id)));
         self.stats.hits += 1;
         true
     }
@@ -121,16 +125,28 @@ impl LongCache {
         if self.room == 0 {
             self.widen();
         }
-        let mut entry = [[0; LINE]; 2];
-        let bytes = entry.as_flattened_mut();
-        bytes[0] = key.piece.len() as u8;
-        bytes[1] = ids.len() as u8;
-        bytes[2..2 + key.piece.len()].copy_from_slice(key.piece);
-        let start = ENTRY - 4 * ids.len();
-        for (place, id) in bytes[start..].chunks_exact_mut(4).zip(ids) {
-            place.copy_from_slice(&id.to_le_bytes());
+        let Some(entry) = self.place_for(key) else { return };
+        entry[0] = key.piece.len() as u8;
+        entry[1] = ids.len() as u8;
+        let (piece, rest) = entry[2..].split_at_mut(key.piece.len());
+        piece.copy_from_slice(key.piece);
+        for (place, id) in rest.as_chunks_mut().0.iter_mut().zip(ids) {
+            *place = id.to_le_bytes();
         }
-        self.write(key, entry);
+    }
+
+    /// A free place for a piece, or one that has to be given up: the two take turns.
+    fn place_for(&mut self, key: &LongKey<'_>) -> Option<&mut [u8]> {
+        let places = Self::places(key, self.used);
+        let (entries, _) = self.lines.get_mut().as_chunks_mut::<2>();
+        let [one, other] = entries.get_disjoint_mut(places).ok()?;
+        let (one, other) = (one.as_flattened_mut(), other.as_flattened_mut());
+        if one[0] != 0 && other[0] != 0 {
+            self.turn = !self.turn;
+            self.stats.evictions += 1;
+        }
+        let takes_one = one[0] == 0 || other[0] != 0 && self.turn;
+        Some(if takes_one { one } else { other })
     }
 
     /// Takes twice as many entries in use; those that belong there move.
@@ -149,15 +165,6 @@ impl LongCache {
             }
         }
         self.room = self.used / 4;
-    }
-
-    fn write(&mut self, key: &LongKey<'_>, entry: [Line; 2]) {
-        let places = Self::places(key, self.used);
-        let (entries, _) = self.lines.get_mut().as_chunks_mut::<2>();
-        if let Ok([one, other]) = entries.get_disjoint_mut(places) {
-            self.stats.evictions += u64::from(other[0][0] != 0);
-            *other = std::mem::replace(one, entry);
-        }
     }
 
     /// The memory it takes when it is full.
