@@ -292,18 +292,16 @@ impl PieceView<'_> {
         keys: &mut [Key],
         hashes: &mut [u64],
     ) {
-        let done = match self.isa {
+        match self.isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512(isa) => isa.find_keys(self, text, bounds, keys, hashes),
-            Isa::Portable => 0,
-        };
-        let bounds = bounds.get(done..).unwrap_or_default();
-        let keys = keys.get_mut(done..).unwrap_or_default();
-        let hashes = hashes.get_mut(done..).unwrap_or_default();
-        for ((key, hash), ends) in keys.iter_mut().zip(hashes).zip(bounds.windows(2)) {
-            *key = Key::or_none(text, ends[0] as usize, ends[1] as usize);
-            *hash = key.hash();
-            self.prefetch(*hash);
+            Isa::Portable => {
+                for ((key, hash), ends) in keys.iter_mut().zip(hashes).zip(bounds.windows(2)) {
+                    *key = Key::or_none(text, ends[0] as usize, ends[1] as usize);
+                    *hash = key.hash();
+                    self.prefetch(*hash);
+                }
+            }
         }
     }
 

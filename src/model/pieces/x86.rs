@@ -10,13 +10,14 @@
 )]
 
 use std::arch::x86_64::{
-    __m128i, __m256i, __m512i, _mm_cmpgt_epu32_mask, _mm_loadu_si128, _mm_min_epu32,
-    _mm_set1_epi32, _mm_sub_epi32, _mm256_storeu_si256, _mm512_add_epi32, _mm512_add_epi64,
-    _mm512_broadcast_i32x4, _mm512_castsi128_si512, _mm512_castsi512_si256, _mm512_cmpeq_epi8_mask,
-    _mm512_cmpeq_epi64_mask, _mm512_cmplt_epu8_mask, _mm512_inserti32x4, _mm512_loadu_si512,
-    _mm512_mask_mov_epi8, _mm512_maskz_mov_epi8, _mm512_mul_epu32, _mm512_permutexvar_epi64,
-    _mm512_set_epi32, _mm512_set_epi64, _mm512_set1_epi8, _mm512_shuffle_epi8,
-    _mm512_shuffle_epi32, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_xor_si512,
+    __m128i, __m256i, __m512i, _mm_cmpge_epu32_mask, _mm_loadu_si128, _mm_maskz_loadu_epi8,
+    _mm_min_epu32, _mm_set1_epi32, _mm_storeu_si128, _mm_sub_epi32, _mm256_storeu_si256,
+    _mm512_add_epi32, _mm512_add_epi64, _mm512_broadcast_i32x4, _mm512_castsi128_si512,
+    _mm512_castsi512_si256, _mm512_cmpeq_epi8_mask, _mm512_cmpeq_epi64_mask,
+    _mm512_cmplt_epu8_mask, _mm512_inserti32x4, _mm512_loadu_si512, _mm512_mask_mov_epi8,
+    _mm512_maskz_mov_epi8, _mm512_mul_epu32, _mm512_permutexvar_epi64, _mm512_set_epi32,
+    _mm512_set_epi64, _mm512_set1_epi8, _mm512_shuffle_epi8, _mm512_shuffle_epi32,
+    _mm512_srli_epi64, _mm512_storeu_si512, _mm512_xor_si512,
 };
 
 use super::{Ids, Key, MAX_KEY, PieceView, SALT};
@@ -41,7 +42,7 @@ impl Avx512 {
         there.then_some(Self(()))
     }
 
-    /// As [`super::find_keys`]; returns how many of the pieces it did, all but a few.
+    /// As [`PieceView::find_keys`].
     #[inline]
     pub(super) fn find_keys(
         self,
@@ -50,13 +51,13 @@ impl Avx512 {
         bounds: &[u32],
         keys: &mut [Key],
         hashes: &mut [u64],
-    ) -> usize {
+    ) {
         debug_assert!(Self::detect().is_some());
         // SAFETY: a value of this type is only made where the processor has what the function needs.
         unsafe { find_keys(view, text, bounds, keys, hashes) }
     }
 
-    /// As [`super::probe_all`].
+    /// As [`PieceView::probe_all`].
     #[inline]
     pub(super) fn probe_all(
         self,
@@ -81,10 +82,10 @@ fn find_keys(
     bounds: &[u32],
     keys: &mut [Key],
     hashes: &mut [u64],
-) -> usize {
+) {
     // From here on sixteen bytes are not there.
-    let Some(limit) = text.len().checked_sub(16) else { return 0 };
-    let limit = _mm_set1_epi32(limit.min(u32::MAX as usize) as i32);
+    let limit = text.len().saturating_sub(15).min(u32::MAX as usize);
+    let limit = _mm_set1_epi32(limit as i32);
     let [a, b, c, d] = SALT.map(|salt| salt as i32);
     let salt = _mm512_set_epi32(d, c, b, a, d, c, b, a, d, c, b, a, d, c, b, a);
     let (low, high) = (0x0706_0504_0302_0100, 0x0F0E_0D0C_0B0A_0908);
@@ -104,7 +105,7 @@ fn find_keys(
             break;
         };
         let starts = load(&bounds[..LANES]);
-        if _mm_cmpgt_epu32_mask(starts, limit) != 0 {
+        if _mm_cmpge_epu32_mask(starts, limit) != 0 {
             break;
         }
         let lengths = _mm_min_epu32(
@@ -138,7 +139,33 @@ fn find_keys(
         }
         done += LANES;
     }
-    done
+    // What is left, and the last pieces of a text: as many bytes are loaded as a piece has.
+    let bounds = bounds.get(done..).unwrap_or_default();
+    let keys = keys.get_mut(done..).unwrap_or_default();
+    let hashes = hashes.get_mut(done..).unwrap_or_default();
+    for ((key, hash), ends) in keys.iter_mut().zip(hashes).zip(bounds.windows(2)) {
+        let piece = text.get(ends[0] as usize..ends[1] as usize).unwrap_or_default();
+        *key = key_of(piece);
+        *hash = key.hash();
+        prefetch_at(lines.wrapping_add(*hash as usize & mask));
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi2")]
+#[expect(clippy::cast_possible_truncation, reason = "at most 15")]
+fn key_of(piece: &[u8]) -> Key {
+    let length = piece.len();
+    debug_assert!(length > 0);
+    if length > MAX_KEY {
+        return Key::NONE;
+    }
+    // SAFETY: bytes that the mask leaves out are not read.
+    let bytes = unsafe { _mm_maskz_loadu_epi8((1 << length) - 1, piece.as_ptr().cast()) };
+    let mut key = Key(0);
+    // SAFETY: a key is 16 bytes and holds any bits; the store needs no alignment.
+    unsafe { _mm_storeu_si128(std::ptr::from_mut(&mut key).cast(), bytes) };
+    Key(key.0 | (length as u128) << 120)
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi2")]
