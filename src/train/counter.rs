@@ -10,18 +10,23 @@
 // Threads are started while there are chunks for them. When the system gives no more, those that run do
 // the work; when it gives none, the thread that hands out counts as well.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::corpus::{Chunk, Files, parts};
-use super::count::{Sorted, Table};
-use super::{Counts, Manifest, Phase, Progress, Pulse};
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use super::corpus::{Chunk, Cuts, parts};
+use super::count::Table;
+use super::feed::{self, Feeder, Part as InputPart, Source};
+use super::lines::{self, repaired};
+use super::run::{Folder, Run, Spill};
+use super::tally::Tally;
+use super::{Counts, Manifest, Phase, Progress, Pulse, TextSource};
 use crate::error::{Error, Result};
 use crate::normalize::Normalizer;
 use crate::pretokenize::{ByteAlphabet, PreTokenizer, Splitter};
@@ -32,10 +37,36 @@ use crate::regex::Dialect;
 pub struct Counter {
     normalizer: Option<Normalizer>,
     splitter: Splitter,
-    /// Whether one document may be cut at the places that `corpus.rs` knows.
+    /// Whether a known pattern lets one document be cut at the places that `corpus.rs` knows.
     cut: bool,
+    cuts: Cuts,
     threads: usize,
     manifest: Manifest,
+    special_tokens: Option<SpecialTokens>,
+    field: String,
+    replace: bool,
+    memory: Option<Memory>,
+}
+
+/// Special tokens and the search for them.
+#[derive(Clone, Debug)]
+struct SpecialTokens {
+    tokens: Vec<String>,
+    search: AhoCorasick,
+}
+
+/// A bound of memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    /// Bytes.
+    pub(crate) limit: usize,
+    /// Where a folder for what does not fit is made.
+    pub(crate) parent: PathBuf,
+}
+
+impl Memory {
+    /// The least that counting works with.
+    const LEAST: usize = if cfg!(test) { 1 << 10 } else { 16 << 20 };
 }
 
 impl Counter {
@@ -61,33 +92,116 @@ impl Counter {
             .any(|name| PreTokenizer::by_name(name).is_ok_and(|named| named == *pre_tokenizer));
         // A normalizer may make other text of the two sides of a cut: a space of a line break, say.
         let cut = named && (normalizer.is_none() || *pre_tokenizer == PreTokenizer::Bert);
-        let threads = crate::threads::count(threads)?.clamp(1, 1024);
-        Ok(Self { normalizer, splitter, cut, threads, manifest })
+        Ok(Self {
+            normalizer,
+            splitter,
+            cut,
+            cuts: Cuts::new(cut, &[]),
+            threads: crate::threads::count(threads)?.clamp(1, 1024),
+            manifest,
+            special_tokens: None,
+            field: "text".to_owned(),
+            replace: false,
+            memory: None,
+        })
     }
 
-    /// Whether one document may be counted in parts, cut where [`Files`] cuts.
-    #[cfg(feature = "python")]
-    pub(crate) fn may_cut(&self) -> bool {
-        self.cut
+    /// The same, for text in which these tokens may stand. They are cut out before anything else, the
+    /// longest of those that begin first, and counted: words reach neither into nor across them.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when they are too many or too long to be searched for.
+    pub fn with_special_tokens(mut self, tokens: &[String]) -> Result<Self> {
+        let mut tokens: Vec<String> =
+            tokens.iter().filter(|token| !token.is_empty()).cloned().collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        let bytes: usize = tokens.iter().map(String::len).sum();
+        let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&tokens);
+        let (Ok(search), ..=MAX_SPECIAL_BYTES) = (search, bytes) else {
+            let wanted = format!("at most {MAX_SPECIAL_BYTES} bytes together");
+            return Err(Error::argument("special_tokens", format!("{bytes} bytes long"), wanted));
+        };
+        self.manifest.special_tokens = tokens.iter().map(|token| (token.clone(), 0)).collect();
+        self.cuts = Cuts::new(self.cut, &tokens);
+        self.special_tokens = (!tokens.is_empty()).then_some(SpecialTokens { tokens, search });
+        Ok(self)
+    }
+
+    /// The same, for JSON lines with the text in another field than `text`.
+    #[must_use]
+    pub fn with_field(self, field: &str) -> Self {
+        Self { field: field.to_owned(), ..self }
+    }
+
+    /// The same, for files that may hold what is no UTF-8: each invalid sequence becomes U+FFFD, and is
+    /// counted. Else it is an error.
+    #[must_use]
+    pub fn with_replacement(self, replace: bool) -> Self {
+        Self { replace, ..self }
+    }
+
+    /// The same, within about `limit` bytes of memory: tables go to files in a new folder in `folder` (that
+    /// of the system for temporary files, when it is none) when they are full. The counts are the same.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when it is less than 16 MiB.
+    pub fn with_memory_limit(mut self, limit: usize, folder: Option<&Path>) -> Result<Self> {
+        if limit < Memory::LEAST {
+            let wanted = format!("at least {} (16 MiB)", Memory::LEAST);
+            return Err(Error::argument("memory_limit", limit, wanted));
+        }
+        let parent = folder.map_or_else(std::env::temp_dir, Path::to_owned);
+        // Each thread has a table, a chunk at hand and one that waits.
+        self.threads = self.threads.min(limit / Memory::LEAST);
+        self.memory = Some(Memory { limit, parent });
+        Ok(self)
+    }
+
+    pub(crate) fn cuts(&self) -> &Cuts {
+        &self.cuts
+    }
+
+    pub(crate) fn replaces(&self) -> bool {
+        self.replace
+    }
+
+    pub(crate) fn memory(&self) -> Option<&Memory> {
+        self.memory.as_ref()
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// How files are read, for whoever has to tell counts apart.
+    pub(crate) fn reading(&self) -> String {
+        let errors = if self.replace { "replace" } else { "strict" };
+        format!("field {:?}, errors {errors:?}", self.field)
+    }
+
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub(crate) fn special_tokens(&self) -> &[String] {
+        self.special_tokens.as_ref().map_or(&[], |special| &special.tokens)
     }
 
     /// Counts the words of files. Plain text is one document a file; JSON lines are one a line.
     ///
     /// # Errors
     /// [`Error::Io`] when a file cannot be read; [`Error::Format`] when it is not UTF-8 or not JSON, with
-    /// the place; [`Error::Pattern`] when the split pattern gives up; [`Error::Interrupted`].
+    /// the place; [`Error::Pattern`] when the split pattern gives up; [`Error::Training`] when the words
+    /// do not fit into the bound of memory; [`Error::Interrupted`].
     pub fn count_files(&self, paths: &[PathBuf], progress: &mut Progress<'_>) -> Result<Counts> {
-        let mut files = Files::new(paths.to_vec(), self.cut)?;
         let mut pulse = Pulse::new(progress);
-        let mut counts = self.count_chunks(|| {
-            let chunk = files.next().map_err(Halt::Source)?;
-            pulse.look(Phase::Count, files.done, files.total).map_err(Halt::Caller)?;
-            Ok::<_, Halt<Error>>(chunk)
-        })?;
-        pulse.now(Phase::Count, files.done, files.total)?;
-        let sources = paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-        counts.set_sources(sources);
-        Ok(counts)
+        let parts = paths.iter().map(|path| InputPart::plain(path, self)).collect();
+        let source = Source { parts, ..Source::new(TextSource::unnamed()) };
+        feed::count(self, vec![source], None, &mut |done, total, last| {
+            let look = if last { Pulse::now } else { Pulse::look };
+            look(&mut pulse, Phase::Count, done, total).map_err(Halt::<Error>::Caller)
+        })
     }
 
     /// Counts the words of texts.
@@ -95,7 +209,7 @@ impl Counter {
     /// # Errors
     /// [`Error::Pattern`] when the split pattern gives up on a text.
     pub fn count_texts<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Result<Counts> {
-        let mut batch = Batch::new(self.cut);
+        let mut batch = Batch::new(&self.cuts);
         let mut texts = texts.into_iter();
         self.count_chunks(|| {
             loop {
@@ -114,11 +228,25 @@ impl Counter {
     /// Counts the chunks that `next` hands out, until it has no more.
     pub(crate) fn count_chunks<E: From<Error>>(
         &self,
-        mut next: impl FnMut() -> Result<Option<Chunk>, Halt<E>>,
+        next: impl FnMut() -> Result<Option<Chunk>, Halt<E>>,
     ) -> Result<Counts, E> {
+        let mut tally = Tally::new(self)?;
+        tally.begin(TextSource::unnamed());
+        let counted = self.gather(&mut feed::Plain(next), tally.folder())?;
+        tally.add(counted)?;
+        tally.finish(&mut || Ok::<_, Halt<E>>(()))
+    }
+
+    /// Counts the chunks that `feeder` hands out, until it has no more.
+    pub(crate) fn gather<E: From<Error>>(
+        &self,
+        feeder: &mut dyn Feeder<E>,
+        folder: Option<&Arc<Folder>>,
+    ) -> Result<Counted, E> {
         let state = State::default();
         let (sender, receiver) = sync_channel::<(u64, Chunk)>(self.threads);
         let receiver = Mutex::new(receiver);
+        let (finished, all_finished) = channel::<()>();
         let (fed, done) = thread::scope(|scope| {
             let mut here: Option<Worker<'_>> = None;
             let mut workers = Vec::new();
@@ -128,37 +256,54 @@ impl Counter {
                     if state.failed.load(Ordering::Relaxed) < u64::MAX {
                         break;
                     }
-                    let Some(chunk) = next()? else { break };
+                    let Some(chunk) = feeder.next()? else { break };
                     if workers.len() < room {
-                        let work = || Worker::new(self, &state).work(&receiver);
+                        let finished = finished.clone();
+                        let work = || {
+                            let part = Worker::new(self, &state, folder).work(&receiver);
+                            // Nobody listens when there is nothing to wait for any more.
+                            let _ = { finished }.send(());
+                            part
+                        };
                         match builder().spawn_scoped(scope, work) {
                             Ok(worker) => workers.push(worker),
                             Err(_) => room = workers.len(),
                         }
                     }
                     if workers.is_empty() {
-                        here.get_or_insert_with(|| Worker::new(self, &state)).take(number, &chunk);
+                        here.get_or_insert_with(|| Worker::new(self, &state, folder))
+                            .take(number, &chunk);
                     } else if sender.send((number, chunk)).is_err() {
                         break;
                     }
                 }
                 Ok(())
             };
-            let fed = hand_out();
-            if matches!(fed, Err(Halt::Caller(_))) {
-                state.cancelled.store(true, Ordering::Relaxed);
-            }
+            let mut fed = hand_out();
+            let cancel = |fed: &Result<(), Halt<E>>| {
+                if matches!(fed, Err(Halt::Caller(_))) {
+                    state.cancelled.store(true, Ordering::Relaxed);
+                }
+            };
+            cancel(&fed);
             // This ends the workers.
-            drop(sender);
+            drop((sender, finished));
             let mut done: Vec<Part> = here.map(Worker::done).into_iter().collect();
+            while fed.is_ok() {
+                match all_finished.recv_timeout(Pulse::INTERVAL) {
+                    Ok(()) => {}
+                    Err(RecvTimeoutError::Timeout) => fed = feeder.look(),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+                cancel(&fed);
+            }
             for worker in workers {
                 done.push(worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
             }
             (fed, done)
         });
         let mut first: Option<(u64, Error)> = None;
-        let mut manifest = self.manifest.clone();
-        let mut sorted: Vec<Sorted> = Vec::new();
+        let mut counted = Counted { found: vec![0; self.special_tokens().len()], ..Counted::default() };
         for part in done {
             if let Some(panic) = part.panic {
                 resume_unwind(panic);
@@ -168,19 +313,40 @@ impl Counter {
             {
                 first = Some((number, error));
             }
-            manifest.documents += part.documents;
-            manifest.bytes += part.bytes;
-            sorted.push(part.words);
+            counted.add(part.counted);
         }
         // What the source raised comes after all chunks that it gave.
         match (fed, first) {
-            (Err(Halt::Caller(error)), _) | (Err(Halt::Source(error)), None) => return Err(error),
-            (_, Some((_, error))) => return Err(error.into()),
-            (Ok(()), None) => {}
+            (Err(Halt::Caller(error)), _) | (Err(Halt::Source(error)), None) => Err(error),
+            (_, Some((_, error))) => Err(error.into()),
+            (Ok(()), None) => Ok(counted),
         }
-        let all = sorted.into_iter().reduce(Sorted::merge);
-        let all = all.unwrap_or_else(|| Table::new().into_sorted());
-        Ok(Counts::from_sorted(&all, manifest))
+    }
+}
+
+/// Special tokens that are searched for have no more bytes together: the search takes some hundred times the
+/// memory.
+const MAX_SPECIAL_BYTES: usize = 4 << 20;
+
+/// What chunks held.
+#[derive(Default)]
+pub(crate) struct Counted {
+    pub(crate) runs: Vec<Run>,
+    pub(crate) documents: u64,
+    pub(crate) bytes: u64,
+    /// Invalid sequences in lines that became U+FFFD.
+    pub(crate) replaced: u64,
+    /// How often each special token was there.
+    pub(crate) found: Vec<u64>,
+}
+
+impl Counted {
+    fn add(&mut self, other: Self) {
+        self.runs.extend(other.runs);
+        self.documents += other.documents;
+        self.bytes += other.bytes;
+        self.replaced += other.replaced;
+        self.found.iter_mut().zip(other.found).for_each(|(ours, theirs)| *ours += theirs);
     }
 }
 
@@ -191,6 +357,14 @@ pub(crate) enum Halt<E> {
     Source(E),
     /// The caller wants to stop.
     Caller(E),
+}
+
+impl<E> Halt<E> {
+    pub(crate) fn into_inner(self) -> E {
+        match self {
+            Self::Source(error) | Self::Caller(error) => error,
+        }
+    }
 }
 
 /// What all threads look at.
@@ -229,9 +403,7 @@ fn builder() -> thread::Builder {
 
 /// What one thread counted.
 struct Part {
-    words: Sorted,
-    documents: u64,
-    bytes: u64,
+    counted: Counted,
     error: Option<(u64, Error)>,
     panic: Option<Panic>,
 }
@@ -244,29 +416,27 @@ struct Worker<'a> {
     table: Table,
     normalized: String,
     spaced: String,
-    documents: u64,
-    bytes: u64,
+    counted: Counted,
     /// The first chunk that failed here.
     error: Option<(u64, Error)>,
     panic: Option<Panic>,
 }
 
-#[derive(serde::Deserialize)]
-struct Line<'a> {
-    #[serde(borrow)]
-    text: Cow<'a, str>,
-}
-
 impl<'a> Worker<'a> {
-    fn new(counter: &'a Counter, state: &'a State) -> Self {
+    fn new(counter: &'a Counter, state: &'a State, folder: Option<&Arc<Folder>>) -> Self {
+        let spill = counter.memory.as_ref().zip(folder).map(|(memory, folder)| {
+            // The rest is for chunks, for runs that are merged, and for their sum.
+            let room = memory.limit / 5 * 2 / counter.threads;
+            Spill::new(room, Arc::clone(folder))
+        });
+        let found = vec![0; counter.special_tokens().len()];
         Self {
             counter,
             state,
-            table: Table::new(),
+            table: Table::new(spill),
             normalized: String::new(),
             spaced: String::new(),
-            documents: 0,
-            bytes: 0,
+            counted: Counted { found, ..Counted::default() },
             error: None,
             panic: None,
         }
@@ -303,10 +473,18 @@ impl<'a> Worker<'a> {
     }
 
     fn done(self) -> Part {
-        let Self { state, table, documents, bytes, error, panic, .. } = self;
+        let Self { state, table, mut counted, mut error, panic, .. } = self;
         // After a failure nobody asks for the words.
-        let words = if state.is_idle(u64::MAX) { Table::new() } else { table };
-        Part { words: words.into_sorted(), documents, bytes, error, panic }
+        if !state.is_idle(u64::MAX) {
+            match table.into_sorted() {
+                Ok((sorted, spill)) => {
+                    counted.runs.extend(spill.into_iter().flat_map(Spill::runs));
+                    counted.runs.push(Run::Memory(sorted));
+                }
+                Err(failed) => error = Some((u64::MAX - 1, failed)),
+            }
+        }
+        Part { counted, error, panic }
     }
 
     fn chunk(&mut self, chunk_number: u64, chunk: &Chunk) -> Result<()> {
@@ -327,16 +505,7 @@ impl<'a> Worker<'a> {
                     if line.is_empty() {
                         continue;
                     }
-                    let bad = |problem: String| {
-                        Error::format("JSON lines", format!("line {number}"), problem).in_file(path)
-                    };
-                    // An array would do for `serde`, too: its items in the order of the fields.
-                    if line[0] != b'{' {
-                        return Err(bad("no object `{...}`".to_owned()));
-                    }
-                    let line: Line =
-                        serde_json::from_slice(line).map_err(|error| bad(error.to_string()))?;
-                    self.document(&line.text, true)?;
+                    self.line(line, number).map_err(|error| error.in_file(path))?;
                     if self.state.is_idle(chunk_number) {
                         break;
                     }
@@ -346,10 +515,36 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
+    fn line(&mut self, line: &[u8], number: u64) -> Result<()> {
+        let counter = self.counter;
+        if counter.replace && !crate::unicode::utf8::is_utf8(line) {
+            let (line, replaced) = repaired(line);
+            self.counted.replaced += replaced;
+            let text = lines::text(line.as_bytes(), &counter.field, number)?;
+            return self.document(&text, true);
+        }
+        let text = lines::text(line, &counter.field, number)?;
+        self.document(&text, true)
+    }
+
     /// Counts one document, or a later part of one.
     fn document(&mut self, text: &str, starts: bool) -> Result<()> {
-        self.documents += u64::from(starts);
-        self.bytes += text.len() as u64;
+        self.counted.documents += u64::from(starts);
+        self.counted.bytes += text.len() as u64;
+        let Some(special) = &self.counter.special_tokens else {
+            return self.stretch(text, starts);
+        };
+        let mut start = 0;
+        for found in special.search.find_iter(text) {
+            self.counted.found[found.pattern().as_usize()] += 1;
+            self.stretch(&text[start..found.start()], starts || start > 0)?;
+            start = found.end();
+        }
+        self.stretch(&text[start..], starts || start > 0)
+    }
+
+    /// Counts the words of text without special tokens.
+    fn stretch(&mut self, text: &str, starts: bool) -> Result<()> {
         let Self { counter, table, normalized, spaced, .. } = self;
         let mut text = text;
         if let Some(normalizer) = &counter.normalizer {
@@ -372,8 +567,8 @@ impl<'a> Worker<'a> {
 /// Collects documents into chunks, and cuts long ones.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Whether one document may be cut.
-    cut: bool,
+    /// Where one document may be cut.
+    cuts: Cuts,
     text: String,
     ends: Vec<usize>,
     full: VecDeque<Chunk>,
@@ -382,16 +577,16 @@ pub(crate) struct Batch {
 impl Batch {
     const FULL: usize = if cfg!(test) { 64 } else { 1 << 19 };
 
-    pub(crate) fn new(cut: bool) -> Self {
-        Self { cut, ..Self::default() }
+    pub(crate) fn new(cuts: &Cuts) -> Self {
+        Self { cuts: cuts.clone(), ..Self::default() }
     }
 
     /// Adds a document.
     pub(crate) fn push(&mut self, text: &str) {
-        if self.cut && text.len() >= 2 * Self::FULL {
+        if self.cuts.allowed() && text.len() >= 2 * Self::FULL {
             self.close();
             let mut starts = true;
-            for part in parts(text, Self::FULL) {
+            for part in parts(text, Self::FULL, &self.cuts) {
                 let chunk =
                     Chunk::Documents { text: part.to_owned(), ends: vec![part.len()], starts };
                 self.full.push_back(chunk);

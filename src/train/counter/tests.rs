@@ -60,7 +60,7 @@ proptest! {
     fn a_file_counts_as_one_document_however_it_is_cut(text in text()) {
         for name in ["gpt2", "cl100k_base", "qwen2", "o200k_base", "bert", " ?[^ ]+| "] {
             let counter = counter(name, 2);
-            let uncut = Counter { cut: false, ..counter.clone() };
+            let uncut = Counter { cuts: Cuts::default(), ..counter.clone() };
             let whole = uncut.count_texts([text.as_str()]).unwrap();
             let long = counter.count_texts([text.as_str()]).unwrap();
             prop_assert_eq!(&long, &whole, "{}", name);
@@ -113,7 +113,7 @@ fn bad_files_are_told_with_their_place() {
     let long = ["word ".repeat(50).as_bytes(), b"\xFF", b" more"].concat();
     let error = fail("a.txt", &long);
     assert_eq!(error.kind(), ErrorKind::Format);
-    assert!(error.to_string().contains("a.txt: text at byte 250: invalid UTF-8"), "{error}");
+    assert!(error.to_string().contains("a.txt: text at line 1, byte 250: invalid UTF-8"), "{error}");
     let error = fail("a.txt", b"half a character \xE4\xB8");
     assert!(error.to_string().contains("byte 17"), "{error}");
     let error = fail("a.jsonl", b"{\"text\": \"a\"}\n\n{\"text\": \n");
@@ -178,7 +178,7 @@ fn a_chunk_that_failed_goes_before_a_source_that_failed_later() {
         let next = || {
             given += 1;
             let word = "{\"text\": ".to_owned() + &" ".repeat(1_000_000);
-            let path = PathBuf::from("a.jsonl");
+            let path = Path::new("a.jsonl").into();
             match given {
                 1 => Ok(Some(Chunk::Lines { bytes: word.into_bytes(), first: 1, path })),
                 _ => Err(Halt::Source(Error::training("the source failed"))),
