@@ -310,7 +310,12 @@ class Unpacked:
 
     def place(self) -> int:
         """The bytes of the packed file that were read."""
-        return 0 if self._raw.closed else self._raw.tell()
+        return self._raw.tell()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+        self._raw.close()
 
 
 def _blocks(text: str, size: int) -> Iterator[str]:

@@ -195,7 +195,8 @@ impl PyCounts {
             let ordered = words.is_sorted();
             let made = Counts::from_columns(&words, &columns, manifest)?;
             if !ordered || made.parts().2 != counts {
-                let problem = "the counts are not the weighted sums of those of the sources, in order";
+                let problem =
+                    "the counts are not the weighted sums of those of the sources, in order";
                 return Err(Error::format(FORMAT, "", problem));
             }
             Ok(made)

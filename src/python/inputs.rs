@@ -31,7 +31,8 @@ pub(crate) fn part<'a>(given: Given, column: &str, counter: &'a Counter) -> Part
                 });
                 let columns = Arrays::Pulled(columns.map_err(halt)?);
                 let place = digest.bytes();
-                Ok(Box::new(Columns::new(columns, counter, Some((file, digest)), place)) as Opened<'a>)
+                Ok(Box::new(Columns::new(columns, counter, Some((file, digest)), place))
+                    as Opened<'a>)
             };
             Part { name: shown(&path), path: Some(path), open: Box::new(open) }
         }
@@ -46,7 +47,8 @@ pub(crate) fn part<'a>(given: Given, column: &str, counter: &'a Counter) -> Part
                 let reader = reader.map_err(halt)?;
                 let bytes = Unpacked { reader, place: 0 };
                 let longest = counter.memory().map_or(usize::MAX, |memory| memory.limit / 4);
-                let text = TextFile::new(&file, Box::new(bytes), counter.replaces()).at_most(longest);
+                let text =
+                    TextFile::new(&file, Box::new(bytes), counter.replaces()).at_most(longest);
                 Ok(Box::new(Packed { text, digest }) as Opened<'a>)
             };
             Part { name: shown(&path), path: Some(path), open: Box::new(open) }
@@ -54,7 +56,9 @@ pub(crate) fn part<'a>(given: Given, column: &str, counter: &'a Counter) -> Part
         Given::File(path) => Part::plain(&path, counter),
         Given::Rows(rows) => {
             let batch = Batch::new(counter.cuts());
-            let open = move || Ok(Box::new(Rows { rows, surrogates, batch, taken: 0, bytes: 0 }) as Opened<'a>);
+            let open = move || {
+                Ok(Box::new(Rows { rows, surrogates, batch, taken: 0, bytes: 0 }) as Opened<'a>)
+            };
             Part { name: "an iterator".to_owned(), path: None, open: Box::new(open) }
         }
         Given::Stream(stream) => {
@@ -109,6 +113,13 @@ impl Bytes for Unpacked {
 
     fn digest(&self) -> Option<String> {
         None
+    }
+}
+
+impl Drop for Unpacked {
+    fn drop(&mut self) {
+        // What closing says about a file that was only read is of no use to anybody.
+        Python::attach(|py| drop(self.reader.bind(py).call_method0("close")));
     }
 }
 
@@ -214,7 +225,12 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(arrays: Arrays, counter: &Counter, file: Option<(PathBuf, FileDigest)>, size: u64) -> Self {
+    fn new(
+        arrays: Arrays,
+        counter: &Counter,
+        file: Option<(PathBuf, FileDigest)>,
+        size: u64,
+    ) -> Self {
         let batch = Batch::new(counter.cuts());
         Self { arrays, batch, at_hand: None, before: 0, file, bytes: 0, size }
     }

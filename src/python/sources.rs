@@ -47,7 +47,9 @@ impl Source {
         if let Ok(counts) = value.cast::<PyCounts>() {
             return Ok(Self::Counts(counts.get().inner.clone()));
         }
-        if speaks_arrow(value)? || !value.is_instance_of::<PyDict>() && value.cast::<PyMapping>().is_err() {
+        if speaks_arrow(value)?
+            || !value.is_instance_of::<PyDict>() && value.cast::<PyMapping>().is_err()
+        {
             return Ok(Self::Text(vec![(String::new(), given("source", value, column)?)]));
         }
         let mut sources = Vec::new();
@@ -164,7 +166,8 @@ impl Reading {
         let text = |name: &str, value: Option<&Bound<'_, PyAny>>| match value {
             None => Ok("text".to_owned()),
             Some(value) => {
-                let text = value.cast::<PyString>().map_err(|_| wrong_type(name, "a string", value));
+                let text =
+                    value.cast::<PyString>().map_err(|_| wrong_type(name, "a string", value));
                 Ok::<_, PyErr>(text?.to_cow()?.into_owned())
             }
         };
@@ -175,7 +178,11 @@ impl Reading {
             }
         };
         Ok(Self {
-            weights: given.weights.map(|value| numbers("weights", value)).transpose()?.unwrap_or_default(),
+            weights: given
+                .weights
+                .map(|value| numbers("weights", value))
+                .transpose()?
+                .unwrap_or_default(),
             max_bytes: match given.max_bytes {
                 None => Caps::Each(None),
                 Some(value) if value.cast::<PyMapping>().is_ok() => {
@@ -215,18 +222,19 @@ impl Reading {
         counter: &'a Counter,
     ) -> PyResult<Vec<Counted<'a, PyErr>>> {
         let names: Vec<&str> = text.iter().map(|(name, _)| name.as_str()).collect();
-        let known = |what: &str, named: &BTreeMap<String, u64>| {
-            match named.keys().find(|name| !names.contains(&name.as_str())) {
-                Some(_) if names == [""] => Err(argument(
-                    py,
-                    format!("{what} has names, and source has none: give a dict of sources by name"),
-                )),
-                Some(name) => Err(argument(
-                    py,
-                    format!("{what} has {name:?}, which is no source; there is {names:?}"),
-                )),
-                None => Ok(()),
-            }
+        let known = |what: &str, named: &BTreeMap<String, u64>| match named
+            .keys()
+            .find(|name| !names.contains(&name.as_str()))
+        {
+            Some(_) if names == [""] => Err(argument(
+                py,
+                format!("{what} has names, and source has none: give a dict of sources by name"),
+            )),
+            Some(name) => Err(argument(
+                py,
+                format!("{what} has {name:?}, which is no source; there is {names:?}"),
+            )),
+            None => Ok(()),
         };
         known("weights", &self.weights)?;
         if let Caps::Named(caps) = &self.max_bytes {
@@ -274,7 +282,8 @@ pub(crate) fn is_packed(path: &Path) -> bool {
 }
 
 pub(crate) fn is_table(path: &Path) -> bool {
-    has_end(path, &["parquet"]) || (is_packed(path) && has_end(&path.with_extension(""), &["parquet"]))
+    has_end(path, &["parquet"])
+        || (is_packed(path) && has_end(&path.with_extension(""), &["parquet"]))
 }
 
 fn has_end(path: &Path, ends: &[&str]) -> bool {

@@ -365,8 +365,7 @@ impl TextFile {
             return Ok(None);
         }
         let starts = self.position == 0;
-        let text =
-            utf8::string(self.take(at)).map_err(|error| Error::utf8(error.utf8_error()))?;
+        let text = utf8::string(self.take(at)).map_err(|error| Error::utf8(error.utf8_error()))?;
         Ok(Some(Chunk::Documents { ends: vec![text.len()], text, starts }))
     }
 
@@ -402,11 +401,7 @@ fn utf8_end(bytes: &[u8]) -> usize {
 }
 
 /// A document in parts of about `size` bytes or more, cut where it may be.
-pub(crate) fn parts<'a>(
-    text: &'a str,
-    size: usize,
-    cuts: &Cuts,
-) -> impl Iterator<Item = &'a str> {
+pub(crate) fn parts<'a>(text: &'a str, size: usize, cuts: &Cuts) -> impl Iterator<Item = &'a str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let mut reach = size.max(4);

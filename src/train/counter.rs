@@ -303,7 +303,8 @@ impl Counter {
             (fed, done)
         });
         let mut first: Option<(u64, Error)> = None;
-        let mut counted = Counted { found: vec![0; self.special_tokens().len()], ..Counted::default() };
+        let mut counted =
+            Counted { found: vec![0; self.special_tokens().len()], ..Counted::default() };
         for part in done {
             if let Some(panic) = part.panic {
                 resume_unwind(panic);

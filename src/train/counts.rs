@@ -96,18 +96,11 @@ impl Counts {
     /// # Errors
     /// [`Error::Format`] when a word is empty or occurs twice, or when columns are missing;
     /// [`Error::Training`] when a weighted sum does not fit into 64 bits.
-    pub fn from_columns(
-        words: &[&[u8]],
-        columns: &[Vec<u64>],
-        manifest: Manifest,
-    ) -> Result<Self> {
+    pub fn from_columns(words: &[&[u8]], columns: &[Vec<u64>], manifest: Manifest) -> Result<Self> {
         let sources = manifest.sources.len().max(1);
         if columns.len() != sources || columns.iter().any(|column| column.len() != words.len()) {
-            let problem = format!(
-                "{} columns for {} words of {sources} sources",
-                columns.len(),
-                words.len()
-            );
+            let problem =
+                format!("{} columns for {} words of {sources} sources", columns.len(), words.len());
             return Err(Error::format(FORMAT, "", problem));
         }
         let mut order: Vec<usize> = (0..words.len()).collect();
@@ -283,7 +276,8 @@ impl Counts {
     pub fn subtract(&self, other: &Self) -> Result<Self> {
         let mut manifest = self.manifest.clone();
         manifest.check_adds_up(&other.manifest)?;
-        let part = |what: &str| Error::training(format!("these counts are no part of the others: {what}"));
+        let part =
+            |what: &str| Error::training(format!("these counts are no part of the others: {what}"));
         let mut sources = Vec::new();
         for source in &other.manifest.sources {
             let at = manifest.sources.iter().position(|ours| ours.name == source.name);
@@ -393,7 +387,8 @@ impl Counts {
 const FORMAT: &str = "word counts";
 
 fn weighted(counts: &[u64], sources: &[TextSource]) -> Option<u64> {
-    let mut products = counts.iter().zip(sources).map(|(&count, source)| count.checked_mul(source.weight));
+    let mut products =
+        counts.iter().zip(sources).map(|(&count, source)| count.checked_mul(source.weight));
     products.try_fold(0_u64, |sum, product| sum.checked_add(product?))
 }
 

@@ -70,9 +70,8 @@ impl Xxh64 {
         } else {
             let turned = self.lanes.iter().zip([1, 7, 12, 18]);
             let sum = turned.fold(0_u64, |sum, (lane, by)| sum.wrapping_add(lane.rotate_left(by)));
-            let mix = |sum: u64, &lane: &u64| {
-                (sum ^ round(0, lane)).wrapping_mul(one).wrapping_add(four)
-            };
+            let mix =
+                |sum: u64, &lane: &u64| (sum ^ round(0, lane)).wrapping_mul(one).wrapping_add(four);
             self.lanes.iter().fold(sum, mix)
         };
         sum = sum.wrapping_add(self.length);

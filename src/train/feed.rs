@@ -222,7 +222,9 @@ struct Opened<'a, E> {
 impl<E: From<Error>> Unit<'_, '_, '_, '_, E> {
     /// Notes what is known of the input at hand.
     fn close(&mut self, whole: bool) -> Result<()> {
-        let Some(Opened { name, stamp, mut input, taken }) = self.open.take() else { return Ok(()) };
+        let Some(Opened { name, stamp, mut input, taken }) = self.open.take() else {
+            return Ok(());
+        };
         let bytes = stamp.as_ref().map_or(taken, |stamp| stamp.bytes);
         let digest = if whole { input.digest()? } else { None };
         self.replaced += input.replaced();

@@ -39,7 +39,8 @@ fn explained(problem: String, line: &str) -> String {
     }
     let problem = problem.split(" at column ").next().unwrap_or_default();
     let problem = problem.to_owned();
-    let Ok(fields) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line) else {
+    let Ok(fields) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line)
+    else {
         return problem;
     };
     let names: Vec<String> = fields.keys().take(SHOWN).map(|name| format!("`{name}`")).collect();

@@ -93,7 +93,8 @@ impl Manifest {
         if self.special_tokens.keys().eq(other.special_tokens.keys()) {
             return Ok(());
         }
-        let list = |manifest: &Self| format!("{:?}", Vec::from_iter(manifest.special_tokens.keys()));
+        let list =
+            |manifest: &Self| format!("{:?}", Vec::from_iter(manifest.special_tokens.keys()));
         let problem = format!(
             "counts without different special tokens do not add up: {}, {}",
             list(self),

@@ -170,7 +170,8 @@ impl Resume {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let run = name.ends_with(".run") && self.state.units.iter().all(|unit| unit.run != name);
+            let run =
+                name.ends_with(".run") && self.state.units.iter().all(|unit| unit.run != name);
             if run || (name.starts_with(".subtok-") && name.ends_with(".tmp")) {
                 let _ = fs::remove_file(entry.path());
             }

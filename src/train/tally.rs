@@ -111,7 +111,8 @@ impl<'a> Tally<'a> {
         mut self,
         look: &mut dyn FnMut() -> Result<(), Halt<E>>,
     ) -> Result<Counts, E> {
-        let words: usize = self.runs.iter().filter_map(|(_, run)| run.in_memory()).map(|run| run.len()).sum();
+        let words: usize =
+            self.runs.iter().filter_map(|(_, run)| run.in_memory()).map(|run| run.len()).sum();
         let in_memory = self.runs.iter().all(|(_, run)| run.in_memory().is_some());
         if in_memory && self.folder.is_none() && words >= SMALL && self.counter.threads() > 1 {
             return self.by_ranges(look);
@@ -173,10 +174,12 @@ impl<'a> Tally<'a> {
         look: &mut dyn FnMut() -> Result<(), Halt<E>>,
     ) -> Result<Counts, E> {
         let Self { counter, manifest, runs, .. } = self;
-        let slices = runs.iter().filter_map(|(source, run)| Some((*source, run.in_memory()?.all())));
+        let slices =
+            runs.iter().filter_map(|(source, run)| Some((*source, run.in_memory()?.all())));
         let mut slices: Vec<_> = slices.collect();
         let longest = slices.iter().max_by_key(|(_, slice)| slice.len());
-        let borders = longest.map(|(_, slice)| slice.borders(counter.threads())).unwrap_or_default();
+        let borders =
+            longest.map(|(_, slice)| slice.borders(counter.threads())).unwrap_or_default();
         let mut ranges = Vec::new();
         for border in &borders {
             let mut range = Vec::new();
@@ -193,7 +196,13 @@ impl<'a> Tally<'a> {
         let range = |range: &[(usize, super::count::Slice<'_>)]| {
             let mut counts = Counts::new(manifest.clone());
             let cursors = range.iter().map(|&(source, slice)| (source, Cursor::memory(slice)));
-            let mut go = || if stop.load(Ordering::Relaxed) { Err(Halt::Caller(Error::Interrupted)) } else { Ok(()) };
+            let mut go = || {
+                if stop.load(Ordering::Relaxed) {
+                    Err(Halt::Caller(Error::Interrupted))
+                } else {
+                    Ok(())
+                }
+            };
             sum(cursors.collect(), sources, &mut go, &mut |word, row| counts.push(word, row))?;
             Ok::<_, Error>(counts)
         };
