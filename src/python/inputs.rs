@@ -17,7 +17,13 @@ use crate::train::{Batch, Bytes, Chunk, Counter, Cuts, FileDigest, Halt, Input, 
 type Opened<'a> = Box<dyn Input<PyErr> + 'a>;
 
 /// An input for the counter, still closed.
-pub(crate) fn part<'a>(given: Given, column: &str, counter: &'a Counter) -> Part<'a, PyErr> {
+pub(crate) fn part<'a>(
+    given: Given,
+    column: &str,
+    counter: &'a Counter,
+    capped: bool,
+) -> Part<'a, PyErr> {
+    let batch = Batch::new(&counter.cuts(capped));
     let surrogates = if counter.replaces() { Surrogates::Replace } else { Surrogates::Strict };
     match given {
         Given::File(path) if is_table(&path) => {
@@ -31,7 +37,7 @@ pub(crate) fn part<'a>(given: Given, column: &str, counter: &'a Counter) -> Part
                 });
                 let columns = Arrays::Pulled(columns.map_err(halt)?);
                 let place = digest.bytes();
-                Ok(Box::new(Columns::new(columns, counter, Some((file, digest)), place))
+                Ok(Box::new(Columns::new(columns, batch, Some((file, digest)), place))
                     as Opened<'a>)
             };
             Part { name: shown(&path), path: Some(path), open: Box::new(open) }
@@ -55,7 +61,6 @@ pub(crate) fn part<'a>(given: Given, column: &str, counter: &'a Counter) -> Part
         }
         Given::File(path) => Part::plain(&path, counter),
         Given::Rows(rows) => {
-            let batch = Batch::new(counter.cuts());
             let open = move || {
                 Ok(Box::new(Rows { rows, surrogates, batch, taken: 0, bytes: 0 }) as Opened<'a>)
             };
@@ -63,13 +68,13 @@ pub(crate) fn part<'a>(given: Given, column: &str, counter: &'a Counter) -> Part
         }
         Given::Stream(stream) => {
             let open = move || {
-                Ok(Box::new(Columns::new(Arrays::Stream(stream), counter, None, 0)) as Opened<'a>)
+                Ok(Box::new(Columns::new(Arrays::Stream(stream), batch, None, 0)) as Opened<'a>)
             };
             Part { name: "Arrow data".to_owned(), path: None, open: Box::new(open) }
         }
         Given::Columns(columns, name) => {
             let open = move || {
-                Ok(Box::new(Columns::new(Arrays::Pulled(columns), counter, None, 0)) as Opened<'a>)
+                Ok(Box::new(Columns::new(Arrays::Pulled(columns), batch, None, 0)) as Opened<'a>)
             };
             Part { name, path: None, open: Box::new(open) }
         }
@@ -227,11 +232,10 @@ struct Columns {
 impl Columns {
     fn new(
         arrays: Arrays,
-        counter: &Counter,
+        batch: Batch,
         file: Option<(PathBuf, FileDigest)>,
         size: u64,
     ) -> Self {
-        let batch = Batch::new(counter.cuts());
         Self { arrays, batch, at_hand: None, before: 0, file, bytes: 0, size }
     }
 

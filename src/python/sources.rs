@@ -251,9 +251,10 @@ impl Reading {
                 name,
                 ..TextSource::default()
             };
+            let capped = about.max_bytes.is_some();
             let mut source = Counted::new(about);
             for given in parts {
-                source.parts.push(inputs::part(given, &self.column, counter));
+                source.parts.push(inputs::part(given, &self.column, counter, capped));
             }
             sources.push(source);
         }

@@ -96,6 +96,8 @@ impl Chunk {
 pub(crate) struct Cuts {
     /// Nowhere when false.
     allowed: bool,
+    /// Only behind line ends.
+    at_lines: bool,
     /// Special tokens with white space in them: only they may lie across a place for a cut.
     spanning: Vec<String>,
     /// The bytes of the longest one.
@@ -107,7 +109,12 @@ impl Cuts {
         let spans = |token: &&String| token.contains([' ', '\t', '\r', '\n']);
         let spanning: Vec<String> = special_tokens.iter().filter(spans).cloned().collect();
         let longest = spanning.iter().map(String::len).max().unwrap_or(0);
-        Self { allowed, spanning, longest }
+        Self { allowed, at_lines: false, spanning, longest }
+    }
+
+    /// The same, behind line ends alone.
+    pub(crate) fn at_lines(&self) -> Self {
+        Self { at_lines: true, ..self.clone() }
     }
 
     pub(crate) fn allowed(&self) -> bool {
@@ -122,7 +129,7 @@ impl Cuts {
             reach -= 1;
         }
         loop {
-            let at = last_cut(&text[..reach]);
+            let at = last_cut(&text[..reach], self.at_lines);
             if at == 0 || !self.within(text, at) {
                 return at;
             }
@@ -422,7 +429,7 @@ pub(crate) fn parts<'a>(text: &'a str, size: usize, cuts: &Cuts) -> impl Iterato
 }
 
 /// The last place where `text` may be cut whatever follows it; 0 when there is none.
-fn last_cut(text: &str) -> usize {
+fn last_cut(text: &str, at_lines: bool) -> usize {
     let classes = ClassTable::get();
     let class = |c: char| classes.class(u32::from(c));
     let mut after: Option<char> = None;
@@ -430,7 +437,7 @@ fn last_cut(text: &str) -> usize {
     while let Some((at, c)) = chars.next() {
         if let Some(next) = after {
             let end = at + c.len_utf8();
-            if matches!(next, ' ' | '\n' | '\r' | '\t') && is_letter(class(c)) {
+            if !at_lines && matches!(next, ' ' | '\n' | '\r' | '\t') && is_letter(class(c)) {
                 return end;
             }
             let before = chars.peek().map(|&(_, c)| class(c));

@@ -116,12 +116,16 @@ impl Counter {
             tokens.iter().filter(|token| !token.is_empty()).cloned().collect();
         tokens.sort_unstable();
         tokens.dedup();
+        let longest = tokens.iter().map(String::len).max().unwrap_or(0);
         let bytes: usize = tokens.iter().map(String::len).sum();
+        if longest > MAX_SPECIAL.0 || bytes > MAX_SPECIAL.1 {
+            let given = format!("up to {longest} bytes long, {bytes} together");
+            let wanted = format!("at most {} bytes long, {} together", MAX_SPECIAL.0, MAX_SPECIAL.1);
+            return Err(Error::argument("special_tokens", given, wanted));
+        }
         let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&tokens);
-        let (Ok(search), ..=MAX_SPECIAL_BYTES) = (search, bytes) else {
-            let wanted = format!("at most {MAX_SPECIAL_BYTES} bytes together");
-            return Err(Error::argument("special_tokens", format!("{bytes} bytes long"), wanted));
-        };
+        let search = search
+            .map_err(|error| Error::argument("special_tokens", error, "what can be searched for"))?;
         self.manifest.special_tokens = tokens.iter().map(|token| (token.clone(), 0)).collect();
         self.cuts = Cuts::new(self.cut, &tokens);
         self.special_tokens = (!tokens.is_empty()).then_some(SpecialTokens { tokens, search });
@@ -158,8 +162,9 @@ impl Counter {
         Ok(self)
     }
 
-    pub(crate) fn cuts(&self) -> &Cuts {
-        &self.cuts
+    /// Where a document may be cut; at line ends alone when that is where its source may have to end.
+    pub(crate) fn cuts(&self, capped: bool) -> Cuts {
+        if capped { self.cuts.at_lines() } else { self.cuts.clone() }
     }
 
     pub(crate) fn replaces(&self) -> bool {
@@ -325,9 +330,9 @@ impl Counter {
     }
 }
 
-/// Special tokens that are searched for have no more bytes together: the search takes some hundred times the
-/// memory.
-const MAX_SPECIAL_BYTES: usize = 4 << 20;
+/// The bytes that a special token may have, and that all may have together: the search goes back where one
+/// stands nearly, and takes some hundred times the memory.
+const MAX_SPECIAL: (usize, usize) = (4096, 4 << 20);
 
 /// What chunks held.
 #[derive(Default)]

@@ -137,7 +137,7 @@ pub(crate) fn count<E: From<Error>>(
     };
     for Source { about, mut parts } in sources {
         let mut left = about.max_bytes.unwrap_or(u64::MAX);
-        let name = about.name.clone();
+        let (name, cuts) = (about.name.clone(), counter.cuts(about.max_bytes.is_some()));
         tally.begin(about);
         if let Some(resume) = &mut resume {
             let before = resume.take(&name, &mut parts)?;
@@ -148,7 +148,7 @@ pub(crate) fn count<E: From<Error>>(
         let mut parts = VecDeque::from(parts);
         while left > 0 && !parts.is_empty() {
             let mut unit = Unit {
-                counter,
+                cuts: &cuts,
                 progress: &mut progress,
                 parts: &mut parts,
                 open: None,
@@ -195,7 +195,7 @@ const UNIT: u64 = if cfg!(test) { 100 } else { 256 << 20 };
 
 /// The inputs that are counted before something is written down; all of them when nothing is.
 struct Unit<'u, 'p, 'l, 'a, E> {
-    counter: &'u Counter,
+    cuts: &'u Cuts,
     progress: &'u mut Progress<'p, 'l, E>,
     parts: &'u mut VecDeque<Part<'a, E>>,
     open: Option<Opened<'a, E>>,
@@ -252,7 +252,7 @@ impl<E: From<Error>> Feeder<E> for Unit<'_, '_, '_, '_, E> {
                 self.open = Some(Opened { name: part.name, stamp, input, taken: 0 });
                 continue;
             };
-            let chunk = open.input.next(self.counter.cuts())?;
+            let chunk = open.input.next(self.cuts)?;
             let place = open.input.place();
             self.progress.look(place, false)?;
             let Some(chunk) = chunk else {

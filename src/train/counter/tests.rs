@@ -188,7 +188,7 @@ fn a_failure_leaves_what_was_written_down() {
 fn bounds_and_special_tokens_that_cannot_be_are_errors() {
     let error = counter("gpt2", 1).with_memory_limit(9, None).unwrap_err();
     assert!(error.to_string().starts_with("memory_limit is 9"), "{error}");
-    let long = "x".repeat(MAX_SPECIAL_BYTES + 1);
+    let long = "x".repeat(MAX_SPECIAL.0 + 1);
     let error = counter("gpt2", 1).with_special_tokens(&[long]).unwrap_err();
     assert!(error.to_string().starts_with("special_tokens is"), "{error}");
     let none = counter("gpt2", 1).with_special_tokens(&[String::new()]).unwrap();
