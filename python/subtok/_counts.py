@@ -1,8 +1,9 @@
 """Word counts on disk and as Arrow: a Parquet file with the columns `word` and `count`.
 
 Sources that are counted apart have columns of their own besides, `count:` and their name; `count`
-is their weighted sum then. How the words were counted stands in the metadata of the schema, so that every tool that reads
-Parquet reads the counts, and what was counted differently is still told apart.
+is their weighted sum then. How the words were counted stands in the metadata of the schema, so that
+every tool that reads Parquet reads the counts, and what was counted differently is still told
+apart.
 """
 
 from __future__ import annotations

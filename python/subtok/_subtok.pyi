@@ -42,7 +42,7 @@ _Rows: TypeAlias = Sequence[_Ids] | EncodingBatch | npt.NDArray[Any] | Any
 _Texts: TypeAlias = Sequence[str | _Bytes] | npt.NDArray[Any] | Any
 _Some: TypeAlias = _Path | list[str] | list[_Path] | Iterable[str] | Any
 _Source: TypeAlias = _Some | Mapping[str, _Some] | Counts
-_Bytes: TypeAlias = int | str
+_Size: TypeAlias = int | str
 _Progress: TypeAlias = Callable[[str, int, int], object]
 _Truncation: TypeAlias = Literal["longest_first", "only_first", "only_second", False]
 _Side: TypeAlias = Literal["left", "right"]
@@ -693,12 +693,12 @@ def train_bpe(
     end_of_word_suffix: str | None = None,
     ties: str = "tokenizers",
     weights: Mapping[str, int] | None = None,
-    max_bytes: _Bytes | Mapping[str, int] | None = None,
+    max_bytes: _Size | Mapping[str, int] | None = None,
     field: str = "text",
     column: str = "text",
     errors: Literal["strict", "replace"] = "strict",
     resume: _Path | None = None,
-    memory_limit: _Bytes | None = None,
+    memory_limit: _Size | None = None,
     threads: int | None = None,
     progress: _Progress | None = None,
 ) -> Tokenizer:
@@ -720,8 +720,12 @@ def train_bpe(
         end_of_word_suffix: After tokens that end a word.
         ties: Which of equally frequent pairs comes first: the smallest ids (`"tokenizers"`), the
             greatest bytes (`"cs336"`) or the smallest (`"raw_bytes"`); left token, then right.
-        weights: Those of sources, of text or of counts; see `count`, also for `max_bytes`, `field`,
-            `column`, `errors` and `resume`.
+        weights: How often the words of each source count, of text or of counts; see `count`.
+        max_bytes: The most text that is taken from a source.
+        field: The field of JSON lines that holds the text.
+        column: The column of Parquet files and tables that holds the text.
+        errors: What becomes of bytes that are no UTF-8: `"strict"` or `"replace"`.
+        resume: A folder to take counting up from; see `count`.
         memory_limit: Bytes to stay within, such as `"500MB"`; the vocabulary is the same.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
         progress: Called with (phase, done, total).
@@ -744,12 +748,12 @@ def train_wordpiece(
     initial_alphabet: Sequence[str] = (),
     continuing_subword_prefix: str = "##",
     weights: Mapping[str, int] | None = None,
-    max_bytes: _Bytes | Mapping[str, int] | None = None,
+    max_bytes: _Size | Mapping[str, int] | None = None,
     field: str = "text",
     column: str = "text",
     errors: Literal["strict", "replace"] = "strict",
     resume: _Path | None = None,
-    memory_limit: _Bytes | None = None,
+    memory_limit: _Size | None = None,
     threads: int | None = None,
     progress: _Progress | None = None,
 ) -> Tokenizer:
@@ -766,8 +770,12 @@ def train_wordpiece(
         limit_alphabet: Keep only so many single characters.
         initial_alphabet: Characters that the alphabet must hold.
         continuing_subword_prefix: Before tokens inside a word.
-        weights: Those of sources, of text or of counts; see `count`, also for `max_bytes`, `field`,
-            `column`, `errors` and `resume`.
+        weights: How often the words of each source count, of text or of counts; see `count`.
+        max_bytes: The most text that is taken from a source.
+        field: The field of JSON lines that holds the text.
+        column: The column of Parquet files and tables that holds the text.
+        errors: What becomes of bytes that are no UTF-8: `"strict"` or `"replace"`.
+        resume: A folder to take counting up from; see `count`.
         memory_limit: Bytes to stay within, such as `"500MB"`; the vocabulary is the same.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
         progress: Called with (phase, done, total).
@@ -780,12 +788,12 @@ def count(
     normalizer: Mapping[str, Any] | None = None,
     special_tokens: Sequence[str] = (),
     weights: Mapping[str, int] | None = None,
-    max_bytes: _Bytes | Mapping[str, int] | None = None,
+    max_bytes: _Size | Mapping[str, int] | None = None,
     field: str = "text",
     column: str = "text",
     errors: Literal["strict", "replace"] = "strict",
     resume: _Path | None = None,
-    memory_limit: _Bytes | None = None,
+    memory_limit: _Size | None = None,
     threads: int | None = None,
     progress: _Progress | None = None,
 ) -> Counts:

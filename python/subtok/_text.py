@@ -144,7 +144,9 @@ def expand(sources: StrPath | Iterable[StrPath]) -> list[StrPath]:
     for source in sources:
         folder = Path(source)
         if os.fspath(source) != "-" and _is_pattern(folder):
-            matches = sorted(Path(path) for path in glob(os.fspath(source), recursive=True))
+            # Not `Path.glob`: the pattern may be absolute, and hidden files stay hidden.
+            found_here = glob(os.fspath(source), recursive=True)  # noqa: PTH207
+            matches = sorted(Path(path) for path in found_here)
             files = [path for path in matches if path.is_file()]
             if not files:
                 raise ArgumentError(f"no file matches {os.fspath(source)}")
@@ -291,9 +293,7 @@ class Unpacked:
         except OSError as error:
             raise file_error("read", path, error) from error
         packing = _kind(path)[1]
-        self._file: Any = (
-            gzip.GzipFile(fileobj=self._raw) if packing == ".gz" else _zstd(self._raw)
-        )
+        self._file: Any = gzip.GzipFile(fileobj=self._raw) if packing == ".gz" else _zstd(self._raw)
 
     def read(self, size: int) -> bytes:
         """At most so many bytes; none at the end."""

@@ -146,7 +146,8 @@ impl PyCounts {
     }
 
     /// How often the words occur in each source, where that is more than `_parts` says.
-    fn _columns<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyArray1<u64>>> {
+    #[pyo3(name = "_columns")]
+    fn columns<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyArray1<u64>>> {
         let sources = &self.inner.manifest().sources;
         if sources.len() < 2 && sources.iter().all(|source| source.weight == 1) {
             return Vec::new();
@@ -206,7 +207,7 @@ impl PyCounts {
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Reduced<'py>)> {
         let (bytes, offsets, counts, manifest) = slf.get().parts(slf.py())?;
-        let columns = slf.get()._columns(slf.py());
+        let columns = slf.get().columns(slf.py());
         Ok((slf.getattr("_from_parts")?, (bytes, offsets, counts, manifest, columns)))
     }
 }

@@ -62,7 +62,8 @@ pub(crate) fn part<'a>(
         Given::File(path) => Part::plain(&path, counter),
         Given::Rows(rows) => {
             let open = move || {
-                Ok(Box::new(Rows { rows, surrogates, batch, taken: 0, bytes: 0 }) as Opened<'a>)
+                Ok(Box::new(Rows { strings: rows, surrogates, batch, taken: 0, bytes: 0 })
+                    as Opened<'a>)
             };
             Part { name: "an iterator".to_owned(), path: None, open: Box::new(open) }
         }
@@ -155,7 +156,7 @@ impl Input<PyErr> for Packed {
 
 /// Strings.
 struct Rows {
-    rows: Py<PyIterator>,
+    strings: Py<PyIterator>,
     surrogates: Surrogates,
     batch: Batch,
     /// Rows taken out.
@@ -186,7 +187,7 @@ impl Input<PyErr> for Rows {
 impl Rows {
     /// Pulls strings until there is a chunk, or no more.
     fn pull(&mut self, py: Python<'_>) -> PyResult<Option<Chunk>> {
-        let mut rows = self.rows.bind(py).clone();
+        let mut rows = self.strings.bind(py).clone();
         loop {
             if let Some(chunk) = self.batch.pop() {
                 return Ok(Some(chunk));
@@ -230,12 +231,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(
-        arrays: Arrays,
-        batch: Batch,
-        file: Option<(PathBuf, FileDigest)>,
-        size: u64,
-    ) -> Self {
+    fn new(arrays: Arrays, batch: Batch, file: Option<(PathBuf, FileDigest)>, size: u64) -> Self {
         Self { arrays, batch, at_hand: None, before: 0, file, bytes: 0, size }
     }
 
@@ -287,15 +283,13 @@ impl Input<PyErr> for Columns {
                 return Ok(Some(chunk));
             }
             let Some((column, row)) = &mut self.at_hand else {
-                match self.array()? {
-                    Some(array) => self.at_hand = Some((array, 0)),
-                    None => {
-                        self.batch.close();
-                        let chunk = self.batch.pop();
-                        self.bytes += chunk.as_ref().map_or(0, Chunk::len) as u64;
-                        return Ok(chunk);
-                    }
-                }
+                let Some(array) = self.array()? else {
+                    self.batch.close();
+                    let chunk = self.batch.pop();
+                    self.bytes += chunk.as_ref().map_or(0, Chunk::len) as u64;
+                    return Ok(chunk);
+                };
+                self.at_hand = Some((array, 0));
                 continue;
             };
             if *row == column.len() {

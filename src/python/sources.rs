@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyIterator, PyList, PyMapping, PyString, PyTuple};
 
@@ -150,52 +151,62 @@ enum Caps {
     Named(BTreeMap<String, u64>),
 }
 
-/// The keywords, as they were given.
-pub(crate) struct Keywords<'a, 'py> {
-    pub(crate) weights: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) max_bytes: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) field: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) column: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) errors: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) resume: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) memory_limit: Option<&'a Bound<'py, PyAny>>,
-}
+/// The keywords that all calls which count have in common, besides `memory_limit`.
+const KEYWORDS: [&str; 6] = ["weights", "max_bytes", "field", "column", "errors", "resume"];
 
 impl Reading {
-    pub(crate) fn new(given: &Keywords<'_, '_>) -> PyResult<Self> {
-        let text = |name: &str, value: Option<&Bound<'_, PyAny>>| match value {
+    /// What the keywords of `call` say that it has no names for.
+    pub(crate) fn new(
+        call: &str,
+        keywords: Option<&Bound<'_, PyDict>>,
+        memory_limit: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let names = keywords.iter().flat_map(|given| given.keys());
+        for name in names {
+            let name = name.str()?.to_string();
+            if !KEYWORDS.contains(&name.as_str()) {
+                let message = format!("{call}() got an unexpected keyword argument '{name}'");
+                return Err(PyTypeError::new_err(message));
+            }
+        }
+        let get = |name: &str| match keywords.map(|given| given.get_item(name)) {
+            Some(value) => Ok::<_, PyErr>(value?.filter(|value| !value.is_none())),
+            None => Ok(None),
+        };
+        let text = |name: &str| match get(name)? {
             None => Ok("text".to_owned()),
             Some(value) => {
-                let text =
-                    value.cast::<PyString>().map_err(|_| wrong_type(name, "a string", value));
-                Ok::<_, PyErr>(text?.to_cow()?.into_owned())
-            }
-        };
-        let replace = match given.errors {
-            None => false,
-            Some(errors) => {
-                super::args::choice("errors", errors, &[("strict", false), ("replace", true)])?
+                let text = value.cast::<PyString>();
+                let text = text.map_err(|_| wrong_type(name, "a string", &value))?;
+                Ok::<_, PyErr>(text.to_cow()?.into_owned())
             }
         };
         Ok(Self {
-            weights: given
-                .weights
-                .map(|value| numbers("weights", value))
-                .transpose()?
-                .unwrap_or_default(),
-            max_bytes: match given.max_bytes {
+            weights: match get("weights")? {
+                None => BTreeMap::new(),
+                Some(value) => numbers("weights", &value)?,
+            },
+            max_bytes: match get("max_bytes")? {
                 None => Caps::Each(None),
                 Some(value) if value.cast::<PyMapping>().is_ok() => {
-                    Caps::Named(numbers("max_bytes", value)?)
+                    Caps::Named(numbers("max_bytes", &value)?)
                 }
-                Some(value) => Caps::Each(Some(super::args::bytes("max_bytes", value)? as u64)),
+                Some(value) => Caps::Each(Some(super::args::bytes("max_bytes", &value)? as u64)),
             },
-            field: text("field", given.field)?,
-            column: text("column", given.column)?,
-            replace,
-            resume: given.resume.map(|value| super::args::path("resume", value)).transpose()?,
-            memory_limit: given
-                .memory_limit
+            field: text("field")?,
+            column: text("column")?,
+            replace: match get("errors")? {
+                None => false,
+                Some(errors) => {
+                    let choices = [("strict", false), ("replace", true)];
+                    super::args::choice("errors", &errors, &choices)?
+                }
+            },
+            resume: match get("resume")? {
+                None => None,
+                Some(value) => Some(super::args::path("resume", &value)?),
+            },
+            memory_limit: memory_limit
                 .map(|value| super::args::bytes("memory_limit", value))
                 .transpose()?,
         })

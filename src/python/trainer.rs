@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyString};
 use super::args::{choice, size};
 use super::counts::{PyCounts, how, manifest, manifest_dict};
 use super::errors::{argument, wrong_type};
-use super::sources::{Keywords, Reading, Source, Watch};
+use super::sources::{Reading, Source, Watch};
 use super::text::{Held, Surrogates};
 use super::tokenizer::PyTokenizer;
 use crate::error::Error;
@@ -46,9 +46,8 @@ impl<'py> FromPyObject<'_, 'py> for Default<Bound<'py, PyAny>> {
         source, vocab_size = None, *, pretokenizer = None, normalizer = None, special_tokens = None,
         min_frequency = None, max_token_length = None, limit_alphabet = None,
         initial_alphabet = Default::Missing, continuing_subword_prefix = None,
-        end_of_word_suffix = None, ties = None, weights = None, max_bytes = None, field = None,
-        column = None, errors = None, resume = None, memory_limit = None, threads = None,
-        progress = None
+        end_of_word_suffix = None, ties = None, memory_limit = None, threads = None, progress = None,
+        **reading
     ),
     text_signature = "(source, vocab_size=32000, *, pretokenizer='gpt2', normalizer=None, \
         special_tokens=(), min_frequency=0, max_token_length=None, limit_alphabet=None, \
@@ -71,15 +70,10 @@ pub(crate) fn train_bpe(
     continuing_subword_prefix: Given<'_, '_>,
     end_of_word_suffix: Given<'_, '_>,
     ties: Given<'_, '_>,
-    weights: Given<'_, '_>,
-    max_bytes: Given<'_, '_>,
-    field: Given<'_, '_>,
-    column: Given<'_, '_>,
-    errors: Given<'_, '_>,
-    resume: Given<'_, '_>,
     memory_limit: Given<'_, '_>,
     threads: Given<'_, '_>,
     progress: Given<'_, '_>,
+    reading: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyTokenizer> {
     let plain = BpeTrainConfig::default();
     let config = BpeTrainConfig {
@@ -96,15 +90,7 @@ pub(crate) fn train_bpe(
             None => plain.ties,
         },
     };
-    let reading = Reading::new(&Keywords {
-        weights,
-        max_bytes,
-        field,
-        column,
-        errors,
-        resume,
-        memory_limit,
-    })?;
+    let reading = Reading::new("train_bpe", reading, memory_limit)?;
     let threads = super::args::threads(threads)?;
     let mut watch = Watch::new(progress)?;
     let source = Source::new(source, reading.column())?;
@@ -117,7 +103,8 @@ pub(crate) fn train_bpe(
         cut = how(counts.manifest())?;
     }
     let (normalizer, split) = cut;
-    let how = How { normalizer: normalizer.clone(), split: &split, special: &config.special_tokens };
+    let how =
+        How { normalizer: normalizer.clone(), split: &split, special: &config.special_tokens };
     let counted = count_source(py, source, how, &reading, threads, &mut watch)?;
     let result = py.detach(|| {
         train::train_bpe(&counted.counts, normalizer, split, &config, &mut |phase, done, total| {
@@ -133,8 +120,7 @@ pub(crate) fn train_bpe(
         source, vocab_size = None, *, lowercase = true, strip_accents = None,
         handle_chinese_chars = true, special_tokens = None, min_frequency = None,
         limit_alphabet = None, initial_alphabet = None, continuing_subword_prefix = None,
-        weights = None, max_bytes = None, field = None, column = None, errors = None,
-        resume = None, memory_limit = None, threads = None, progress = None
+        memory_limit = None, threads = None, progress = None, **reading
     ),
     text_signature = "(source, vocab_size=30000, *, lowercase=True, strip_accents=None, \
         handle_chinese_chars=True, special_tokens=('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'), \
@@ -154,15 +140,10 @@ pub(crate) fn train_wordpiece(
     limit_alphabet: Given<'_, '_>,
     initial_alphabet: Given<'_, '_>,
     continuing_subword_prefix: Given<'_, '_>,
-    weights: Given<'_, '_>,
-    max_bytes: Given<'_, '_>,
-    field: Given<'_, '_>,
-    column: Given<'_, '_>,
-    errors: Given<'_, '_>,
-    resume: Given<'_, '_>,
     memory_limit: Given<'_, '_>,
     threads: Given<'_, '_>,
     progress: Given<'_, '_>,
+    reading: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyTokenizer> {
     let plain = WordPieceTrainConfig::default();
     let prefix = affix("continuing_subword_prefix", continuing_subword_prefix)?;
@@ -177,15 +158,7 @@ pub(crate) fn train_wordpiece(
         initial_alphabet: characters(initial_alphabet)?,
         continuing_subword_prefix: prefix.unwrap_or(plain.continuing_subword_prefix),
     };
-    let reading = Reading::new(&Keywords {
-        weights,
-        max_bytes,
-        field,
-        column,
-        errors,
-        resume,
-        memory_limit,
-    })?;
+    let reading = Reading::new("train_wordpiece", reading, memory_limit)?;
     let threads = super::args::threads(threads)?;
     let mut watch = Watch::new(progress)?;
     let source = Source::new(source, reading.column())?;
@@ -213,9 +186,8 @@ pub(crate) fn train_wordpiece(
 #[pyfunction]
 #[pyo3(
     signature = (
-        source, pretokenizer = None, *, normalizer = None, special_tokens = None, weights = None,
-        max_bytes = None, field = None, column = None, errors = None, resume = None,
-        memory_limit = None, threads = None, progress = None
+        source, pretokenizer = None, *, normalizer = None, special_tokens = None,
+        memory_limit = None, threads = None, progress = None, **reading
     ),
     text_signature = "(source, pretokenizer='gpt2', *, normalizer=None, special_tokens=(), \
         weights=None, max_bytes=None, field='text', column='text', errors='strict', resume=None, \
@@ -227,28 +199,15 @@ pub(crate) fn count(
     pretokenizer: Given<'_, '_>,
     normalizer: Given<'_, '_>,
     special_tokens: Given<'_, '_>,
-    weights: Given<'_, '_>,
-    max_bytes: Given<'_, '_>,
-    field: Given<'_, '_>,
-    column: Given<'_, '_>,
-    errors: Given<'_, '_>,
-    resume: Given<'_, '_>,
     memory_limit: Given<'_, '_>,
     threads: Given<'_, '_>,
     progress: Given<'_, '_>,
+    reading: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyCounts> {
     let split = split(pretokenizer)?;
     let normalizer = self::normalizer(normalizer)?;
     let special = strings("special_tokens", special_tokens)?;
-    let reading = Reading::new(&Keywords {
-        weights,
-        max_bytes,
-        field,
-        column,
-        errors,
-        resume,
-        memory_limit,
-    })?;
+    let reading = Reading::new("count", reading, memory_limit)?;
     let threads = super::args::threads(threads)?;
     let mut watch = Watch::new(progress)?;
     let text = Source::new(source, reading.column())?;
@@ -286,9 +245,10 @@ fn count_source(
     let text = match source {
         Source::Counts(counts) => {
             reading.check_for_counts(py)?;
-            let counts = match reading.weights.is_empty() {
-                true => counts,
-                false => Arc::new(py.detach(|| counts.weighted(&reading.weights))?),
+            let counts = if reading.weights.is_empty() {
+                counts
+            } else {
+                Arc::new(py.detach(|| counts.weighted(&reading.weights))?)
             };
             return Ok(Counted { counts, seconds: None });
         }
@@ -304,10 +264,15 @@ fn count_source(
     }
     let sources = reading.sources(py, text, &counter)?;
     let counts = py.detach(|| {
-        train::count_sources(&counter, sources, reading.resume.as_deref(), &mut |done, total, last| {
-            let look = if last { Watch::now } else { Watch::look };
-            look(watch, Phase::Count, done, total).map_err(Halt::Caller)
-        })
+        train::count_sources(
+            &counter,
+            sources,
+            reading.resume.as_deref(),
+            &mut |done, total, last| {
+                let look = if last { Watch::now } else { Watch::look };
+                look(watch, Phase::Count, done, total).map_err(Halt::Caller)
+            },
+        )
     })?;
     Ok(Counted { counts: Arc::new(counts), seconds: Some(started.elapsed().as_secs_f64()) })
 }

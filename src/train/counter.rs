@@ -120,12 +120,14 @@ impl Counter {
         let bytes: usize = tokens.iter().map(String::len).sum();
         if longest > MAX_SPECIAL.0 || bytes > MAX_SPECIAL.1 {
             let given = format!("up to {longest} bytes long, {bytes} together");
-            let wanted = format!("at most {} bytes long, {} together", MAX_SPECIAL.0, MAX_SPECIAL.1);
+            let wanted =
+                format!("at most {} bytes long, {} together", MAX_SPECIAL.0, MAX_SPECIAL.1);
             return Err(Error::argument("special_tokens", given, wanted));
         }
         let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&tokens);
-        let search = search
-            .map_err(|error| Error::argument("special_tokens", error, "what can be searched for"))?;
+        let search = search.map_err(|error| {
+            Error::argument("special_tokens", error, "what can be searched for")
+        })?;
         self.manifest.special_tokens = tokens.iter().map(|token| (token.clone(), 0)).collect();
         self.cuts = Cuts::new(self.cut, &tokens);
         self.special_tokens = (!tokens.is_empty()).then_some(SpecialTokens { tokens, search });

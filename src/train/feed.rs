@@ -80,7 +80,7 @@ pub(crate) struct Part<'a, E> {
     pub(crate) open: Open<'a, E>,
 }
 
-impl<'a, E: From<Error>> Part<'a, E> {
+impl<E: From<Error>> Part<'_, E> {
     /// A file that is read as it is.
     pub(crate) fn plain(path: &Path, counter: &Counter) -> Self {
         let (file, replace) = (path.to_owned(), counter.replaces());

@@ -25,12 +25,12 @@ pub(crate) fn text<'a>(line: &'a [u8], field: &str, number: u64) -> Result<Cow<'
     }
     let mut json = serde_json::Deserializer::from_str(line);
     let found = Field(field).deserialize(&mut json).and_then(|text| json.end().map(|()| text));
-    found.map_err(|error| bad(place(), explained(error.to_string(), line)))
+    found.map_err(|error| bad(place(), explained(&error.to_string(), line)))
 }
 
 /// The error; with the fields that there are, when the one that was asked for is not.
 #[cold]
-fn explained(problem: String, line: &str) -> String {
+fn explained(problem: &str, line: &str) -> String {
     const SHOWN: usize = 8;
     // The line has a number already, and for the parser it is the first.
     let problem = problem.replace(" at line 1 column ", " at column ");

@@ -94,9 +94,9 @@ impl Manifest {
             return Ok(());
         }
         let list =
-            |manifest: &Self| format!("{:?}", Vec::from_iter(manifest.special_tokens.keys()));
+            |manifest: &Self| format!("{:?}", manifest.special_tokens.keys().collect::<Vec<_>>());
         let problem = format!(
-            "counts without different special tokens do not add up: {}, {}",
+            "counts without the same special tokens do not add up: {}, {}",
             list(self),
             list(other)
         );

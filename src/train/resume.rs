@@ -169,10 +169,11 @@ impl Resume {
     fn clear(&self) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten() {
+            let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
-            let run =
-                name.ends_with(".run") && self.state.units.iter().all(|unit| unit.run != name);
-            if run || (name.starts_with(".subtok-") && name.ends_with(".tmp")) {
+            let is = |end: &str| path.extension().is_some_and(|other| other == end);
+            let run = is("run") && self.state.units.iter().all(|unit| unit.run != name);
+            if run || (name.starts_with(".subtok-") && is("tmp")) {
                 let _ = fs::remove_file(entry.path());
             }
         }

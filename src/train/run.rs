@@ -340,6 +340,9 @@ impl Reader {
 /// What a damaged length may ask for at a time.
 const MAX_READ: usize = 1 << 24;
 
+/// Takes a word and its count in each source.
+pub(crate) type Take<'t> = dyn FnMut(&[u8], &[u64]) -> Result<()> + 't;
+
 /// Calls `word` with every word that a cursor has, in order, and its count in each of `sources` sources;
 /// cursors come with the source that they belong to.
 ///
@@ -348,7 +351,7 @@ const MAX_READ: usize = 1 << 24;
 pub(crate) fn merge(
     cursors: Vec<(usize, Cursor<'_>)>,
     sources: usize,
-    word: &mut dyn FnMut(&[u8], &[u64]) -> Result<()>,
+    word: &mut Take<'_>,
 ) -> Result<()> {
     let mut heap: Vec<(usize, Cursor<'_>)> = Vec::with_capacity(cursors.len());
     for (source, mut cursor) in cursors {
@@ -365,8 +368,7 @@ pub(crate) fn merge(
         at_hand.clone_from(&top.word);
         counts.fill(0);
         counts[*source] = top.count;
-        loop {
-            let Some((_, top)) = heap.first_mut() else { break };
+        while let Some((_, top)) = heap.first_mut() {
             if !top.next()? {
                 heap.swap_remove(0);
             }
@@ -411,7 +413,9 @@ mod tests {
 
     fn table(words: &[Vec<u8>], spill: Option<Spill>) -> Table {
         let mut table = Table::new(spill);
-        words.iter().for_each(|word| table.add(word, 0, word.len()));
+        for word in words {
+            table.add(word, 0, word.len());
+        }
         table
     }
 

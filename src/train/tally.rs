@@ -11,7 +11,7 @@ use std::thread;
 
 use super::counter::{Counted, Counter, Halt};
 use super::resume::Before;
-use super::run::{Cursor, Folder, Run, merge};
+use super::run::{Cursor, Folder, Run, Take, merge};
 use super::{Counts, Manifest, Pulse, TextInput, TextSource};
 use crate::error::{Error, Result};
 
@@ -111,8 +111,12 @@ impl<'a> Tally<'a> {
         mut self,
         look: &mut dyn FnMut() -> Result<(), Halt<E>>,
     ) -> Result<Counts, E> {
-        let words: usize =
-            self.runs.iter().filter_map(|(_, run)| run.in_memory()).map(|run| run.len()).sum();
+        let words: usize = self
+            .runs
+            .iter()
+            .filter_map(|(_, run)| run.in_memory())
+            .map(super::count::Sorted::len)
+            .sum();
         let in_memory = self.runs.iter().all(|(_, run)| run.in_memory().is_some());
         if in_memory && self.folder.is_none() && words >= SMALL && self.counter.threads() > 1 {
             return self.by_ranges(look);
@@ -127,7 +131,7 @@ impl<'a> Tally<'a> {
         sum(cursors?, self.manifest.sources.len(), look, &mut |word, row| {
             counts.push(word, row)?;
             match most {
-                Some(most) if counts.len() % STEP == 0 && counts.memory() > most => {
+                Some(most) if counts.len().is_multiple_of(STEP) && counts.memory() > most => {
                     Err(too_many(&counts, most / 3 * 4))
                 }
                 _ => Ok(()),
@@ -262,7 +266,7 @@ fn sum<E: From<Error>>(
     cursors: Vec<(usize, Cursor<'_>)>,
     sources: usize,
     look: &mut dyn FnMut() -> Result<(), Halt<E>>,
-    word: &mut dyn FnMut(&[u8], &[u64]) -> Result<()>,
+    word: &mut Take<'_>,
 ) -> Result<(), E> {
     let (mut steps, mut halted) = (0_usize, None);
     let done = merge(cursors, sources.max(1), &mut |bytes, row| {

@@ -166,7 +166,7 @@ def test_damaged_columns_of_sources_are_told(tmp_path: Path) -> None:
             subtok.Counts.load(path)
 
 
-def test_names_weights_and_caps_must_fit(tmp_path: Path) -> None:
+def test_names_weights_and_caps_must_fit() -> None:
     def texts() -> dict[str, Any]:
         return {"a": iter(["a b"]), "b": iter(["b c"])}
 
@@ -195,6 +195,8 @@ def test_names_weights_and_caps_must_fit(tmp_path: Path) -> None:
         subtok.train_bpe(counts, 300, max_bytes=5)
     with pytest.raises(TrainingError, match="no words"):
         subtok.train_bpe({}, 300)
+    with pytest.raises(TypeError, match=r"count\(\) got an unexpected keyword argument 'weight'"):
+        subtok.count(texts(), weight={})  # type: ignore[call-arg]
 
 
 def test_caps_end_a_source_at_a_line(tmp_path: Path) -> None:
@@ -223,7 +225,7 @@ def test_caps_end_a_source_at_a_line(tmp_path: Path) -> None:
 # Special tokens
 
 
-def test_special_tokens_are_cut_out_and_counted(tmp_path: Path) -> None:
+def test_special_tokens_are_cut_out_and_counted() -> None:
     text = "one<s>two <s>three</s>\nfour <|end of text|>five</s><s>"
     special = ["<s>", "</s>", "<|end of text|>", "<none>"]
     counts = subtok.count(iter([text]), "gpt2", special_tokens=special)
@@ -246,7 +248,7 @@ def test_special_tokens_are_cut_out_and_counted(tmp_path: Path) -> None:
     # What was counted is what the tokenizer will see.
     ids = tok.encode("one<s>two").ids
     assert tok.token_to_id("<s>") in ids
-    with pytest.raises(TrainingError, match="special tokens do not add up"):
+    with pytest.raises(TrainingError, match="the same special tokens do not add up"):
         counts + subtok.count(iter([text]), "gpt2")
     both = counts + counts
     assert both.manifest["special_tokens"]["<s>"] == 6
@@ -274,7 +276,9 @@ def test_stretches_between_special_tokens_are_texts(texts: list[str], special: l
     want = words(subtok.count(iter(rest), "gpt2"))
     counts = subtok.count(iter(texts), "gpt2", special_tokens=special)
     assert words(counts) == want
-    found = Counter(match for text in texts for match in re.findall(pattern, text)) if special else {}
+    found = (
+        Counter(match for text in texts for match in re.findall(pattern, text)) if special else {}
+    )
     assert counts.manifest["special_tokens"] == {token: found[token] for token in sorted(special)}
 
 
@@ -292,14 +296,14 @@ def test_a_sum_without_a_part_is_the_rest(one: list[str], two: list[str], weight
     assert (both - second).manifest["documents"] == len(one)
     assert words(both - both) == {}
     apart = subtok.count({"x": iter(one), "y": iter(two)}, "whitespace", weights={"y": weight})
-    assert words(apart) == {w: n for w, n in words(first + second * weight).items()}
+    assert words(apart) == words(first + second * weight)
     rest = apart - subtok.count({"y": iter(two)}, "whitespace")
     assert {w: n for w, n in words(rest).items() if n} == words(first)
 
 
 def test_what_is_no_part_cannot_be_taken_away() -> None:
     a, b = subtok.count(iter(["x y"]), "whitespace"), subtok.count(iter(["x z"]), "whitespace")
-    with pytest.raises(TrainingError, match="no part of the others: the word 'z'|\"z\" occurs less"):
+    with pytest.raises(TrainingError, match=r'no part of the others: the word "z" occurs less'):
         a - b
     named = subtok.count({"n": iter(["x"])}, "whitespace")
     with pytest.raises(TrainingError, match="there is no source"):

@@ -1,4 +1,4 @@
-"""Where counted text comes from: folders, patterns, packed files, tables, Arrow; what is wrong with it."""
+"""Where counted text comes from: folders, patterns, packed files, tables, Arrow; its errors."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def test_plain_text_is_one_document_packed_or_not(packing: str, tmp_path: Path) 
     counts = subtok.count(path, "o200k_base")
     assert words(counts) == words(subtok.count(iter([text]), "o200k_base"))
     assert counts.manifest["documents"] == 1
+    path.write_bytes(packed[: len(packed) // 2] if packing else b"\xff")
     with pytest.raises(FormatError, match=r"a\.txt"):
-        path.write_bytes(packed[: len(packed) // 2] if packing else b"\xff")
         subtok.count(path)
 
 

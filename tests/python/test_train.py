@@ -376,7 +376,11 @@ def test_a_bad_source_is_told(source: Any, error: type[SubtokError], match: str)
         ("a.jsonl", b'{"other": "a b"}', "missing field `text`"),
         ("a.jsonl", b'{"text": "a b"}\n["hello"]', "a.jsonl: JSON lines at line 2: no object"),
         ("a.jsonl", rb'{"text": "\ud800"}', "a.jsonl: JSON lines at line 1: .*hex escape"),
-        ("a.jsonl.gz", gzip.compress(rb'{"text": "\ud800"}'), "a.jsonl.gz: JSON lines at line 1: .*hex escape"),
+        (
+            "a.jsonl.gz",
+            gzip.compress(rb'{"text": "\ud800"}'),
+            "a.jsonl.gz: JSON lines at line 1: .*hex escape",
+        ),
         ("a.txt.gz", b"\x1f\x8b\x08garbage", "a.txt.gz"),
         ("a.txt.zst", b"\x28\xb5\x2f\xfdgarbage", "a.txt.zst"),
         ("a.parquet", b"PAR1 garbage PAR1", "a.parquet"),
