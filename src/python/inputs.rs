@@ -4,7 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use pyo3::exceptions::PyException;
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyIterator, PyString};
 
 use super::arrow::{self, Nulls, TextColumn, TextStream};
@@ -13,6 +15,7 @@ use super::sources::{Given, is_packed, is_table};
 use super::text::{Held, Surrogates};
 use crate::error::Error;
 use crate::train::{Batch, Bytes, Chunk, Counter, Cuts, FileDigest, Halt, Input, Part, TextFile};
+use crate::unicode::utf8;
 
 type Opened<'a> = Box<dyn Input<PyErr> + 'a>;
 
@@ -196,15 +199,43 @@ impl Rows {
                 self.batch.close();
                 return Ok(self.batch.pop());
             };
-            let string = row.cast::<PyString>();
-            if let Ok(Ok(text)) = string.as_ref().map(|string| string.to_str()) {
-                self.batch.push(text);
+            let string = row.cast::<PyString>().ok();
+            let text = string.map(|string| in_utf8(string, py)).transpose()?.flatten();
+            if let Some(text) = text {
+                self.batch.push(text.as_ref());
             } else {
                 // What is not plain text takes the slow road to its error.
                 let held = Held::new(&row, "source", Some(self.taken), self.surrogates)?;
                 self.batch.push(held.text());
             }
             self.taken += 1;
+        }
+    }
+}
+
+/// The text of a string; none when it has no UTF-8.
+fn in_utf8<'a>(string: &'a Bound<'_, PyString>, py: Python<'_>) -> PyResult<Option<Utf8<'a>>> {
+    // Asked for its UTF-8, a string keeps it: of a corpus in memory that would be a second one. What is
+    // ASCII is UTF-8 as it lies there.
+    if string.call_method0(intern!(py, "isascii"))?.is_truthy()? {
+        return Ok(string.to_str().ok().map(Utf8::Kept));
+    }
+    Ok(string.encode_utf8().ok().map(|bytes| Utf8::Copied(bytes.into())))
+}
+
+/// Text of a string.
+enum Utf8<'a> {
+    /// It lies in the string.
+    Kept(&'a str),
+    /// It was made.
+    Copied(PyBackedBytes),
+}
+
+impl AsRef<str> for Utf8<'_> {
+    fn as_ref(&self) -> &str {
+        match self {
+            Self::Kept(text) => text,
+            Self::Copied(bytes) => utf8::text(bytes).unwrap_or_default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use hashbrown::HashTable;
 
 use super::run::Spill;
 use crate::error::Result;
+use crate::memory::prefetch_near;
 
 /// Counts of words, still unordered.
 pub(crate) struct Table {
@@ -24,7 +25,9 @@ pub(crate) struct Table {
     /// One less than the number of entries, which is a power of two.
     mask: usize,
     seeds: [u64; 2],
-    batch: Vec<[u64; 2]>,
+    /// Words that wait for their entries, with their hashes.
+    batch: [([u64; 2], usize); BATCH],
+    waiting: usize,
     long: HashTable<Long>,
     hasher: hashbrown::DefaultHashBuilder,
     arena: Vec<u8>,
@@ -69,7 +72,8 @@ impl Table {
             mask: START - 1,
             // Odd, so that neither factor of the hash is ever 0 for two keys in a row.
             seeds: [random.hash_one(1) | 1, random.hash_one(2) | 1],
-            batch: Vec::with_capacity(BATCH),
+            batch: [([0; 2], 0); BATCH],
+            waiting: 0,
             long: HashTable::new(),
             hasher: hashbrown::DefaultHashBuilder::default(),
             arena: Vec::new(),
@@ -82,7 +86,7 @@ impl Table {
     pub(crate) fn add(&mut self, text: &[u8], start: usize, end: usize) {
         let length = end - start;
         if length > SHORT {
-            self.add_long(&text[start..end], 1);
+            self.add_long(&text[start..end]);
             return;
         }
         if length == 0 {
@@ -97,42 +101,43 @@ impl Table {
             }
             None => short_key(&text[start..end]),
         };
-        self.batch.push(key);
-        if self.batch.len() == BATCH {
+        let hash = self.hash(key);
+        if let Some(home) = self.entries.get(hash & self.mask) {
+            prefetch_near(home);
+        }
+        self.batch[self.waiting] = (key, hash);
+        self.waiting += 1;
+        if self.waiting == BATCH {
             self.flush();
         }
     }
 
     #[inline]
-    fn home(&self, key: [u64; 2]) -> usize {
+    fn hash(&self, key: [u64; 2]) -> usize {
         let wide = u128::from(key[0] ^ self.seeds[0]) * u128::from(key[1] ^ self.seeds[1]);
         #[expect(clippy::cast_possible_truncation, reason = "both halves are mixed")]
         let mixed = (wide >> 64) as usize ^ wide as usize;
-        mixed & self.mask
+        mixed
     }
 
     fn flush(&mut self) {
-        let mut batch = std::mem::take(&mut self.batch);
-        // Independent reads first: the processor fetches them together.
-        let ahead = batch.iter().fold(0, |all, &key| all ^ self.entries[self.home(key)].key[0]);
-        std::hint::black_box(ahead);
-        for key in batch.drain(..) {
-            self.add_short(key, 1);
+        let batch = self.batch;
+        for &(key, hash) in &batch[..std::mem::take(&mut self.waiting)] {
+            self.add_short(key, hash);
         }
-        self.batch = batch;
     }
 
     #[inline]
-    fn add_short(&mut self, key: [u64; 2], count: u64) {
-        let mut at = self.home(key);
+    fn add_short(&mut self, key: [u64; 2], hash: usize) {
+        let mut at = hash & self.mask;
         loop {
             let entry = &mut self.entries[at];
             if entry.key == key {
-                entry.count += count;
+                entry.count += 1;
                 return;
             }
             if entry.key[1] == 0 {
-                *entry = Entry { key, count };
+                *entry = Entry { key, count: 1 };
                 self.used += 1;
                 if self.used * 2 > self.mask {
                     self.grow();
@@ -154,7 +159,7 @@ impl Table {
         let old = std::mem::replace(&mut self.entries, vec![Entry::default(); size]);
         self.mask = size - 1;
         for entry in old.into_iter().filter(|entry| entry.key[1] != 0) {
-            let mut at = self.home(entry.key);
+            let mut at = self.hash(entry.key) & self.mask;
             while self.entries[at].key[1] != 0 {
                 at = (at + 1) & self.mask;
             }
@@ -162,14 +167,14 @@ impl Table {
         }
     }
 
-    fn add_long(&mut self, word: &[u8], count: u64) {
+    fn add_long(&mut self, word: &[u8]) {
         let Self { long, arena, hasher, .. } = self;
         let bytes = |entry: &Long| &arena[entry.start..entry.start + entry.length];
         let hash = hasher.hash_one(word);
         if let Some(entry) = long.find_mut(hash, |entry| bytes(entry) == word) {
-            entry.count += count;
+            entry.count += 1;
         } else {
-            let entry = Long { start: arena.len(), length: word.len(), count };
+            let entry = Long { start: arena.len(), length: word.len(), count: 1 };
             long.insert_unique(hash, entry, |entry| hasher.hash_one(bytes(entry)));
             arena.extend_from_slice(word);
             let taken = |spill: &Spill| self.bytes() > spill.room();
@@ -213,8 +218,15 @@ impl Table {
         short.sort_unstable_by_key(Entry::order);
         self.used = 0;
         let arena = std::mem::take(&mut self.arena);
-        let mut long: Vec<Long> = std::mem::take(&mut self.long).into_iter().collect();
-        long.sort_unstable_by_key(|entry| &arena[entry.start..entry.start + entry.length]);
+        // The first bytes decide nearly always, and they are beside each other: sorting by what lies in the
+        // arena alone took twice as long in Chinese.
+        let bytes = |entry: &Long| &arena[entry.start..entry.start + entry.length];
+        let long = std::mem::take(&mut self.long).into_iter();
+        let mut long: Vec<(u128, Long)> = long.map(|entry| (head(bytes(&entry)), entry)).collect();
+        long.sort_unstable_by(|(one, a), (two, b)| {
+            one.cmp(two).then_with(|| bytes(a).cmp(bytes(b)))
+        });
+        let long = long.into_iter().map(|(_, entry)| entry).collect();
         Sorted { short, long, arena }
     }
 
@@ -343,6 +355,17 @@ impl<'a> Slice<'a> {
             (None, None) => None,
         }
     }
+}
+
+/// The first bytes of a word, in their order.
+#[inline]
+pub(crate) fn head(word: &[u8]) -> u128 {
+    if let Some(first) = word.first_chunk() {
+        return u128::from_be_bytes(*first);
+    }
+    let mut bytes = [0; 16];
+    bytes[..word.len()].copy_from_slice(word);
+    u128::from_be_bytes(bytes)
 }
 
 /// A short word as bytes.

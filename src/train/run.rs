@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::count::{Slice, Sorted};
+use super::count::{Slice, Sorted, head};
 use super::digest::Xxh64;
 use crate::error::{Error, Result};
 
@@ -206,8 +206,8 @@ pub(crate) struct Cursor<'a> {
     from: From<'a>,
     word: Vec<u8>,
     count: u64,
-    /// The first eight bytes of the word, which decide most comparisons.
-    head: u64,
+    /// The first bytes of the word, which decide most comparisons.
+    head: u128,
 }
 
 enum From<'a> {
@@ -233,10 +233,7 @@ impl<'a> Cursor<'a> {
             From::File(reader) => reader.next_into(&mut self.word)?,
         };
         self.count = count.unwrap_or(0);
-        let mut head = [0; 8];
-        let length = self.word.len().min(8);
-        head[..length].copy_from_slice(&self.word[..length]);
-        self.head = u64::from_be_bytes(head);
+        self.head = head(&self.word);
         Ok(count.is_some())
     }
 
