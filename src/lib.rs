@@ -75,8 +75,8 @@ pub use tokenizer::{
 };
 pub use train::{
     BpeTrainConfig, Counter, Counts, InitialAlphabet, Learned, Manifest, Phase, Progress, Stop,
-    Ties, TrainReport, Unit, WordPieceTrainConfig, learn_bpe, learn_wordpiece, train_bpe,
-    train_wordpiece,
+    TextInput, TextSource, Ties, TrainReport, Unit, WordPieceTrainConfig, learn_bpe,
+    learn_wordpiece, train_bpe, train_wordpiece,
 };
 pub use unicode::{
     BERT_CATEGORIES_VERSION, BERT_DECOMPOSITION_VERSION, BERT_LOWER_CASE_VERSION, CLASSES_VERSION,

@@ -15,6 +15,7 @@ mod embedding;
 mod encoding;
 mod errors;
 mod info;
+mod inputs;
 mod padded;
 mod sources;
 mod stream;

@@ -18,8 +18,15 @@ mod corpus;
 mod count;
 mod counter;
 mod counts;
+mod digest;
+mod feed;
+mod lines;
+mod manifest;
 #[cfg(test)]
 mod reference;
+mod resume;
+mod run;
+mod tally;
 mod ties;
 #[cfg(test)]
 mod twins;
@@ -34,11 +41,14 @@ use crate::ids::TokenId;
 pub use assemble::{TrainReport, train_bpe, train_wordpiece};
 use bpe::learn;
 #[cfg(feature = "python")]
-pub(crate) use corpus::{Chunk, Files};
+pub(crate) use corpus::{Bytes, Chunk, Cuts, FileDigest, TextFile};
 pub use counter::Counter;
 #[cfg(feature = "python")]
 pub(crate) use counter::{Batch, Halt};
-pub use counts::{Counts, Manifest};
+pub use counts::Counts;
+#[cfg(feature = "python")]
+pub(crate) use feed::{Input, Part, Source, count as count_sources};
+pub use manifest::{Manifest, TextInput, TextSource};
 pub use ties::Ties;
 pub use wordpiece::{WordPieceTrainConfig, learn_wordpiece};
 
@@ -156,13 +166,9 @@ pub fn learn_bpe(
     progress: &mut Progress<'_>,
 ) -> Result<Learned> {
     if counts.is_empty() {
-        let sources = &counts.manifest().sources;
-        let mut place = sources.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+        let mut place = counts.manifest().origin();
         if !place.is_empty() {
             place.insert_str(0, " in ");
-        }
-        if let Some(more @ 1..) = sources.len().checked_sub(3) {
-            place = format!("{place} and {more} more");
         }
         let problem = format!("there are no words{place}: the text is empty or all white space");
         return Err(Error::training(problem));
@@ -201,7 +207,7 @@ pub(crate) struct Pulse<'a, 'b> {
 }
 
 impl<'a, 'b> Pulse<'a, 'b> {
-    const INTERVAL: Duration = Duration::from_millis(50);
+    pub(crate) const INTERVAL: Duration = Duration::from_millis(50);
     /// Small steps of work (tens of nanoseconds each) between two looks at the clock.
     const STEPS: usize = 1 << 16;
 

@@ -1,12 +1,15 @@
 """Word counts on disk and as Arrow: a Parquet file with the columns `word` and `count`.
 
-How the words were counted stands in the metadata of the schema, so that every tool that reads
-Parquet reads the counts, and what was counted differently is still told apart.
+Sources that are counted apart have columns of their own besides, `count:` and their name; `count`
+is their weighted sum then. How the words were counted stands in the metadata of the schema, so that
+every tool that reads Parquet reads the counts, and what was counted differently is still told
+apart.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -34,20 +37,33 @@ def _pyarrow(name: str = "pyarrow") -> Any:
 
 
 def to_arrow(counts: Counts) -> Any:
-    """A table with the columns `word` (binary) and `count` (unsigned), ordered by word."""
+    """A table with the columns `word` (binary) and `count` (unsigned), ordered by word.
+
+    Sources that are counted apart have columns of their own besides: `count:` and their name.
+    """
     pa = _pyarrow()
     data, offsets, numbers, manifest = counts._parts()  # noqa: SLF001
     words = pa.LargeBinaryArray.from_buffers(
         pa.large_binary(), len(numbers), [None, pa.py_buffer(offsets), pa.py_buffer(data)]
     )
-    schema = pa.schema(
-        [
-            pa.field("word", pa.large_binary(), nullable=False),
-            pa.field("count", pa.uint64(), nullable=False),
-        ],
-        metadata={_MANIFEST: manifest.encode()},
-    )
-    return pa.Table.from_arrays([words, pa.array(numbers)], schema=schema)
+    columns = counts._columns()  # noqa: SLF001
+    names = _names(json.loads(manifest)) if columns else []
+    fields = [pa.field("word", pa.large_binary(), nullable=False)]
+    fields += [pa.field(name, pa.uint64(), nullable=False) for name in ("count", *names)]
+    schema = pa.schema(fields, metadata={_MANIFEST: manifest.encode()})
+    numbers_of = [pa.array(column) for column in (numbers, *columns)]
+    return pa.Table.from_arrays([words, *numbers_of], schema=schema)
+
+
+def _names(manifest: Any) -> list[str]:
+    """The columns of sources that are counted apart; none where `count` says it all."""
+    try:
+        sources = [(str(source["name"]), source["weight"]) for source in manifest["sources"]]
+    except (KeyError, TypeError):
+        return []
+    if len(sources) == 1 and sources[0][1] == 1:
+        return []
+    return [f"count:{name}" for name, _ in sources]
 
 
 def save(counts: Counts, path: StrPath) -> None:
@@ -92,23 +108,32 @@ def _from_table(pa: Any, table: Any) -> Counts:
     manifest = (table.schema.metadata or {}).get(_MANIFEST)
     if manifest is None:
         raise FormatError("the schema does not say how words were counted: no `subtok.counts`")
-    columns = []
-    for column, kind in (("word", pa.large_binary()), ("count", pa.uint64())):
-        if column not in table.schema.names:
-            raise FormatError(f"there is no column `{column}`")
-        try:
-            values = table[column].combine_chunks().cast(kind)
-        except pa.ArrowException as error:
-            raise FormatError(f"the column `{column}`: {error}") from error
-        if values.null_count:
-            raise FormatError(f"the column `{column}` has {values.null_count} empty values")
-        columns.append(values)
-    words, counts = columns
+    text = manifest.decode(errors="replace")
+    try:
+        names = _names(json.loads(text))
+    except ValueError:
+        names = []
+    numbers = [_column(pa, table, name, pa.uint64()) for name in ("count", *names)]
+    words = _column(pa, table, "word", pa.large_binary())
     _, ends, data = words.buffers()
     offsets = np.frombuffer(ends, np.int64)[words.offset :][: len(words) + 1]
+    counts, *columns = (column.to_numpy() for column in numbers)
     return Counts._from_parts(  # noqa: SLF001
         b"" if data is None else data.to_pybytes(),
         np.zeros(1, np.int64) if len(words) == 0 else offsets.copy(),
-        counts.to_numpy(),
-        manifest.decode(errors="replace"),
+        counts,
+        text,
+        columns,
     )
+
+
+def _column(pa: Any, table: Any, name: str, kind: Any) -> Any:
+    if name not in table.schema.names:
+        raise FormatError(f"there is no column `{name}`")
+    try:
+        values = table[name].combine_chunks().cast(kind)
+    except pa.ArrowException as error:
+        raise FormatError(f"the column `{name}`: {error}") from error
+    if values.null_count:
+        raise FormatError(f"the column `{name}` has {values.null_count} empty values")
+    return values

@@ -40,7 +40,9 @@ _Text: TypeAlias = str | _Bytes | npt.NDArray[np.uint8]
 _Ids: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]]
 _Rows: TypeAlias = Sequence[_Ids] | EncodingBatch | npt.NDArray[Any] | Any
 _Texts: TypeAlias = Sequence[str | _Bytes] | npt.NDArray[Any] | Any
-_Source: TypeAlias = _Path | list[str] | list[_Path] | Iterable[str] | Counts
+_Some: TypeAlias = _Path | list[str] | list[_Path] | Iterable[str] | Any
+_Source: TypeAlias = _Some | Mapping[str, _Some] | Counts
+_Size: TypeAlias = int | str
 _Progress: TypeAlias = Callable[[str, int, int], object]
 _Truncation: TypeAlias = Literal["longest_first", "only_first", "only_second", False]
 _Side: TypeAlias = Literal["left", "right"]
@@ -593,12 +595,29 @@ class Counts:
             TrainingError: They were not counted in the same way.
         """
 
+    @property
+    def weights(self) -> dict[str, int]:
+        """The sources by name, with how often each of their words counts."""
+
+    def weighted(self, weights: Mapping[str, int]) -> Counts:
+        """The same occurrences with other weights of sources; those not named keep theirs.
+
+        Raises:
+            ArgumentError: A name is no source's.
+            TrainingError: A weighted sum does not fit into 64 bits.
+        """
+
     def save(self, path: _Path) -> None:
-        """Write the counts to a Parquet file with the columns `word` and `count`."""
+        """Write the counts to a Parquet file, which `to_arrow` describes, whole or not at all."""
 
     def to_arrow(self) -> Any:
-        """A `pyarrow.Table` with the columns `word` and `count`, ordered by word."""
+        """A `pyarrow.Table` with the columns `word` and `count`, ordered by word.
 
+        Sources that are counted apart have columns of their own besides, `count:` and their name;
+        `count` is their weighted sum.
+        """
+
+    def _columns(self) -> list[npt.NDArray[np.uint64]]: ...
     def _parts(
         self,
     ) -> tuple[bytes, npt.NDArray[np.int64], npt.NDArray[np.uint64], str]: ...
@@ -608,10 +627,19 @@ class Counts:
         offsets: npt.NDArray[np.int64],
         counts: npt.NDArray[np.uint64],
         manifest: str,
+        columns: Sequence[npt.NDArray[np.uint64]] = ...,
     ) -> Counts: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
     def __add__(self, other: Counts, /) -> Counts: ...
     def __radd__(self, other: object, /) -> Counts: ...
+    def __sub__(self, other: Counts, /) -> Counts:
+        """What is left without counts that are a part of these.
+
+        Raises:
+            TrainingError: They are no part: a word or a source is missing.
+        """
+
+    def __eq__(self, other: object, /) -> bool: ...
     def __mul__(self, weight: int, /) -> Counts: ...
     def __rmul__(self, weight: int, /) -> Counts: ...
     def __len__(self) -> int: ...
@@ -664,20 +692,25 @@ def train_bpe(
     continuing_subword_prefix: str | None = None,
     end_of_word_suffix: str | None = None,
     ties: str = "tokenizers",
-    memory_limit: int | None = None,
+    weights: Mapping[str, int] | None = None,
+    max_bytes: _Size | Mapping[str, int] | None = None,
+    field: str = "text",
+    column: str = "text",
+    errors: Literal["strict", "replace"] = "strict",
+    resume: _Path | None = None,
+    memory_limit: _Size | None = None,
     threads: int | None = None,
     progress: _Progress | None = None,
 ) -> Tokenizer:
     """Train a byte-pair encoding; the merges equal those of tokenizers' `BpeTrainer`.
 
     Args:
-        source: A path or several, an iterator of texts, or counts. A text file is one document;
-            `.jsonl` has one in the field `text` of each line, `.parquet` in its column `text`.
+        source: Text, as `count` takes it, or counts.
         vocab_size: How many tokens, alphabet and special tokens included.
         pretokenizer: A known name, a regex, or a component of `tokenizer.json`. Counts bring
             their own.
         normalizer: A component of `tokenizer.json`.
-        special_tokens: Tokens that get the first ids.
+        special_tokens: Tokens that get the first ids. They are cut out of text, as `count` does it.
         min_frequency: Merge only pairs that occur so often.
         max_token_length: Merged tokens have fewer bytes than this; two may always merge.
         limit_alphabet: Keep only so many single characters.
@@ -687,7 +720,13 @@ def train_bpe(
         end_of_word_suffix: After tokens that end a word.
         ties: Which of equally frequent pairs comes first: the smallest ids (`"tokenizers"`), the
             greatest bytes (`"cs336"`) or the smallest (`"raw_bytes"`); left token, then right.
-        memory_limit: Bytes to stay within.
+        weights: How often the words of each source count, of text or of counts; see `count`.
+        max_bytes: The most text that is taken from a source.
+        field: The field of JSON lines that holds the text.
+        column: The column of Parquet files and tables that holds the text.
+        errors: What becomes of bytes that are no UTF-8: `"strict"` or `"replace"`.
+        resume: A folder to take counting up from; see `count`.
+        memory_limit: Bytes to stay within, such as `"500MB"`; the vocabulary is the same.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
         progress: Called with (phase, done, total).
 
@@ -708,24 +747,36 @@ def train_wordpiece(
     limit_alphabet: int | None = None,
     initial_alphabet: Sequence[str] = (),
     continuing_subword_prefix: str = "##",
-    memory_limit: int | None = None,
+    weights: Mapping[str, int] | None = None,
+    max_bytes: _Size | Mapping[str, int] | None = None,
+    field: str = "text",
+    column: str = "text",
+    errors: Literal["strict", "replace"] = "strict",
+    resume: _Path | None = None,
+    memory_limit: _Size | None = None,
     threads: int | None = None,
     progress: _Progress | None = None,
 ) -> Tokenizer:
     """Train a BERT-style WordPiece vocabulary; the same input gives the same result.
 
     Args:
-        source: A path or several, an iterator of texts, or counts.
+        source: Text, as `count` takes it, or counts.
         vocab_size: How many tokens, alphabet and special tokens included.
         lowercase: Lower-case the text.
         strip_accents: Remove accents; by default where the text is lower-cased.
         handle_chinese_chars: Make every Chinese character a word.
-        special_tokens: Tokens that get the first ids.
+        special_tokens: Tokens that get the first ids. They are cut out of text, as `count` does it.
         min_frequency: Merge only pairs that occur so often.
         limit_alphabet: Keep only so many single characters.
         initial_alphabet: Characters that the alphabet must hold.
         continuing_subword_prefix: Before tokens inside a word.
-        memory_limit: Bytes to stay within.
+        weights: How often the words of each source count, of text or of counts; see `count`.
+        max_bytes: The most text that is taken from a source.
+        field: The field of JSON lines that holds the text.
+        column: The column of Parquet files and tables that holds the text.
+        errors: What becomes of bytes that are no UTF-8: `"strict"` or `"replace"`.
+        resume: A folder to take counting up from; see `count`.
+        memory_limit: Bytes to stay within, such as `"500MB"`; the vocabulary is the same.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
         progress: Called with (phase, done, total).
     """
@@ -735,17 +786,57 @@ def count(
     pretokenizer: str | Mapping[str, Any] = "gpt2",
     *,
     normalizer: Mapping[str, Any] | None = None,
+    special_tokens: Sequence[str] = (),
+    weights: Mapping[str, int] | None = None,
+    max_bytes: _Size | Mapping[str, int] | None = None,
+    field: str = "text",
+    column: str = "text",
+    errors: Literal["strict", "replace"] = "strict",
+    resume: _Path | None = None,
+    memory_limit: _Size | None = None,
     threads: int | None = None,
     progress: _Progress | None = None,
 ) -> Counts:
     """Count the words of texts: the first half of training.
 
     Args:
-        source: A path or several, or an iterator of texts; see `train_bpe`.
+        source: What holds text, or a dict of it by name: then each name is a source that is counted
+            apart. Text is
+
+            - a path or a list of paths. A folder stands for all files beneath it, a pattern (`*`,
+              `?`, `[`, `**`) for those that match. A text file is one document; `.jsonl` and
+              `.ndjson` have one a line, `.parquet` one a row; text and lines also as `.gz` and
+              `.zst`;
+            - an iterator of strings, or of bytes in UTF-8: one document each;
+            - a column of text, or a table with one, that speaks Arrow's C interface: an array, a
+              series, a data frame, a stream.
         pretokenizer: A known name, a regex, or a component of `tokenizer.json`.
         normalizer: A component of `tokenizer.json`.
+        special_tokens: Tokens that are cut out of the text before anything else and counted apart;
+            words do not reach across them. How often they were there is in the manifest.
+        weights: Whole numbers by name of a source: how often each of its words counts (1). Only
+            their ratio matters to merges: for 0.3 and 0.7 give 3 and 7.
+        max_bytes: The most text that is taken from each source, or from those that are named: up to
+            the end of the last line or document that fits. Of JSON lines the lines count.
+        field: The field of JSON lines that holds the text.
+        column: The column of Parquet files and tables that holds the text.
+        errors: What becomes of bytes that are no UTF-8: `"strict"` is an error with the place;
+            `"replace"` puts U+FFFD, and the manifest says how often.
+        resume: A folder where what was counted is written down about every 256 MB of files. Another
+            call with the same arguments goes on from there, after a crash or with more files. It
+            belongs to one call at a time and is removed by nobody.
+        memory_limit: Bytes to stay within, at least 16 MiB: an integer or a text such as `"500MB"`
+            or `"2GiB"`. Tables that are full go to files in the folder for temporary files
+            (`TMPDIR`) and are merged from there: the counts are the same.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
         progress: Called with (phase, done, total).
+
+    Raises:
+        FileError: A file cannot be read; nothing was counted then.
+        FormatError: A file is not UTF-8, not JSON, without the field, or damaged: with the place.
+        TextError: A text of an iterator or a table is not valid Unicode.
+        TrainingError: The words do not fit into `memory_limit`, or `resume` holds something else.
+        KeyboardInterrupt: Ctrl-C.
     """
 
 @final

@@ -23,6 +23,7 @@ import os
 import sys
 import zlib
 from contextlib import ExitStack, contextmanager
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -35,13 +36,16 @@ if TYPE_CHECKING:
 __all__ = [
     "Rows",
     "StrPath",
+    "Unpacked",
     "counted",
     "decode",
     "expand",
     "is_plain",
+    "parquet_column",
     "read_rows",
     "read_whole",
     "split_lines",
+    "table_column",
 ]
 
 StrPath = str | os.PathLike[str]
@@ -50,6 +54,8 @@ Rows = Literal["lines", "blocks", "whole"]
 # Blocks of whole lines are about as long as a document.
 _BLOCK = 1 << 14
 _READ = 1 << 20
+# Rows of a table at a time: documents may be long, and all of a batch are in memory.
+_ROWS = 1 << 10
 _JSONL = (".jsonl", ".ndjson")
 
 
@@ -125,17 +131,27 @@ def read_whole(path: StrPath) -> str:
 def expand(sources: StrPath | Iterable[StrPath]) -> list[StrPath]:
     """Every file that is meant by paths.
 
-    A folder stands for all files beneath it, in the order of their names. Hidden files and folders
-    are left out.
+    A folder stands for all files beneath it, in the order of their names; a pattern with `*`, `?`
+    or `[` (`**` for any folders) for the files that match, unless there is a file of that very
+    name. Hidden files and folders are left out.
 
     Raises:
-        ArgumentError: A folder without any file.
+        ArgumentError: A folder without any file, or a pattern that nothing matches.
     """
     if isinstance(sources, (str, os.PathLike)):
         sources = [sources]
     found: list[StrPath] = []
     for source in sources:
         folder = Path(source)
+        if os.fspath(source) != "-" and _is_pattern(folder):
+            # Not `Path.glob`: the pattern may be absolute, and hidden files stay hidden.
+            found_here = glob(os.fspath(source), recursive=True)  # noqa: PTH207
+            matches = sorted(Path(path) for path in found_here)
+            files = [path for path in matches if path.is_file()]
+            if not files:
+                raise ArgumentError(f"no file matches {os.fspath(source)}")
+            found.extend(files)
+            continue
         if os.fspath(source) == "-" or not folder.is_dir():
             found.append(source)
             continue
@@ -148,6 +164,10 @@ def expand(sources: StrPath | Iterable[StrPath]) -> list[StrPath]:
             raise ArgumentError(f"the folder {folder} holds no files")
         found.extend(inside)
     return found
+
+
+def _is_pattern(path: Path) -> bool:
+    return any(x in os.fspath(path) for x in "*?[") and not path.exists()
 
 
 def counted(number: int, what: str) -> str:
@@ -257,6 +277,47 @@ def _chunks(file: BinaryIO, path: StrPath) -> Iterator[bytes]:
         yield last
 
 
+class Unpacked:
+    """The unpacked bytes of a `.gz` or `.zst` file, for the counter.
+
+    Raises:
+        FileError: The file cannot be read.
+        FormatError: A damaged archive.
+        MissingDependencyError: A `.zst` file, and no library that reads it.
+    """
+
+    def __init__(self, path: StrPath) -> None:
+        self._path = path
+        try:
+            self._raw = Path(path).open("rb")  # noqa: SIM115 (closed with the object)
+        except OSError as error:
+            raise file_error("read", path, error) from error
+        packing = _kind(path)[1]
+        self._file: Any = gzip.GzipFile(fileobj=self._raw) if packing == ".gz" else _zstd(self._raw)
+
+    def read(self, size: int) -> bytes:
+        """At most so many bytes; none at the end."""
+        try:
+            content: bytes = self._file.read(size)
+        except _damaged() as error:
+            raise FormatError(f"{os.fspath(self._path)}: damaged archive: {error}") from error
+        except OSError as error:
+            if error.errno is None:
+                message = f"{os.fspath(self._path)}: damaged archive: {error}"
+                raise FormatError(message) from error
+            raise file_error("read", self._path, error) from error
+        return content
+
+    def place(self) -> int:
+        """The bytes of the packed file that were read."""
+        return self._raw.tell()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+        self._raw.close()
+
+
 def _blocks(text: str, size: int) -> Iterator[str]:
     start = 0
     while start < len(text):
@@ -278,6 +339,26 @@ def _record(line: str, field: str, place: str) -> str:
 
 
 def _parquet(path: StrPath, field: str, read: Callable[[int], None] | None) -> Iterator[str]:
+    index = 0
+    for column in parquet_column(path, field):
+        if read is not None:
+            read(column.nbytes)
+        for row in column.to_pylist():
+            if not isinstance(row, str):
+                raise FormatError(f"{os.fspath(path)}: row {index} of {field!r} is no text")
+            index += 1
+            yield row
+
+
+def parquet_column(path: StrPath, name: str) -> Iterator[Any]:
+    """A column of a Parquet file as Arrow arrays, one at a time.
+
+    Raises:
+        ArgumentError: There is no such column.
+        FileError: The file cannot be read.
+        FormatError: It is damaged.
+        MissingDependencyError: There is no `pyarrow`.
+    """
     try:
         parquet: Any = importlib.import_module("pyarrow.parquet")
         arrow: Any = importlib.import_module("pyarrow")
@@ -285,17 +366,16 @@ def _parquet(path: StrPath, field: str, read: Callable[[int], None] | None) -> I
         raise MissingDependencyError(
             "reading Parquet needs pyarrow: pip install 'subtok[parquet]'"
         ) from error
+    if _kind(path)[1]:
+        raise ArgumentError(f"{os.fspath(path)}: Parquet is packed by itself; unpack the file")
     try:
         with parquet.ParquetFile(path) as file:
             names = file.schema_arrow.names
-            if field not in names:
-                raise ArgumentError(f"{os.fspath(path)}: no column {field!r}; there is {names}")
+            if name not in names:
+                raise ArgumentError(f"{os.fspath(path)}: no column {name!r}; there is {names}")
             # One column is read by one thread anyway; a pool would outlive a damaged page.
-            batches = file.iter_batches(columns=[field], use_threads=False)
-            for index, row in enumerate(_column(batches, read)):
-                if not isinstance(row, str):
-                    raise FormatError(f"{os.fspath(path)}: row {index} of {field!r} is no text")
-                yield row
+            for batch in file.iter_batches(_ROWS, columns=[name], use_threads=False):
+                yield batch.column(0)
     except (ArgumentError, FormatError):
         raise
     except arrow.ArrowException as error:
@@ -304,8 +384,20 @@ def _parquet(path: StrPath, field: str, read: Callable[[int], None] | None) -> I
         raise file_error("read", path, error) from error
 
 
-def _column(batches: Iterable[Any], read: Callable[[int], None] | None) -> Iterator[Any]:
-    for batch in batches:
-        if read is not None:
-            read(batch.nbytes)
-        yield from batch.column(0).to_pylist()
+def table_column(table: Any, name: str) -> Iterator[Any]:
+    """A column of a table that speaks Arrow's stream interface, one array at a time.
+
+    Raises:
+        ArgumentError: There is no such column.
+        MissingDependencyError: There is no `pyarrow`.
+    """
+    try:
+        arrow: Any = importlib.import_module("pyarrow")
+    except ImportError as error:
+        raise MissingDependencyError(
+            "reading a table needs pyarrow (a column alone does not): pip install 'subtok[parquet]'"
+        ) from error
+    reader = arrow.RecordBatchReader.from_stream(table)
+    if name not in reader.schema.names:
+        raise ArgumentError(f"source has no column {name!r}; there is {reader.schema.names}")
+    return (batch.column(name) for batch in reader)

@@ -85,6 +85,42 @@ fn gather<C: Send, K: Send + Sync>(
     Ok(Some(column))
 }
 
+/// A column of text whose arrays come one at a time, for text that need not be in memory as a whole.
+pub(crate) struct TextStream {
+    name: &'static str,
+    nulls: Nulls,
+    kind: Kind,
+    stream: ArrowArrayStream,
+}
+
+impl TextStream {
+    /// The stream that an object exports.
+    pub(crate) fn new(
+        name: &'static str,
+        given: &Bound<'_, PyAny>,
+        nulls: Nulls,
+    ) -> PyResult<Self> {
+        let stream = given.call_method0("__arrow_c_stream__")?;
+        let stream = stream
+            .cast::<PyCapsule>()
+            .map_err(|_| wrong_type("the result of __arrow_c_stream__", "a capsule", &stream))?;
+        let mut stream =
+            ffi::take::<ArrowArrayStream>(stream).map_err(|fault| fault_of(name, &fault))?;
+        let schema = given.py().detach(|| stream.schema());
+        let kind = kind(name, given, &schema.map_err(|fault| fault_of(name, &fault))?)?;
+        Ok(Self { name, nulls, kind, stream })
+    }
+
+    /// The next array; none after the last.
+    pub(crate) fn next(&mut self) -> Result<Option<TextColumn>, Error> {
+        let fault_of = |fault: Fault| malformed(self.name, &fault, None);
+        let Some(array) = self.stream.next().map_err(fault_of)? else { return Ok(None) };
+        let mut texts = TextColumn::new(self.name, self.nulls);
+        texts.push(array, &self.kind).map_err(fault_of)?;
+        Ok(Some(texts))
+    }
+}
+
 /// Takes all arrays of a stream; Ctrl-C is seen between them.
 fn drain(
     name: &'static str,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt};
+use pyo3::types::{PyBytes, PyDict, PyInt};
 
 use super::args::{path, size};
 use super::errors::wrong_type;
@@ -35,6 +35,15 @@ impl From<Counts> for PyCounts {
 /// Bytes of all words in a row, where each starts and ends, counts, manifest.
 type Parts<'py> =
     (Bound<'py, PyBytes>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u64>>, String);
+
+/// The same with the counts of each source.
+type Reduced<'py> = (
+    Bound<'py, PyBytes>,
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<u64>>,
+    String,
+    Vec<Bound<'py, PyArray1<u64>>>,
+);
 
 const FORMAT: &str = "word counts";
 
@@ -68,7 +77,21 @@ impl PyCounts {
 
     #[getter]
     fn manifest<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        py.import("json")?.call_method1("loads", (self.manifest_json()?,))
+        manifest_dict(py, self.inner.manifest())
+    }
+
+    #[getter]
+    fn weights<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let weights = PyDict::new(py);
+        for source in &self.inner.manifest().sources {
+            weights.set_item(&source.name, source.weight)?;
+        }
+        Ok(weights)
+    }
+
+    fn weighted(&self, weights: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let weights_of = super::sources::numbers("weights", weights)?;
+        Ok(weights.py().detach(|| self.inner.weighted(&weights_of))?.into())
     }
 
     fn __len__(&self) -> usize {
@@ -86,6 +109,17 @@ impl PyCounts {
             return Ok(slf.get().inner.clone().into());
         }
         Err(wrong_type("the first operand", "Counts", other))
+    }
+
+    fn __sub__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let theirs = counts_of("the second operand", other)?;
+        Ok(other.py().detach(|| self.inner.subtract(&theirs))?.into())
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        let Ok(other) = other.cast::<Self>() else { return false };
+        let theirs = &other.get().inner;
+        other.py().detach(|| self.inner == *theirs)
     }
 
     fn __mul__(&self, weight: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -111,8 +145,20 @@ impl PyCounts {
         Ok((PyBytes::new(py, bytes), offsets.into_pyarray(py), counts, self.manifest_json()?))
     }
 
-    /// Counts from what `_parts` gives. Everything is checked: it may come out of a file.
+    /// How often the words occur in each source, where that is more than `_parts` says.
+    #[pyo3(name = "_columns")]
+    fn columns<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyArray1<u64>>> {
+        let sources = &self.inner.manifest().sources;
+        if sources.len() < 2 && sources.iter().all(|source| source.weight == 1) {
+            return Vec::new();
+        }
+        let columns = self.inner.columns();
+        columns.into_iter().map(|column| PyArray1::from_slice(py, column)).collect()
+    }
+
+    /// Counts from what `_parts` and `_columns` give. Everything is checked: it may come out of a file.
     #[staticmethod]
+    #[pyo3(signature = (bytes, offsets, counts, manifest, columns = Vec::new()))]
     #[expect(clippy::needless_pass_by_value, reason = "what extraction gives")]
     fn _from_parts(
         py: Python<'_>,
@@ -120,6 +166,7 @@ impl PyCounts {
         offsets: PyReadonlyArray1<'_, i64>,
         counts: PyReadonlyArray1<'_, u64>,
         manifest: &str,
+        columns: Vec<PyReadonlyArray1<'_, u64>>,
     ) -> PyResult<Self> {
         let manifest: Manifest = serde_json::from_str(manifest)
             .map_err(|error| Error::format(FORMAT, "manifest", error.to_string()))?;
@@ -127,33 +174,61 @@ impl PyCounts {
         let bad = |problem: &str| Error::format(FORMAT, "offsets", problem);
         // Copies: other threads may write into the arrays while the interpreter is let go.
         let (offsets, counts) = (offsets.as_slice()?.to_vec(), counts.as_slice()?.to_vec());
+        let columns = columns.iter().map(|column| Ok(column.as_slice()?.to_vec()));
+        let columns = columns.collect::<PyResult<Vec<_>>>()?;
         if offsets.len() != counts.len() + 1 {
             return Err(bad("there must be one more than there are counts").into());
         }
         let make = || {
             let mut words = Vec::with_capacity(counts.len());
-            for (span, &count) in offsets.windows(2).zip(&counts) {
+            for span in offsets.windows(2) {
                 let word = match (usize::try_from(span[0]), usize::try_from(span[1])) {
                     (Ok(start), Ok(end)) => bytes.get(start..end),
                     _ => None,
                 };
-                words.push((word.ok_or_else(|| bad("they must ascend and stay within"))?, count));
+                words.push(word.ok_or_else(|| bad("they must ascend and stay within"))?);
             }
-            Counts::from_words(words, manifest)
+            if columns.is_empty() {
+                let words = words.into_iter().zip(counts).collect();
+                return Counts::from_words(words, manifest);
+            }
+            // What was stored in order of bytes is so again, and sums are compared with what stands there.
+            let ordered = words.is_sorted();
+            let made = Counts::from_columns(&words, &columns, manifest)?;
+            if !ordered || made.parts().2 != counts {
+                let problem =
+                    "the counts are not the weighted sums of those of the sources, in order";
+                return Err(Error::format(FORMAT, "", problem));
+            }
+            Ok(made)
         };
         Ok(py.detach(make)?.into())
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Parts<'py>)> {
-        Ok((slf.getattr("_from_parts")?, slf.get().parts(slf.py())?))
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Reduced<'py>)> {
+        let (bytes, offsets, counts, manifest) = slf.get().parts(slf.py())?;
+        let columns = slf.get().columns(slf.py());
+        Ok((slf.getattr("_from_parts")?, (bytes, offsets, counts, manifest, columns)))
     }
 }
 
 impl PyCounts {
     fn manifest_json(&self) -> PyResult<String> {
-        let json = serde_json::to_string(self.inner.manifest());
-        Ok(json.map_err(|error| Error::format(FORMAT, "manifest", error.to_string()))?)
+        Ok(manifest_json(self.inner.manifest())?)
     }
+}
+
+fn manifest_json(manifest: &Manifest) -> Result<String, Error> {
+    let json = serde_json::to_string(manifest);
+    json.map_err(|error| Error::format(FORMAT, "manifest", error.to_string()))
+}
+
+/// A manifest as Python shows it.
+pub(crate) fn manifest_dict<'py>(
+    py: Python<'py>,
+    manifest: &Manifest,
+) -> PyResult<Bound<'py, PyAny>> {
+    py.import("json")?.call_method1("loads", (manifest_json(manifest)?,))
 }
 
 /// The part that knows `pyarrow`.

@@ -49,6 +49,12 @@ impl From<Error> for PyErr {
 }
 
 fn file_error(py: Python<'_>, error: &Error) -> PyErr {
+    // What a reader in Python raised comes through as it is.
+    if let Error::Io { source, .. } = error
+        && let Some(raised) = source.get_ref().and_then(|inner| inner.downcast_ref::<PyErr>())
+    {
+        return raised.clone_ref(py);
+    }
     let exception = raise(py, "FileError", error.to_string());
     if let Error::Io { path, source, .. } = error {
         let value = exception.value(py);

@@ -1,231 +1,306 @@
-//! Where text comes from: paths, iterators, counts; and who watches while it is read.
+//! Where text comes from: paths, iterators, Arrow data, counts; and who watches while it is read.
 
 // The interpreter is attached only to pull documents out of an iterator, a chunk at a time; workers
 // count the chunks before meanwhile. Exceptions of the iterator come through as they are.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyIterator, PyList, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyIterator, PyList, PyMapping, PyString, PyTuple};
 
+use super::arrow::{Nulls, TextStream, speaks_arrow};
 use super::counts::PyCounts;
-use super::errors::{raise, wrong_type};
-use super::text::{Held, Surrogates};
+use super::errors::{argument, wrong_type};
+use super::inputs;
 use crate::error::Error;
-use crate::train::{Batch, Chunk, Counts, Files, Halt, Phase};
+use crate::train::{Counter, Counts, Phase, Source as Counted, TextSource};
 
 /// What training was given.
 pub(crate) enum Source {
     /// Words that were counted before.
     Counts(Arc<Counts>),
-    /// Text.
-    Feed(Feed),
+    /// Text: named sources, or one without a name.
+    Text(Vec<(String, Vec<Given>)>),
 }
 
-const WANTED: &str = "a path, a list of paths, an iterator of strings, or Counts";
+/// Something with text.
+pub(crate) enum Given {
+    /// A file.
+    File(PathBuf),
+    /// An iterator of strings.
+    Rows(Py<PyIterator>),
+    /// A column of text.
+    Stream(TextStream),
+    /// An iterator of columns of text.
+    Columns(Py<PyIterator>, String),
+}
+
+const WANTED: &str =
+    "a path, a list of paths, an iterator of strings, Arrow data, a dict of these, or Counts";
 
 impl Source {
-    pub(crate) fn new(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+    pub(crate) fn new(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Self> {
         if let Ok(counts) = value.cast::<PyCounts>() {
             return Ok(Self::Counts(counts.get().inner.clone()));
         }
-        let mut feed = Feed::default();
-        if is_path(value) {
-            feed.add_path(super::args::path("source", value)?);
-        } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-            for (index, item) in value.try_iter()?.enumerate() {
-                let (item, name) = (item?, format!("source[{index}]"));
-                if !is_path(&item) {
-                    return Err(wrong_type(&name, "a path (texts come as an iterator)", &item));
-                }
-                feed.add_path(super::args::path(&name, &item)?);
-            }
-        } else {
-            for method in ["__arrow_c_stream__", "__arrow_c_array__"] {
-                if value.hasattr(method)? {
-                    return Err(Error::unsupported("text from Arrow data", "source").into());
-                }
-            }
-            let no_text = value.is_instance_of::<PyBytes>()
-                || value.is_instance_of::<PyByteArray>()
-                || value.is_instance_of::<PyDict>();
-            let rows = if no_text { None } else { value.try_iter().ok() };
-            let rows = rows.ok_or_else(|| wrong_type("source", WANTED, value))?;
-            feed.parts.push_back(Part::Rows(rows.unbind()));
-            feed.names.push("an iterator".to_owned());
+        if speaks_arrow(value)?
+            || !value.is_instance_of::<PyDict>() && value.cast::<PyMapping>().is_err()
+        {
+            return Ok(Self::Text(vec![(String::new(), given("source", value, column)?)]));
         }
-        Ok(Self::Feed(feed))
+        let mut sources = Vec::new();
+        for item in value.cast::<PyMapping>()?.items()?.iter() {
+            let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+            let string = name.cast::<PyString>();
+            let name = string.map_err(|_| wrong_type("a name of a source", "a string", &name))?;
+            let name = name.to_cow()?.into_owned();
+            if name.is_empty() {
+                return Err(argument(value.py(), "a name of a source is empty"));
+            }
+            if value.cast::<PyCounts>().is_ok() {
+                let wanted = "text (counts are merged with Counts.merge)";
+                return Err(wrong_type(&format!("source[{name:?}]"), wanted, &value));
+            }
+            let parts = given(&format!("source[{name:?}]"), &value, column)?;
+            sources.push((name, parts));
+        }
+        Ok(Self::Text(sources))
     }
+}
+
+/// What one source is made of.
+fn given(name: &str, value: &Bound<'_, PyAny>, column: &str) -> PyResult<Vec<Given>> {
+    if is_path(value) {
+        return files(value.py(), vec![super::args::path(name, value)?]);
+    }
+    if speaks_arrow(value)? {
+        return arrow(value, column);
+    }
+    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+        let mut paths = Vec::new();
+        for (index, item) in value.try_iter()?.enumerate() {
+            let (item, name) = (item?, format!("{name}[{index}]"));
+            if !is_path(&item) {
+                return Err(wrong_type(&name, "a path (texts come as an iterator)", &item));
+            }
+            paths.push(super::args::path(&name, &item)?);
+        }
+        return files(value.py(), paths);
+    }
+    let no_text = value.is_instance_of::<PyBytes>()
+        || value.is_instance_of::<PyByteArray>()
+        || value.is_instance_of::<PyDict>();
+    let rows = if no_text { None } else { value.try_iter().ok() };
+    let rows = rows.ok_or_else(|| wrong_type(name, WANTED, value))?;
+    Ok(vec![Given::Rows(rows.unbind())])
 }
 
 fn is_path(value: &Bound<'_, PyAny>) -> bool {
     value.is_instance_of::<PyString>() || value.hasattr("__fspath__").unwrap_or(false)
 }
 
-/// Chunks out of several sources, one after the other.
-#[derive(Default)]
-pub(crate) struct Feed {
-    parts: VecDeque<Part>,
-    names: Vec<String>,
-    batch: Batch,
-    /// The file that the rows at hand come from.
-    file: Option<PathBuf>,
-    /// Rows taken out of the iterator at hand.
-    rows: usize,
-    /// Bytes before the part at hand.
-    done: u64,
-    total: u64,
-    may_cut: bool,
+/// Files; folders and patterns stand for the files that they mean.
+fn files(py: Python<'_>, paths: Vec<PathBuf>) -> PyResult<Vec<Given>> {
+    let means_more = |path: &PathBuf| {
+        path.is_dir() || path.to_string_lossy().contains(['*', '?', '[']) && !path.exists()
+    };
+    if !paths.iter().any(means_more) {
+        return Ok(paths.into_iter().map(Given::File).collect());
+    }
+    let found = py.import("subtok._text")?.call_method1("expand", (paths,))?;
+    found.try_iter()?.map(|path| Ok(Given::File(path?.extract()?))).collect()
 }
 
-enum Part {
-    /// Files that need no other library.
-    Plain(Vec<PathBuf>),
-    /// The same, while they are read.
-    Open(Files),
-    /// A file that the Python side reads.
-    Other(PathBuf),
-    /// Strings.
-    Rows(Py<PyIterator>),
-}
-
-impl Feed {
-    fn add_path(&mut self, path: PathBuf) {
-        self.names.push(path.to_string_lossy().into_owned());
-        let other = ["gz", "zst", "parquet"];
-        let end = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
-        if end.is_some_and(|end| other.iter().any(|other| end == *other)) {
-            self.parts.push_back(Part::Other(path));
-        } else if let Some(Part::Plain(paths)) = self.parts.back_mut() {
-            paths.push(path);
-        } else {
-            self.parts.push_back(Part::Plain(vec![path]));
+/// A column, or the column of a table that has this name.
+fn arrow(value: &Bound<'_, PyAny>, column: &str) -> PyResult<Vec<Given>> {
+    let is_table = ["schema", "columns", "column_names"];
+    for name in is_table {
+        if value.hasattr(name)? {
+            let module = value.py().import("subtok._text")?;
+            let columns = module.call_method1("table_column", (value, column))?.try_iter()?;
+            return Ok(vec![Given::Columns(columns.unbind(), "Arrow data".to_owned())]);
         }
     }
+    if value.hasattr("__arrow_c_stream__")? {
+        return Ok(vec![Given::Stream(TextStream::new("source", value, Nulls::Error)?)]);
+    }
+    let columns = PyList::new(value.py(), [value])?.try_iter()?;
+    Ok(vec![Given::Columns(columns.unbind(), "Arrow data".to_owned())])
+}
 
-    /// Looks at all files, so that a wrong path is told before the first is read.
-    pub(crate) fn check(&mut self, may_cut: bool) -> Result<(), Error> {
-        self.may_cut = may_cut;
-        self.batch = Batch::new(may_cut);
-        for part in &mut self.parts {
-            match part {
-                Part::Plain(paths) => {
-                    let files = Files::new(std::mem::take(paths), may_cut)?;
-                    self.total += files.total;
-                    *part = Part::Open(files);
-                }
-                Part::Other(path) => {
-                    path.metadata().map_err(|error| Error::io("read", path, error))?;
-                }
-                Part::Open(_) | Part::Rows(_) => {}
+/// How the text of sources is read and counted, as the keywords of a call say it.
+pub(crate) struct Reading {
+    pub(crate) weights: BTreeMap<String, u64>,
+    max_bytes: Caps,
+    pub(crate) field: String,
+    column: String,
+    pub(crate) replace: bool,
+    pub(crate) resume: Option<PathBuf>,
+    pub(crate) memory_limit: Option<usize>,
+}
+
+enum Caps {
+    /// The same for each source, if any.
+    Each(Option<u64>),
+    /// By name.
+    Named(BTreeMap<String, u64>),
+}
+
+/// The keywords that all calls which count have in common, besides `memory_limit`.
+const KEYWORDS: [&str; 6] = ["weights", "max_bytes", "field", "column", "errors", "resume"];
+
+impl Reading {
+    /// What the keywords of `call` say that it has no names for.
+    pub(crate) fn new(
+        call: &str,
+        keywords: Option<&Bound<'_, PyDict>>,
+        memory_limit: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let names = keywords.iter().flat_map(|given| given.keys());
+        for name in names {
+            let name = name.str()?.to_string();
+            if !KEYWORDS.contains(&name.as_str()) {
+                let message = format!("{call}() got an unexpected keyword argument '{name}'");
+                return Err(PyTypeError::new_err(message));
             }
+        }
+        let get = |name: &str| match keywords.map(|given| given.get_item(name)) {
+            Some(value) => Ok::<_, PyErr>(value?.filter(|value| !value.is_none())),
+            None => Ok(None),
+        };
+        let text = |name: &str| match get(name)? {
+            None => Ok("text".to_owned()),
+            Some(value) => {
+                let text = value.cast::<PyString>();
+                let text = text.map_err(|_| wrong_type(name, "a string", &value))?;
+                Ok::<_, PyErr>(text.to_cow()?.into_owned())
+            }
+        };
+        Ok(Self {
+            weights: match get("weights")? {
+                None => BTreeMap::new(),
+                Some(value) => numbers("weights", &value)?,
+            },
+            max_bytes: match get("max_bytes")? {
+                None => Caps::Each(None),
+                Some(value) if value.cast::<PyMapping>().is_ok() => {
+                    Caps::Named(numbers("max_bytes", &value)?)
+                }
+                Some(value) => Caps::Each(Some(super::args::bytes("max_bytes", &value)? as u64)),
+            },
+            field: text("field")?,
+            column: text("column")?,
+            replace: match get("errors")? {
+                None => false,
+                Some(errors) => {
+                    let choices = [("strict", false), ("replace", true)];
+                    super::args::choice("errors", &errors, &choices)?
+                }
+            },
+            resume: match get("resume")? {
+                None => None,
+                Some(value) => Some(super::args::path("resume", &value)?),
+            },
+            memory_limit: memory_limit
+                .map(|value| super::args::bytes("memory_limit", value))
+                .transpose()?,
+        })
+    }
+
+    /// The name of the column of text in tables.
+    pub(crate) fn column(&self) -> &str {
+        &self.column
+    }
+
+    /// Whether something was said that counts cannot take any more.
+    pub(crate) fn check_for_counts(&self, py: Python<'_>) -> PyResult<()> {
+        if !matches!(self.max_bytes, Caps::Each(None)) {
+            return Err(argument(py, "max_bytes is for text, and source is Counts"));
         }
         Ok(())
     }
 
-    /// What the text came from.
-    pub(crate) fn names(self) -> Vec<String> {
-        self.names
-    }
-
-    /// The next chunk.
-    pub(crate) fn next(&mut self, watch: &mut Watch) -> Result<Option<Chunk>, Halt<PyErr>> {
-        while let Some(part) = self.parts.front_mut() {
-            let chunk = match part {
-                Part::Open(files) => {
-                    let chunk = files.next().map_err(|error| Halt::Source(error.into()))?;
-                    watch
-                        .look(Phase::Count, self.done + files.done, self.total)
-                        .map_err(Halt::Caller)?;
-                    if chunk.is_none() {
-                        self.done += files.done;
-                    }
-                    chunk
-                }
-                Part::Rows(rows) => {
-                    let file = self.file.as_deref();
-                    let (taken, batch) = (&mut self.rows, &mut self.batch);
-                    let chunk = Python::attach(|py| pull(rows.bind(py), file, taken, batch));
-                    let chunk = chunk.map_err(halt)?;
-                    if let Some(chunk) = &chunk {
-                        self.done += chunk.len() as u64;
-                    }
-                    watch.look(Phase::Count, self.done, self.total).map_err(Halt::Caller)?;
-                    chunk
-                }
-                Part::Other(path) => {
-                    let rows = Python::attach(|py| {
-                        let options = PyDict::new(py);
-                        options.set_item("rows", "whole")?;
-                        let module = py.import("subtok._text")?;
-                        let rows = module.call_method("read_rows", (&*path,), Some(&options))?;
-                        Ok::<_, PyErr>(rows.try_iter()?.unbind())
-                    });
-                    self.file = Some(std::mem::take(path));
-                    *part = Part::Rows(rows.map_err(halt)?);
-                    continue;
-                }
-                Part::Plain(paths) => {
-                    let paths = std::mem::take(paths);
-                    let files = Files::new(paths, self.may_cut);
-                    *part = Part::Open(files.map_err(|error| Halt::Source(error.into()))?);
-                    continue;
-                }
-            };
-            if chunk.is_some() {
-                return Ok(chunk);
-            }
-            self.parts.pop_front();
-            self.rows = 0;
-            self.file = None;
-        }
-        Ok(None)
-    }
-}
-
-/// What an exception of an iterator means: Ctrl-C may come up inside it, too.
-fn halt(error: PyErr) -> Halt<PyErr> {
-    let ordinary = Python::attach(|py| error.is_instance_of::<PyException>(py));
-    if ordinary { Halt::Source(error) } else { Halt::Caller(error) }
-}
-
-/// The error of a text, with the file that it comes from.
-fn in_file(py: Python<'_>, error: PyErr, file: Option<&Path>) -> PyErr {
-    let Some(file) = file else { return error };
-    raise(py, "TextError", format!("{}: {}", file.display(), error.value(py)))
-}
-
-/// Pulls strings until there is a chunk, or no more. `file` is where they come from.
-fn pull(
-    rows: &Bound<'_, PyIterator>,
-    file: Option<&Path>,
-    taken: &mut usize,
-    batch: &mut Batch,
-) -> PyResult<Option<Chunk>> {
-    let mut rows = rows.clone();
-    loop {
-        if let Some(chunk) = batch.pop() {
-            return Ok(Some(chunk));
-        }
-        let Some(row) = rows.next().transpose()? else {
-            batch.close();
-            return Ok(batch.pop());
+    /// Text as the counter takes it.
+    pub(crate) fn sources<'a>(
+        &self,
+        py: Python<'_>,
+        text: Vec<(String, Vec<Given>)>,
+        counter: &'a Counter,
+    ) -> PyResult<Vec<Counted<'a, PyErr>>> {
+        let names: Vec<&str> = text.iter().map(|(name, _)| name.as_str()).collect();
+        let known = |what: &str, named: &BTreeMap<String, u64>| match named
+            .keys()
+            .find(|name| !names.contains(&name.as_str()))
+        {
+            Some(_) if names == [""] => Err(argument(
+                py,
+                format!("{what} has names, and source has none: give a dict of sources by name"),
+            )),
+            Some(name) => Err(argument(
+                py,
+                format!("{what} has {name:?}, which is no source; there is {names:?}"),
+            )),
+            None => Ok(()),
         };
-        let string = row.cast::<PyString>();
-        if let Ok(Ok(text)) = string.as_ref().map(|string| string.to_str()) {
-            batch.push(text);
-        } else {
-            // What is not plain text takes the slow road to its error.
-            let held = Held::new(&row, "source", Some(*taken), Surrogates::Strict);
-            batch.push(held.map_err(|error| in_file(row.py(), error, file))?.text());
+        known("weights", &self.weights)?;
+        if let Caps::Named(caps) = &self.max_bytes {
+            known("max_bytes", caps)?;
         }
-        *taken += 1;
+        let mut sources = Vec::new();
+        for (name, parts) in text {
+            let about = TextSource {
+                weight: self.weights.get(&name).copied().unwrap_or(1),
+                max_bytes: match &self.max_bytes {
+                    Caps::Each(cap) => *cap,
+                    Caps::Named(caps) => caps.get(&name).copied(),
+                },
+                name,
+                ..TextSource::default()
+            };
+            let capped = about.max_bytes.is_some();
+            let mut source = Counted::new(about);
+            for given in parts {
+                source.parts.push(inputs::part(given, &self.column, counter, capped));
+            }
+            sources.push(source);
+        }
+        Ok(sources)
     }
+}
+
+/// Whole numbers by name.
+pub(crate) fn numbers(name: &str, value: &Bound<'_, PyAny>) -> PyResult<BTreeMap<String, u64>> {
+    let wanted = "a dict of whole numbers by name of a source";
+    let items = value.cast::<PyMapping>().map_err(|_| wrong_type(name, wanted, value))?.items()?;
+    let mut numbers = BTreeMap::new();
+    for item in items.iter() {
+        let (key, number): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+        let text = key.cast::<PyString>().map_err(|_| wrong_type(name, wanted, &key))?;
+        let text = text.to_cow()?.into_owned();
+        let number = super::args::size(&format!("{name}[{text:?}]"), &number)? as u64;
+        numbers.insert(text, number);
+    }
+    Ok(numbers)
+}
+
+/// Whether a file is packed, and how; whether it is a table.
+pub(crate) fn is_packed(path: &Path) -> bool {
+    has_end(path, &["gz", "zst"])
+}
+
+pub(crate) fn is_table(path: &Path) -> bool {
+    has_end(path, &["parquet"])
+        || (is_packed(path) && has_end(&path.with_extension(""), &["parquet"]))
+}
+
+fn has_end(path: &Path, ends: &[&str]) -> bool {
+    let end = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
+    end.is_some_and(|end| ends.iter().any(|other| end == *other))
 }
 
 /// Calls back with the progress, and looks for Ctrl-C.
@@ -258,11 +333,16 @@ impl Watch {
     }
 
     /// Calls back when it is time.
-    fn look(&mut self, phase: Phase, done: u64, total: u64) -> PyResult<()> {
+    pub(crate) fn look(&mut self, phase: Phase, done: u64, total: u64) -> PyResult<()> {
         if self.last.elapsed() < Self::INTERVAL {
             return Ok(());
         }
         self.last = Instant::now();
+        self.call(phase, done, total)
+    }
+
+    /// Calls back at once.
+    pub(crate) fn now(&mut self, phase: Phase, done: u64, total: u64) -> PyResult<()> {
         self.call(phase, done, total)
     }
 

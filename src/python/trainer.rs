@@ -7,9 +7,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::args::{choice, size};
-use super::counts::{PyCounts, how, manifest};
+use super::counts::{PyCounts, how, manifest, manifest_dict};
 use super::errors::{argument, wrong_type};
-use super::sources::{Source, Watch};
+use super::sources::{Reading, Source, Watch};
 use super::text::{Held, Surrogates};
 use super::tokenizer::PyTokenizer;
 use crate::error::Error;
@@ -18,7 +18,8 @@ use crate::normalize::{BertNormalizer, Normalizer};
 use crate::pretokenize::PreTokenizer;
 use crate::tokenizer::Tokenizer;
 use crate::train::{
-    self, BpeTrainConfig, Counter, Counts, InitialAlphabet, Ties, TrainReport, WordPieceTrainConfig,
+    self, BpeTrainConfig, Counter, Counts, Halt, InitialAlphabet, Phase, Ties, TrainReport,
+    WordPieceTrainConfig,
 };
 
 type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
@@ -45,12 +46,14 @@ impl<'py> FromPyObject<'_, 'py> for Default<Bound<'py, PyAny>> {
         source, vocab_size = None, *, pretokenizer = None, normalizer = None, special_tokens = None,
         min_frequency = None, max_token_length = None, limit_alphabet = None,
         initial_alphabet = Default::Missing, continuing_subword_prefix = None,
-        end_of_word_suffix = None, ties = None, memory_limit = None, threads = None, progress = None
+        end_of_word_suffix = None, ties = None, memory_limit = None, threads = None, progress = None,
+        **reading
     ),
     text_signature = "(source, vocab_size=32000, *, pretokenizer='gpt2', normalizer=None, \
         special_tokens=(), min_frequency=0, max_token_length=None, limit_alphabet=None, \
         initial_alphabet='bytes', continuing_subword_prefix=None, end_of_word_suffix=None, \
-        ties='tokenizers', memory_limit=None, threads=None, progress=None)"
+        ties='tokenizers', weights=None, max_bytes=None, field='text', column='text', \
+        errors='strict', resume=None, memory_limit=None, threads=None, progress=None)"
 )]
 #[expect(clippy::needless_pass_by_value, reason = "what extraction gives")]
 pub(crate) fn train_bpe(
@@ -70,6 +73,7 @@ pub(crate) fn train_bpe(
     memory_limit: Given<'_, '_>,
     threads: Given<'_, '_>,
     progress: Given<'_, '_>,
+    reading: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyTokenizer> {
     let plain = BpeTrainConfig::default();
     let config = BpeTrainConfig {
@@ -86,10 +90,10 @@ pub(crate) fn train_bpe(
             None => plain.ties,
         },
     };
-    no_memory_limit(memory_limit)?;
+    let reading = Reading::new("train_bpe", reading, memory_limit)?;
     let threads = super::args::threads(threads)?;
     let mut watch = Watch::new(progress)?;
-    let source = Source::new(source)?;
+    let source = Source::new(source, reading.column())?;
     let asked = pretokenizer.is_some() || normalizer.is_some();
     let mut cut = (self::normalizer(normalizer)?, split(pretokenizer)?);
     if let Source::Counts(counts) = &source {
@@ -99,7 +103,9 @@ pub(crate) fn train_bpe(
         cut = how(counts.manifest())?;
     }
     let (normalizer, split) = cut;
-    let counted = count_source(py, source, normalizer.clone(), &split, threads, &mut watch)?;
+    let how =
+        How { normalizer: normalizer.clone(), split: &split, special: &config.special_tokens };
+    let counted = count_source(py, source, how, &reading, threads, &mut watch)?;
     let result = py.detach(|| {
         train::train_bpe(&counted.counts, normalizer, split, &config, &mut |phase, done, total| {
             watch.tell(phase, done, total)
@@ -114,12 +120,13 @@ pub(crate) fn train_bpe(
         source, vocab_size = None, *, lowercase = true, strip_accents = None,
         handle_chinese_chars = true, special_tokens = None, min_frequency = None,
         limit_alphabet = None, initial_alphabet = None, continuing_subword_prefix = None,
-        memory_limit = None, threads = None, progress = None
+        memory_limit = None, threads = None, progress = None, **reading
     ),
     text_signature = "(source, vocab_size=30000, *, lowercase=True, strip_accents=None, \
         handle_chinese_chars=True, special_tokens=('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'), \
         min_frequency=0, limit_alphabet=None, initial_alphabet=(), \
-        continuing_subword_prefix='##', memory_limit=None, threads=None, progress=None)"
+        continuing_subword_prefix='##', weights=None, max_bytes=None, field='text', column='text', \
+        errors='strict', resume=None, memory_limit=None, threads=None, progress=None)"
 )]
 pub(crate) fn train_wordpiece(
     py: Python<'_>,
@@ -136,6 +143,7 @@ pub(crate) fn train_wordpiece(
     memory_limit: Given<'_, '_>,
     threads: Given<'_, '_>,
     progress: Given<'_, '_>,
+    reading: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyTokenizer> {
     let plain = WordPieceTrainConfig::default();
     let prefix = affix("continuing_subword_prefix", continuing_subword_prefix)?;
@@ -150,10 +158,10 @@ pub(crate) fn train_wordpiece(
         initial_alphabet: characters(initial_alphabet)?,
         continuing_subword_prefix: prefix.unwrap_or(plain.continuing_subword_prefix),
     };
-    no_memory_limit(memory_limit)?;
+    let reading = Reading::new("train_wordpiece", reading, memory_limit)?;
     let threads = super::args::threads(threads)?;
     let mut watch = Watch::new(progress)?;
-    let source = Source::new(source)?;
+    let source = Source::new(source, reading.column())?;
     let clean_text = true;
     let bert = BertNormalizer { clean_text, handle_chinese_chars, strip_accents, lowercase };
     let normalizer = Some(Normalizer::Bert(bert));
@@ -161,8 +169,12 @@ pub(crate) fn train_wordpiece(
         let wanted = manifest(normalizer.as_ref(), &PreTokenizer::Bert)?;
         counts.manifest().check_same_words(&wanted)?;
     }
-    let counted =
-        count_source(py, source, normalizer.clone(), &PreTokenizer::Bert, threads, &mut watch)?;
+    let how = How {
+        normalizer: normalizer.clone(),
+        split: &PreTokenizer::Bert,
+        special: &config.special_tokens,
+    };
+    let counted = count_source(py, source, how, &reading, threads, &mut watch)?;
     let result = py.detach(|| {
         train::train_wordpiece(&counted.counts, normalizer, &config, &mut |phase, done, total| {
             watch.tell(phase, done, total)
@@ -174,28 +186,36 @@ pub(crate) fn train_wordpiece(
 #[pyfunction]
 #[pyo3(
     signature = (
-        source, pretokenizer = None, *, normalizer = None, threads = None, progress = None
+        source, pretokenizer = None, *, normalizer = None, special_tokens = None,
+        memory_limit = None, threads = None, progress = None, **reading
     ),
-    text_signature =
-        "(source, pretokenizer='gpt2', *, normalizer=None, threads=None, progress=None)"
+    text_signature = "(source, pretokenizer='gpt2', *, normalizer=None, special_tokens=(), \
+        weights=None, max_bytes=None, field='text', column='text', errors='strict', resume=None, \
+        memory_limit=None, threads=None, progress=None)"
 )]
 pub(crate) fn count(
     py: Python<'_>,
     source: &Bound<'_, PyAny>,
     pretokenizer: Given<'_, '_>,
     normalizer: Given<'_, '_>,
+    special_tokens: Given<'_, '_>,
+    memory_limit: Given<'_, '_>,
     threads: Given<'_, '_>,
     progress: Given<'_, '_>,
+    reading: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyCounts> {
     let split = split(pretokenizer)?;
     let normalizer = self::normalizer(normalizer)?;
+    let special = strings("special_tokens", special_tokens)?;
+    let reading = Reading::new("count", reading, memory_limit)?;
     let threads = super::args::threads(threads)?;
     let mut watch = Watch::new(progress)?;
-    let text = Source::new(source)?;
+    let text = Source::new(source, reading.column())?;
     if matches!(text, Source::Counts(_)) {
         return Err(wrong_type("source", "text: these are counts already", source));
     }
-    let counted = count_source(py, text, normalizer, &split, threads, &mut watch)?;
+    let how = How { normalizer, split: &split, special: &special };
+    let counted = count_source(py, text, how, &reading, threads, &mut watch)?;
     Ok(counted.counts.into())
 }
 
@@ -205,24 +225,55 @@ struct Counted {
     seconds: Option<f64>,
 }
 
+/// What becomes of text before words are counted.
+struct How<'a> {
+    normalizer: Option<Normalizer>,
+    split: &'a PreTokenizer,
+    /// Tokens that are cut out.
+    special: &'a [String],
+}
+
 fn count_source(
     py: Python<'_>,
     source: Source,
-    normalizer: Option<Normalizer>,
-    pre_tokenizer: &PreTokenizer,
+    how: How<'_>,
+    reading: &Reading,
     threads: usize,
     watch: &mut Watch,
 ) -> PyResult<Counted> {
     let started = Instant::now();
-    let mut feed = match source {
-        Source::Counts(counts) => return Ok(Counted { counts, seconds: None }),
-        Source::Feed(feed) => feed,
+    let text = match source {
+        Source::Counts(counts) => {
+            reading.check_for_counts(py)?;
+            let counts = if reading.weights.is_empty() {
+                counts
+            } else {
+                Arc::new(py.detach(|| counts.weighted(&reading.weights))?)
+            };
+            return Ok(Counted { counts, seconds: None });
+        }
+        Source::Text(text) => text,
     };
-    let manifest = manifest(normalizer.as_ref(), pre_tokenizer)?;
-    let counter = Counter::new(normalizer, pre_tokenizer, manifest, Some(threads))?;
-    feed.check(counter.may_cut())?;
-    let mut counts = py.detach(|| counter.count_chunks(|| feed.next(watch)))?;
-    counts.set_sources(feed.names());
+    let manifest = manifest(how.normalizer.as_ref(), how.split)?;
+    let mut counter = Counter::new(how.normalizer, how.split, manifest, Some(threads))?
+        .with_special_tokens(how.special)?
+        .with_field(&reading.field)
+        .with_replacement(reading.replace);
+    if let Some(limit) = reading.memory_limit {
+        counter = counter.with_memory_limit(limit, None)?;
+    }
+    let sources = reading.sources(py, text, &counter)?;
+    let counts = py.detach(|| {
+        train::count_sources(
+            &counter,
+            sources,
+            reading.resume.as_deref(),
+            &mut |done, total, last| {
+                let look = if last { Watch::now } else { Watch::look };
+                look(watch, Phase::Count, done, total).map_err(Halt::Caller)
+            },
+        )
+    })?;
     Ok(Counted { counts: Arc::new(counts), seconds: Some(started.elapsed().as_secs_f64()) })
 }
 
@@ -247,6 +298,9 @@ fn trained(
     dict.set_item("occurrences", report.occurrences)?;
     dict.set_item("documents", report.documents)?;
     dict.set_item("bytes", report.bytes)?;
+    let about = manifest_dict(py, counted.counts.manifest())?;
+    dict.set_item("special_tokens_found", about.get_item("special_tokens")?)?;
+    dict.set_item("sources", about.get_item("sources")?)?;
     let seconds = PyDict::new(py);
     if let Some(counting) = counted.seconds {
         seconds.set_item("count", counting)?;
@@ -335,12 +389,4 @@ fn affix(name: &str, value: Given<'_, '_>) -> PyResult<Option<String>> {
     let Some(value) = value else { return Ok(None) };
     let text = value.cast::<PyString>().map_err(|_| wrong_type(name, "a string", value))?;
     Ok(Some(text.to_cow()?.into_owned()).filter(|text| !text.is_empty()))
-}
-
-/// A budget is not kept yet, so none is promised.
-fn no_memory_limit(value: Given<'_, '_>) -> PyResult<()> {
-    match optional_size("memory_limit", value)? {
-        None => Ok(()),
-        Some(_) => Err(Error::unsupported("memory_limit", "").into()),
-    }
 }

@@ -10,32 +10,63 @@
 // Threads are started while there are chunks for them. When the system gives no more, those that run do
 // the work; when it gives none, the thread that hands out counts as well.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{RecvTimeoutError, channel, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::corpus::{Chunk, Files, parts};
-use super::count::{Sorted, Table};
-use super::{Counts, Manifest, Phase, Progress, Pulse};
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use super::corpus::{Chunk, Cuts, parts};
+use super::feed::{self, Feeder, Part as InputPart, Source};
+use super::run::{Folder, Run};
+
+use super::tally::Tally;
+use super::{Counts, Manifest, Phase, Progress, Pulse, TextSource};
 use crate::error::{Error, Result};
 use crate::normalize::Normalizer;
 use crate::pretokenize::{ByteAlphabet, PreTokenizer, Splitter};
 use crate::regex::Dialect;
+use worker::{Part, State, Worker};
 
 /// How documents become words.
 #[derive(Clone, Debug)]
 pub struct Counter {
     normalizer: Option<Normalizer>,
     splitter: Splitter,
-    /// Whether one document may be cut at the places that `corpus.rs` knows.
+    /// Whether a known pattern lets one document be cut at the places that `corpus.rs` knows.
     cut: bool,
+    cuts: Cuts,
     threads: usize,
     manifest: Manifest,
+    special_tokens: Option<SpecialTokens>,
+    field: String,
+    replace: bool,
+    memory: Option<Memory>,
+}
+
+/// Special tokens and the search for them.
+#[derive(Clone, Debug)]
+struct SpecialTokens {
+    tokens: Vec<String>,
+    search: AhoCorasick,
+}
+
+/// A bound of memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    /// Bytes.
+    pub(crate) limit: usize,
+    /// Where a folder for what does not fit is made.
+    pub(crate) parent: PathBuf,
+}
+
+impl Memory {
+    /// The least that counting works with.
+    const LEAST: usize = if cfg!(test) { 1 << 10 } else { 16 << 20 };
 }
 
 impl Counter {
@@ -61,33 +92,123 @@ impl Counter {
             .any(|name| PreTokenizer::by_name(name).is_ok_and(|named| named == *pre_tokenizer));
         // A normalizer may make other text of the two sides of a cut: a space of a line break, say.
         let cut = named && (normalizer.is_none() || *pre_tokenizer == PreTokenizer::Bert);
-        let threads = crate::threads::count(threads)?.clamp(1, 1024);
-        Ok(Self { normalizer, splitter, cut, threads, manifest })
+        Ok(Self {
+            normalizer,
+            splitter,
+            cut,
+            cuts: Cuts::new(cut, &[]),
+            threads: crate::threads::count(threads)?.clamp(1, 1024),
+            manifest,
+            special_tokens: None,
+            field: "text".to_owned(),
+            replace: false,
+            memory: None,
+        })
     }
 
-    /// Whether one document may be counted in parts, cut where [`Files`] cuts.
-    #[cfg(feature = "python")]
-    pub(crate) fn may_cut(&self) -> bool {
-        self.cut
+    /// The same, for text in which these tokens may stand. They are cut out before anything else, the
+    /// longest of those that begin first, and counted: words reach neither into nor across them.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when they are too many or too long to be searched for.
+    pub fn with_special_tokens(mut self, tokens: &[String]) -> Result<Self> {
+        let mut tokens: Vec<String> =
+            tokens.iter().filter(|token| !token.is_empty()).cloned().collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        let longest = tokens.iter().map(String::len).max().unwrap_or(0);
+        let bytes: usize = tokens.iter().map(String::len).sum();
+        if longest > MAX_SPECIAL.0 || bytes > MAX_SPECIAL.1 {
+            let given = format!("up to {longest} bytes long, {bytes} together");
+            let wanted =
+                format!("at most {} bytes long, {} together", MAX_SPECIAL.0, MAX_SPECIAL.1);
+            return Err(Error::argument("special_tokens", given, wanted));
+        }
+        let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&tokens);
+        let search = search.map_err(|error| {
+            Error::argument("special_tokens", error, "what can be searched for")
+        })?;
+        self.manifest.special_tokens = tokens.iter().map(|token| (token.clone(), 0)).collect();
+        self.cuts = Cuts::new(self.cut, &tokens);
+        self.special_tokens = (!tokens.is_empty()).then_some(SpecialTokens { tokens, search });
+        Ok(self)
+    }
+
+    /// The same, for JSON lines with the text in another field than `text`.
+    #[must_use]
+    pub fn with_field(self, field: &str) -> Self {
+        Self { field: field.to_owned(), ..self }
+    }
+
+    /// The same, for files that may hold what is no UTF-8: each invalid sequence becomes U+FFFD, and is
+    /// counted. Else it is an error.
+    #[must_use]
+    pub fn with_replacement(self, replace: bool) -> Self {
+        Self { replace, ..self }
+    }
+
+    /// The same, within about `limit` bytes of memory: tables go to files in a new folder in `folder` (that
+    /// of the system for temporary files, when it is none) when they are full. The counts are the same.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when it is less than 16 MiB.
+    pub fn with_memory_limit(mut self, limit: usize, folder: Option<&Path>) -> Result<Self> {
+        if limit < Memory::LEAST {
+            let wanted = format!("at least {} (16 MiB)", Memory::LEAST);
+            return Err(Error::argument("memory_limit", limit, wanted));
+        }
+        let parent = folder.map_or_else(std::env::temp_dir, Path::to_owned);
+        // Each thread has a table, a chunk at hand and one that waits.
+        self.threads = self.threads.min(limit / Memory::LEAST);
+        self.memory = Some(Memory { limit, parent });
+        Ok(self)
+    }
+
+    /// Where a document may be cut; at line ends alone when that is where its source may have to end.
+    pub(crate) fn cuts(&self, capped: bool) -> Cuts {
+        if capped { self.cuts.at_lines() } else { self.cuts.clone() }
+    }
+
+    pub(crate) fn replaces(&self) -> bool {
+        self.replace
+    }
+
+    pub(crate) fn memory(&self) -> Option<&Memory> {
+        self.memory.as_ref()
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// How files are read, for whoever has to tell counts apart.
+    pub(crate) fn reading(&self) -> String {
+        let errors = if self.replace { "replace" } else { "strict" };
+        format!("field {:?}, errors {errors:?}", self.field)
+    }
+
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub(crate) fn special_tokens(&self) -> &[String] {
+        self.special_tokens.as_ref().map_or(&[], |special| &special.tokens)
     }
 
     /// Counts the words of files. Plain text is one document a file; JSON lines are one a line.
     ///
     /// # Errors
     /// [`Error::Io`] when a file cannot be read; [`Error::Format`] when it is not UTF-8 or not JSON, with
-    /// the place; [`Error::Pattern`] when the split pattern gives up; [`Error::Interrupted`].
+    /// the place; [`Error::Pattern`] when the split pattern gives up; [`Error::Training`] when the words
+    /// do not fit into the bound of memory; [`Error::Interrupted`].
     pub fn count_files(&self, paths: &[PathBuf], progress: &mut Progress<'_>) -> Result<Counts> {
-        let mut files = Files::new(paths.to_vec(), self.cut)?;
         let mut pulse = Pulse::new(progress);
-        let mut counts = self.count_chunks(|| {
-            let chunk = files.next().map_err(Halt::Source)?;
-            pulse.look(Phase::Count, files.done, files.total).map_err(Halt::Caller)?;
-            Ok::<_, Halt<Error>>(chunk)
-        })?;
-        pulse.now(Phase::Count, files.done, files.total)?;
-        let sources = paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-        counts.set_sources(sources);
-        Ok(counts)
+        let parts = paths.iter().map(|path| InputPart::plain(path, self)).collect();
+        let source = Source { parts, ..Source::new(TextSource::unnamed()) };
+        feed::count(self, vec![source], None, &mut |done, total, last| {
+            let look = if last { Pulse::now } else { Pulse::look };
+            look(&mut pulse, Phase::Count, done, total).map_err(Halt::<Error>::Caller)
+        })
     }
 
     /// Counts the words of texts.
@@ -95,7 +216,7 @@ impl Counter {
     /// # Errors
     /// [`Error::Pattern`] when the split pattern gives up on a text.
     pub fn count_texts<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Result<Counts> {
-        let mut batch = Batch::new(self.cut);
+        let mut batch = Batch::new(&self.cuts);
         let mut texts = texts.into_iter();
         self.count_chunks(|| {
             loop {
@@ -114,11 +235,25 @@ impl Counter {
     /// Counts the chunks that `next` hands out, until it has no more.
     pub(crate) fn count_chunks<E: From<Error>>(
         &self,
-        mut next: impl FnMut() -> Result<Option<Chunk>, Halt<E>>,
+        next: impl FnMut() -> Result<Option<Chunk>, Halt<E>>,
     ) -> Result<Counts, E> {
+        let mut tally = Tally::new(self)?;
+        tally.begin(TextSource::unnamed());
+        let counted = self.gather(&mut feed::Plain(next), tally.folder())?;
+        tally.add(counted)?;
+        tally.finish(&mut || Ok::<_, Halt<E>>(()))
+    }
+
+    /// Counts the chunks that `feeder` hands out, until it has no more.
+    pub(crate) fn gather<E: From<Error>>(
+        &self,
+        feeder: &mut dyn Feeder<E>,
+        folder: Option<&Arc<Folder>>,
+    ) -> Result<Counted, E> {
         let state = State::default();
         let (sender, receiver) = sync_channel::<(u64, Chunk)>(self.threads);
         let receiver = Mutex::new(receiver);
+        let (finished, all_finished) = channel::<()>();
         let (fed, done) = thread::scope(|scope| {
             let mut here: Option<Worker<'_>> = None;
             let mut workers = Vec::new();
@@ -128,37 +263,55 @@ impl Counter {
                     if state.failed.load(Ordering::Relaxed) < u64::MAX {
                         break;
                     }
-                    let Some(chunk) = next()? else { break };
+                    let Some(chunk) = feeder.next()? else { break };
                     if workers.len() < room {
-                        let work = || Worker::new(self, &state).work(&receiver);
+                        let finished = finished.clone();
+                        let work = || {
+                            let part = Worker::new(self, &state, folder).work(&receiver);
+                            // Nobody listens when there is nothing to wait for any more.
+                            let _ = { finished }.send(());
+                            part
+                        };
                         match builder().spawn_scoped(scope, work) {
                             Ok(worker) => workers.push(worker),
                             Err(_) => room = workers.len(),
                         }
                     }
                     if workers.is_empty() {
-                        here.get_or_insert_with(|| Worker::new(self, &state)).take(number, &chunk);
+                        here.get_or_insert_with(|| Worker::new(self, &state, folder))
+                            .take(number, &chunk);
                     } else if sender.send((number, chunk)).is_err() {
                         break;
                     }
                 }
                 Ok(())
             };
-            let fed = hand_out();
-            if matches!(fed, Err(Halt::Caller(_))) {
-                state.cancelled.store(true, Ordering::Relaxed);
-            }
+            let mut fed = hand_out();
+            let cancel = |fed: &Result<(), Halt<E>>| {
+                if matches!(fed, Err(Halt::Caller(_))) {
+                    state.cancelled.store(true, Ordering::Relaxed);
+                }
+            };
+            cancel(&fed);
             // This ends the workers.
-            drop(sender);
+            drop((sender, finished));
             let mut done: Vec<Part> = here.map(Worker::done).into_iter().collect();
+            while fed.is_ok() {
+                match all_finished.recv_timeout(Pulse::INTERVAL) {
+                    Ok(()) => {}
+                    Err(RecvTimeoutError::Timeout) => fed = feeder.look(),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+                cancel(&fed);
+            }
             for worker in workers {
                 done.push(worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
             }
             (fed, done)
         });
         let mut first: Option<(u64, Error)> = None;
-        let mut manifest = self.manifest.clone();
-        let mut sorted: Vec<Sorted> = Vec::new();
+        let mut counted =
+            Counted { found: vec![0; self.special_tokens().len()], ..Counted::default() };
         for part in done {
             if let Some(panic) = part.panic {
                 resume_unwind(panic);
@@ -168,19 +321,40 @@ impl Counter {
             {
                 first = Some((number, error));
             }
-            manifest.documents += part.documents;
-            manifest.bytes += part.bytes;
-            sorted.push(part.words);
+            counted.add(part.counted);
         }
         // What the source raised comes after all chunks that it gave.
         match (fed, first) {
-            (Err(Halt::Caller(error)), _) | (Err(Halt::Source(error)), None) => return Err(error),
-            (_, Some((_, error))) => return Err(error.into()),
-            (Ok(()), None) => {}
+            (Err(Halt::Caller(error)), _) | (Err(Halt::Source(error)), None) => Err(error),
+            (_, Some((_, error))) => Err(error.into()),
+            (Ok(()), None) => Ok(counted),
         }
-        let all = sorted.into_iter().reduce(Sorted::merge);
-        let all = all.unwrap_or_else(|| Table::new().into_sorted());
-        Ok(Counts::from_sorted(&all, manifest))
+    }
+}
+
+/// The bytes that a special token may have, and that all may have together: the search goes back where one
+/// stands nearly, and takes some hundred times the memory.
+const MAX_SPECIAL: (usize, usize) = (4096, 4 << 20);
+
+/// What chunks held.
+#[derive(Default)]
+pub(crate) struct Counted {
+    pub(crate) runs: Vec<Run>,
+    pub(crate) documents: u64,
+    pub(crate) bytes: u64,
+    /// Invalid sequences in lines that became U+FFFD.
+    pub(crate) replaced: u64,
+    /// How often each special token was there.
+    pub(crate) found: Vec<u64>,
+}
+
+impl Counted {
+    fn add(&mut self, other: Self) {
+        self.runs.extend(other.runs);
+        self.documents += other.documents;
+        self.bytes += other.bytes;
+        self.replaced += other.replaced;
+        self.found.iter_mut().zip(other.found).for_each(|(ours, theirs)| *ours += theirs);
     }
 }
 
@@ -193,24 +367,11 @@ pub(crate) enum Halt<E> {
     Caller(E),
 }
 
-/// What all threads look at.
-struct State {
-    /// The smallest number of a chunk that failed; the highest number there is while none has.
-    failed: AtomicU64,
-    /// Whether all work shall end.
-    cancelled: AtomicBool,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self { failed: AtomicU64::new(u64::MAX), cancelled: AtomicBool::new(false) }
-    }
-}
-
-impl State {
-    /// Whether a chunk is of no use any more.
-    fn is_idle(&self, number: u64) -> bool {
-        self.cancelled.load(Ordering::Relaxed) || number > self.failed.load(Ordering::Relaxed)
+impl<E> Halt<E> {
+    pub(crate) fn into_inner(self) -> E {
+        match self {
+            Self::Source(error) | Self::Caller(error) => error,
+        }
     }
 }
 
@@ -227,153 +388,11 @@ fn builder() -> thread::Builder {
     builder
 }
 
-/// What one thread counted.
-struct Part {
-    words: Sorted,
-    documents: u64,
-    bytes: u64,
-    error: Option<(u64, Error)>,
-    panic: Option<Panic>,
-}
-
-type Panic = Box<dyn std::any::Any + Send>;
-
-struct Worker<'a> {
-    counter: &'a Counter,
-    state: &'a State,
-    table: Table,
-    normalized: String,
-    spaced: String,
-    documents: u64,
-    bytes: u64,
-    /// The first chunk that failed here.
-    error: Option<(u64, Error)>,
-    panic: Option<Panic>,
-}
-
-#[derive(serde::Deserialize)]
-struct Line<'a> {
-    #[serde(borrow)]
-    text: Cow<'a, str>,
-}
-
-impl<'a> Worker<'a> {
-    fn new(counter: &'a Counter, state: &'a State) -> Self {
-        Self {
-            counter,
-            state,
-            table: Table::new(),
-            normalized: String::new(),
-            spaced: String::new(),
-            documents: 0,
-            bytes: 0,
-            error: None,
-            panic: None,
-        }
-    }
-
-    /// Takes chunks until there are no more, whatever happens: whoever hands them out is never held up.
-    fn work(mut self, receiver: &Mutex<Receiver<(u64, Chunk)>>) -> Part {
-        loop {
-            let got = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok((number, chunk)) = got else { return self.done() };
-            self.take(number, &chunk);
-        }
-    }
-
-    /// Counts a chunk, unless it is of no use.
-    fn take(&mut self, number: u64, chunk: &Chunk) {
-        if self.state.is_idle(number) {
-            return;
-        }
-        match catch_unwind(AssertUnwindSafe(|| self.chunk(number, chunk))) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                self.state.failed.fetch_min(number, Ordering::Relaxed);
-                if self.error.is_none() {
-                    self.error = Some((number, error));
-                }
-            }
-            Err(panic) => {
-                self.state.failed.fetch_min(number, Ordering::Relaxed);
-                self.state.cancelled.store(true, Ordering::Relaxed);
-                self.panic = Some(panic);
-            }
-        }
-    }
-
-    fn done(self) -> Part {
-        let Self { state, table, documents, bytes, error, panic, .. } = self;
-        // After a failure nobody asks for the words.
-        let words = if state.is_idle(u64::MAX) { Table::new() } else { table };
-        Part { words: words.into_sorted(), documents, bytes, error, panic }
-    }
-
-    fn chunk(&mut self, chunk_number: u64, chunk: &Chunk) -> Result<()> {
-        match chunk {
-            Chunk::Documents { text, ends, starts } => {
-                let mut start = 0;
-                for &end in ends {
-                    self.document(&text[start..end], *starts || start > 0)?;
-                    start = end;
-                    if self.state.is_idle(chunk_number) {
-                        break;
-                    }
-                }
-            }
-            Chunk::Lines { bytes, first, path } => {
-                for (number, line) in (*first..).zip(bytes.split(|&byte| byte == b'\n')) {
-                    let line = line.trim_ascii();
-                    if line.is_empty() {
-                        continue;
-                    }
-                    let bad = |problem: String| {
-                        Error::format("JSON lines", format!("line {number}"), problem).in_file(path)
-                    };
-                    // An array would do for `serde`, too: its items in the order of the fields.
-                    if line[0] != b'{' {
-                        return Err(bad("no object `{...}`".to_owned()));
-                    }
-                    let line: Line =
-                        serde_json::from_slice(line).map_err(|error| bad(error.to_string()))?;
-                    self.document(&line.text, true)?;
-                    if self.state.is_idle(chunk_number) {
-                        break;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Counts one document, or a later part of one.
-    fn document(&mut self, text: &str, starts: bool) -> Result<()> {
-        self.documents += u64::from(starts);
-        self.bytes += text.len() as u64;
-        let Self { counter, table, normalized, spaced, .. } = self;
-        let mut text = text;
-        if let Some(normalizer) = &counter.normalizer {
-            normalized.clear();
-            normalizer.normalize_into(text, normalized)?;
-            text = normalized;
-        }
-        if counter.splitter.add_prefix_space && starts && !text.is_empty() && !text.starts_with(' ')
-        {
-            spaced.clear();
-            spaced.push(' ');
-            spaced.push_str(text);
-            text = spaced;
-        }
-        let bytes = text.as_bytes();
-        counter.splitter.for_each(text, |start, end| table.add(bytes, start, end))
-    }
-}
-
 /// Collects documents into chunks, and cuts long ones.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Whether one document may be cut.
-    cut: bool,
+    /// Where one document may be cut.
+    cuts: Cuts,
     text: String,
     ends: Vec<usize>,
     full: VecDeque<Chunk>,
@@ -382,16 +401,16 @@ pub(crate) struct Batch {
 impl Batch {
     const FULL: usize = if cfg!(test) { 64 } else { 1 << 19 };
 
-    pub(crate) fn new(cut: bool) -> Self {
-        Self { cut, ..Self::default() }
+    pub(crate) fn new(cuts: &Cuts) -> Self {
+        Self { cuts: cuts.clone(), ..Self::default() }
     }
 
     /// Adds a document.
     pub(crate) fn push(&mut self, text: &str) {
-        if self.cut && text.len() >= 2 * Self::FULL {
+        if self.cuts.allowed() && text.len() >= 2 * Self::FULL {
             self.close();
             let mut starts = true;
-            for part in parts(text, Self::FULL) {
+            for part in parts(text, Self::FULL, &self.cuts) {
                 let chunk =
                     Chunk::Documents { text: part.to_owned(), ends: vec![part.len()], starts };
                 self.full.push_back(chunk);
@@ -425,3 +444,4 @@ impl Batch {
 
 #[cfg(test)]
 mod tests;
+mod worker;

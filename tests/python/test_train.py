@@ -101,7 +101,8 @@ def reference(
 def test_merges_and_ids_equal_those_of_tokenizers(
     texts: list[str], pattern: str, options: dict[str, Any]
 ) -> None:
-    tok = subtok.train_bpe(iter(texts), 3000, pretokenizer=pattern, **options)
+    # Of text that is given to the trainer special tokens are cut out; tokenizers learns from them.
+    tok = subtok.train_bpe(subtok.count(iter(texts), pattern), 3000, **options)
     assert model(tok) == model(reference(texts, pattern, 3000, **options))
 
 
@@ -358,7 +359,8 @@ def test_damaged_files_of_counts_are_errors(texts: list[str], tmp_path: Path) ->
         ([], TrainingError, "no words: "),
         (iter([]), TrainingError, "no words in an iterator: "),
         (iter(["", ""]), TrainingError, "no words"),
-        (pa.array(["a"]), UnsupportedError, "Arrow"),
+        (pa.array(["a", None]), ArgumentError, "null in row 1"),
+        (pa.array([1]), ArgumentTypeError, "a column of text"),
     ],
 )
 def test_a_bad_source_is_told(source: Any, error: type[SubtokError], match: str) -> None:
@@ -369,12 +371,16 @@ def test_a_bad_source_is_told(source: Any, error: type[SubtokError], match: str)
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
-        ("a.txt", b"a \xff b", "a.txt: text at byte 2: invalid UTF-8"),
+        ("a.txt", b"a \xff b", "a.txt: text at line 1, byte 2: invalid UTF-8"),
         ("a.jsonl", b'{"text": "a b"}\n{"text": ', "a.jsonl: JSON lines at line 2"),
         ("a.jsonl", b'{"other": "a b"}', "missing field `text`"),
         ("a.jsonl", b'{"text": "a b"}\n["hello"]', "a.jsonl: JSON lines at line 2: no object"),
         ("a.jsonl", rb'{"text": "\ud800"}', "a.jsonl: JSON lines at line 1: .*hex escape"),
-        ("a.jsonl.gz", gzip.compress(rb'{"text": "\ud800"}'), "a.jsonl.gz: a lone surrogate"),
+        (
+            "a.jsonl.gz",
+            gzip.compress(rb'{"text": "\ud800"}'),
+            "a.jsonl.gz: JSON lines at line 1: .*hex escape",
+        ),
         ("a.txt.gz", b"\x1f\x8b\x08garbage", "a.txt.gz"),
         ("a.txt.zst", b"\x28\xb5\x2f\xfdgarbage", "a.txt.zst"),
         ("a.parquet", b"PAR1 garbage PAR1", "a.parquet"),
@@ -412,7 +418,11 @@ def test_a_bad_file_is_told_with_its_place(
         ({"end_of_word_suffix": "</w>"}, UnsupportedError, "end_of_word_suffix"),
         ({"ties": "nope"}, ArgumentError, "ties"),
         ({"memory_limit": -1}, ArgumentError, "memory_limit"),
-        ({"memory_limit": 10**9}, UnsupportedError, "memory_limit"),
+        ({"memory_limit": 10**6}, ArgumentError, "memory_limit is 1000000, .*16 MiB"),
+        ({"memory_limit": "1 GX"}, ArgumentError, "memory_limit is"),
+        ({"errors": "ignore"}, ArgumentError, "errors"),
+        ({"weights": {"a": 1}}, ArgumentError, "give a dict of sources by name"),
+        ({"max_bytes": -1}, ArgumentError, "max_bytes"),
         ({"threads": -1}, ArgumentError, "threads"),
         ({"progress": 5}, ArgumentTypeError, "progress"),
     ],

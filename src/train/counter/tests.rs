@@ -1,6 +1,7 @@
 use std::cell::Cell;
 use std::fs;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -60,7 +61,7 @@ proptest! {
     fn a_file_counts_as_one_document_however_it_is_cut(text in text()) {
         for name in ["gpt2", "cl100k_base", "qwen2", "o200k_base", "bert", " ?[^ ]+| "] {
             let counter = counter(name, 2);
-            let uncut = Counter { cut: false, ..counter.clone() };
+            let uncut = Counter { cuts: Cuts::default(), ..counter.clone() };
             let whole = uncut.count_texts([text.as_str()]).unwrap();
             let long = counter.count_texts([text.as_str()]).unwrap();
             prop_assert_eq!(&long, &whole, "{}", name);
@@ -85,6 +86,114 @@ proptest! {
         prop_assert_eq!(words(&file), words(&one));
         prop_assert_eq!(file.manifest().documents, texts.len() as u64);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Tables have room for nothing here, and three files are read side by side.
+    #[test]
+    fn a_bound_of_memory_changes_nothing(
+        texts in vec(text(), 0..30), limit in 1 << 10..4_usize << 10, threads in 1..4_usize,
+    ) {
+        let parent = TempDir::new().unwrap();
+        let free = counter("gpt2", threads);
+        let bound = free.clone().with_memory_limit(limit, Some(parent.path())).unwrap();
+        let texts = || texts.iter().map(String::as_str);
+        prop_assert_eq!(bound.count_texts(texts()).unwrap(), free.count_texts(texts()).unwrap());
+        prop_assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_cap_takes_what_fits_in_lines(lines in vec("[a-c ]{0,9}\n", 0..40), most in 0..200_usize) {
+        let text = lines.concat();
+        let mut want = 0;
+        for line in &lines {
+            if want + line.len() > most {
+                break;
+            }
+            want += line.len();
+        }
+        for threads in [1, 3] {
+            let counter = counter("gpt2", threads);
+            let folder = TempDir::new().unwrap();
+            let path = folder.path().join("a.txt");
+            fs::write(&path, &text).unwrap();
+            let about = TextSource { max_bytes: Some(most as u64), ..TextSource::unnamed() };
+            let parts = vec![InputPart::plain(&path, &counter)];
+            let source = Source { about, parts };
+            let counts = feed::count::<Error>(&counter, vec![source], None, &mut |_, _, _| Ok(()));
+            let counts = counts.unwrap();
+            let whole = most >= text.len();
+            prop_assert_eq!(counts.manifest().bytes, want as u64);
+            prop_assert_eq!(words(&counts), words(&counter.count_texts([&text[..want]]).unwrap()));
+            let inputs = &counts.manifest().sources[0].inputs;
+            prop_assert!(inputs.iter().all(|input| input.digest.is_some() == whole));
+        }
+    }
+
+    /// Here 100 bytes of files are counted before something is written down.
+    #[test]
+    fn what_was_written_down_is_not_read_again(
+        texts in vec(text(), 1..12), first in 0..12_usize, limit in any::<bool>(),
+    ) {
+        let folder = TempDir::new().unwrap();
+        let state = folder.path().join("state");
+        let paths: Vec<PathBuf> =
+            (0..texts.len()).map(|number| folder.path().join(format!("{number}.txt"))).collect();
+        for (path, text) in paths.iter().zip(&texts) {
+            fs::write(path, text).unwrap();
+        }
+        let mut counter = counter("gpt2", 2).with_special_tokens(&["a".to_owned()]).unwrap();
+        let want = counter.count_files(&paths, &mut go).unwrap();
+        if limit {
+            counter = counter.with_memory_limit(1 << 12, Some(folder.path())).unwrap();
+        }
+        let count = |paths: &[PathBuf]| {
+            let parts = paths.iter().map(|path| InputPart::plain(path, &counter)).collect();
+            let source = Source { parts, ..Source::new(TextSource::unnamed()) };
+            feed::count::<Error>(&counter, vec![source], Some(&state), &mut |_, _, _| Ok(()))
+        };
+        count(&paths[..first.min(paths.len())]).unwrap();
+        prop_assert_eq!(&count(&paths).unwrap(), &want);
+        prop_assert_eq!(&count(&paths).unwrap(), &want);
+    }
+}
+
+#[test]
+fn a_failure_leaves_what_was_written_down() {
+    let folder = TempDir::new().unwrap();
+    let state = folder.path().join("state");
+    let paths: Vec<PathBuf> =
+        (0..8).map(|number| folder.path().join(format!("{number}.txt"))).collect();
+    for path in &paths {
+        fs::write(path, "some words ".repeat(8)).unwrap();
+    }
+    fs::write(&paths[5], b"\xFF").unwrap();
+    let counter = counter("gpt2", 2);
+    let count = || {
+        let parts = paths.iter().map(|path| InputPart::plain(path, &counter)).collect();
+        let source = Source { parts, ..Source::new(TextSource::unnamed()) };
+        feed::count::<Error>(&counter, vec![source], Some(&state), &mut |_, _, _| Ok(()))
+    };
+    assert_eq!(count().unwrap_err().kind(), ErrorKind::Format);
+    assert!(state.join("1.run").exists() && !state.join("3.run").exists());
+    fs::write(&paths[5], "some words").unwrap();
+    assert_eq!(count().unwrap(), counter.count_files(&paths, &mut go).unwrap());
+    let held = fs::File::open(state.join("lock")).unwrap();
+    held.try_lock().unwrap();
+    assert!(count().unwrap_err().to_string().contains("another process"));
+}
+
+#[test]
+fn bounds_and_special_tokens_that_cannot_be_are_errors() {
+    let error = counter("gpt2", 1).with_memory_limit(9, None).unwrap_err();
+    assert!(error.to_string().starts_with("memory_limit is 9"), "{error}");
+    let long = "x".repeat(MAX_SPECIAL.0 + 1);
+    let error = counter("gpt2", 1).with_special_tokens(&[long]).unwrap_err();
+    assert!(error.to_string().starts_with("special_tokens is"), "{error}");
+    let none = counter("gpt2", 1).with_special_tokens(&[String::new()]).unwrap();
+    assert!(none.special_tokens().is_empty());
 }
 
 #[test]
@@ -113,7 +222,10 @@ fn bad_files_are_told_with_their_place() {
     let long = ["word ".repeat(50).as_bytes(), b"\xFF", b" more"].concat();
     let error = fail("a.txt", &long);
     assert_eq!(error.kind(), ErrorKind::Format);
-    assert!(error.to_string().contains("a.txt: text at byte 250: invalid UTF-8"), "{error}");
+    assert!(
+        error.to_string().contains("a.txt: text at line 1, byte 250: invalid UTF-8"),
+        "{error}"
+    );
     let error = fail("a.txt", b"half a character \xE4\xB8");
     assert!(error.to_string().contains("byte 17"), "{error}");
     let error = fail("a.jsonl", b"{\"text\": \"a\"}\n\n{\"text\": \n");
@@ -178,7 +290,7 @@ fn a_chunk_that_failed_goes_before_a_source_that_failed_later() {
         let next = || {
             given += 1;
             let word = "{\"text\": ".to_owned() + &" ".repeat(1_000_000);
-            let path = PathBuf::from("a.jsonl");
+            let path = Path::new("a.jsonl").into();
             match given {
                 1 => Ok(Some(Chunk::Lines { bytes: word.into_bytes(), first: 1, path })),
                 _ => Err(Halt::Source(Error::training("the source failed"))),
