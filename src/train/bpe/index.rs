@@ -7,7 +7,7 @@ use std::hint::black_box;
 use rustc_hash::FxHashMap;
 
 use super::super::ties::Rank;
-use super::Admit;
+use super::learner::Admit;
 use super::slots::{BORDER, Slots};
 use crate::error::Result;
 use crate::ids::{Pair, TokenId};
@@ -73,6 +73,26 @@ impl Windows {
     /// At least the count of the most frequent pair; 0 when there is no pair.
     pub(super) fn bound(&self) -> u64 {
         self.cells.iter().map(|cell| cell.count).max().unwrap_or(0)
+    }
+
+    /// The least threshold from `threshold` on with which slots and index take at most `limit` bytes, as
+    /// far as that can be: the most frequent pairs are tracked in any case.
+    pub(super) fn within(&self, limit: u64, slots: &Slots, threshold: u64) -> u64 {
+        // A place of its own, one that the pair made of it will have, and room that vectors leave.
+        const PLACE: u64 = 12;
+        let left = limit.saturating_sub(slots.bytes()) / PLACE;
+        let mut cells: Vec<(u64, u64)> = self.cells.iter().filter(|cell| cell.count >= threshold)
+            .map(|cell| (cell.count, u64::from(cell.places))).collect();
+        cells.sort_unstable_by_key(|cell| std::cmp::Reverse(cell.0));
+        let (mut places, mut lowest) = (0_u64, self.bound().max(threshold));
+        for (count, more) in cells {
+            places = places.saturating_add(more);
+            if places > left && count < lowest {
+                return lowest;
+            }
+            lowest = count;
+        }
+        threshold
     }
 
     /// Finds the places of all pairs that occur at least `threshold` times.
@@ -151,21 +171,36 @@ pub(super) struct Merge<'a> {
 }
 
 impl<R: Rank> Index<R> {
-    /// Takes out the most frequent pair; the one of the highest rank among equals.
-    pub(super) fn pop(&mut self) -> Option<(Pair, Vec<u32>)> {
+    /// Takes out the most frequent pair, with its count and its places; the one of the highest rank
+    /// among equals.
+    pub(super) fn pop(&mut self) -> Option<(Pair, u64, Vec<u32>)> {
         while let Some((count, rank)) = self.heap.pop() {
             let pair = rank.pair();
             let Entry::Occupied(entry) = self.pairs.entry(pair) else { continue };
             let now = entry.get().count;
             if now == count {
-                return Some((pair, entry.remove().places));
+                return Some((pair, count, entry.remove().places));
             }
             self.heap.push((now, rank));
         }
         None
     }
 
-    /// Merges a pair and brings the counts of its neighbours up to date.
+    /// Whether a pair of this count is left, which is the highest one.
+    pub(super) fn has(&mut self, count: u64) -> bool {
+        while self.heap.peek().is_some_and(|top| top.0 == count) {
+            let Some((_, rank)) = self.heap.pop() else { return false };
+            if let Some(now) = self.pairs.get(&rank.pair()).map(|tracked| tracked.count) {
+                self.heap.push((now, rank));
+                if now == count {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Merges a pair and brings the counts of its neighbours up to date. Returns how often it was merged.
     pub(super) fn merge(
         &mut self,
         slots: &mut Slots,
@@ -173,8 +208,9 @@ impl<R: Rank> Index<R> {
         admit: Admit<'_>,
         names: &[R::Name],
         tick: Tick<'_>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let Merge { pair, new, places } = merge;
+        let mut times = 0;
         let (left, right) = (pair.left(), pair.right());
         self.left.reach(admit.symbols());
         self.right.reach(admit.symbols());
@@ -184,6 +220,7 @@ impl<R: Rank> Index<R> {
             black_box(chunk.iter().fold(0, |all, &place| all ^ slots.peek(place)));
             for &place in chunk {
                 let Some(merged) = slots.merge(place, left, right, new) else { continue };
+                times += merged.weight;
                 let (before, start) = merged.before;
                 if before == new {
                     // The place before was merged a moment ago, when `left` still stood here.
@@ -213,7 +250,7 @@ impl<R: Rank> Index<R> {
         });
         side.drain(|id, sum| self.track(Pair::new(new, id), names, sum));
         self.right = side;
-        Ok(())
+        Ok(times)
     }
 
     fn lower(&mut self, pair: Pair, lost: u64) {

@@ -10,6 +10,7 @@
 // A place is valid when its slot is the first slot of the left token and the right token follows.
 
 use super::super::alphabet::{Alphabet, Words};
+use super::super::replay::Replay;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 
@@ -50,19 +51,33 @@ pub(super) struct Merged {
     pub(super) weight: u64,
 }
 
+/// How much text there is, all occurrences of all words.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Size {
+    pub(super) symbols: u64,
+    pub(super) bytes: u64,
+}
+
 impl Slots {
-    /// The words of two and more symbols; nothing ever happens to the others.
+    /// The words of two and more symbols, after merges that were made before; nothing ever happens to
+    /// the others.
     pub(super) fn new<W: Words + ?Sized>(
         words: &W,
         alphabet: &Alphabet,
+        replays: &[Replay],
         tick: &mut dyn FnMut(usize) -> Result<()>,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Size)> {
         let mut slots = vec![NO_TOKEN];
         let (mut heavy, mut symbols) = (Vec::new(), Vec::new());
+        let mut size = Size::default();
         words.each(&mut |word, count| {
             symbols.clear();
             alphabet.symbols(word, &mut symbols);
             tick(symbols.len() + 1)?;
+            replays.iter().for_each(|replay| replay.apply(&mut symbols));
+            // The sum of initial symbols fits; bytes may be more.
+            size.symbols = size.symbols.saturating_add(count.saturating_mul(symbols.len() as u64));
+            size.bytes = size.bytes.saturating_add(count.saturating_mul(word.len() as u64));
             if symbols.len() < 2 || count == 0 {
                 return Ok(());
             }
@@ -82,11 +97,50 @@ impl Slots {
             slots.push(NO_TOKEN);
             Ok(())
         })?;
-        Ok(Self { slots, heavy })
+        Ok((Self { slots, heavy }, size))
+    }
+
+    /// Applies merges to all words, in [`Slots::compact`] form before and after. The number of symbols
+    /// that this takes from the text is returned.
+    pub(super) fn replay(&mut self, replay: &Replay) -> u64 {
+        let (mut at, mut merged) = (1, 0_u64);
+        let mut symbols = Vec::new();
+        while at < self.slots.len() {
+            let start = at;
+            symbols.clear();
+            while self.slots[at].symbol != BORDER {
+                symbols.push(self.slots[at].symbol);
+                at += 1;
+            }
+            let before = symbols.len();
+            replay.apply(&mut symbols);
+            if symbols.len() < before {
+                let place = u32::try_from(start).unwrap_or(u32::MAX);
+                let weight = self.weight(self.slots[start].weight, place);
+                merged = merged.saturating_add(weight.saturating_mul((before - symbols.len()) as u64));
+                // The last token takes up the room that is left.
+                let (last, rest) = (symbols.len() - 1, before - symbols.len());
+                for (offset, &symbol) in symbols.iter().enumerate() {
+                    self.slots[start + offset].symbol = symbol;
+                }
+                for slot in &mut self.slots[start + last + 1..start + before] {
+                    slot.symbol = DEAD;
+                }
+                self.slots[start + last].span += u32::try_from(rest).unwrap_or(u32::MAX);
+            }
+            at += 1;
+        }
+        self.compact();
+        merged
     }
 
     pub(super) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// The memory that they take.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.slots.len() * size_of::<Slot>() + self.heavy.len() * size_of::<(u32, u64)>()) as u64
     }
 
     /// Sets the flag of each symbol that stands somewhere.
