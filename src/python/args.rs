@@ -28,6 +28,35 @@ pub(crate) fn size(name: &str, value: &Bound<'_, PyAny>) -> PyResult<usize> {
     })
 }
 
+/// A number of bytes: an integer from 0, or a text such as `"500MB"`. kB, MB, GB and TB are powers of
+/// 1000; KiB, MiB, GiB and TiB those of 1024.
+pub(crate) fn bytes(name: &str, value: &Bound<'_, PyAny>) -> PyResult<usize> {
+    const UNITS: [(&str, u64); 10] = [
+        ("kib", 1 << 10),
+        ("mib", 1 << 20),
+        ("gib", 1 << 30),
+        ("tib", 1 << 40),
+        ("kb", 1000),
+        ("mb", 1_000_000),
+        ("gb", 1_000_000_000),
+        ("tb", 1_000_000_000_000),
+        ("b", 1),
+        ("", 1),
+    ];
+    let Ok(text) = value.cast::<PyString>() else { return size(name, value) };
+    let text = text.to_cow()?;
+    let lower = text.trim().to_ascii_lowercase();
+    let number = |(unit, by): &(&str, u64)| {
+        let number = lower.strip_suffix(unit)?.trim_end();
+        let number = number.parse::<u64>().ok().filter(|_| !number.starts_with('+'))?;
+        usize::try_from(number.checked_mul(*by)?).ok()
+    };
+    UNITS.iter().find_map(number).ok_or_else(|| {
+        let wanted = "a whole number of bytes, such as 500000000, \"500MB\" or \"2GiB\"";
+        argument(value.py(), format!("{name} is {text:?}, but must be {wanted}"))
+    })
+}
+
 /// A file name: text or a path object, not empty.
 pub(crate) fn path(name: &str, value: &Bound<'_, PyAny>) -> PyResult<std::path::PathBuf> {
     let path: std::path::PathBuf =

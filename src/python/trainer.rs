@@ -1,4 +1,4 @@
-//! `subtok.train_bpe`, `train_wordpiece` and `count`.
+//! `subtok.train_bpe`, `train_wordpiece`, `extend_bpe` and `count`.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,7 +18,8 @@ use crate::normalize::{BertNormalizer, Normalizer};
 use crate::pretokenize::PreTokenizer;
 use crate::tokenizer::Tokenizer;
 use crate::train::{
-    self, BpeTrainConfig, Counter, Counts, InitialAlphabet, Ties, TrainReport, WordPieceTrainConfig,
+    self, BpeTrainConfig, Counter, Counts, InitialAlphabet, Policies, Score, Ties, TrainReport,
+    WordPieceTrainConfig,
 };
 
 type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
@@ -43,12 +44,18 @@ impl<'py> FromPyObject<'_, 'py> for Default<Bound<'py, PyAny>> {
 #[pyo3(
     signature = (
         source, vocab_size = None, *, pretokenizer = None, normalizer = None, special_tokens = None,
-        min_frequency = None, max_token_length = None, limit_alphabet = None,
+        min_frequency = None, max_token_length = None, max_token_bytes = None, one_script = false,
+        max_digits = None, veto = None, forced_tokens = None, superwords_from = None,
+        superword_max_words = None, superword_pretokenizer = None, checkpoint = None,
+        checkpoint_seconds = None, limit_alphabet = None,
         initial_alphabet = Default::Missing, continuing_subword_prefix = None,
         end_of_word_suffix = None, ties = None, memory_limit = None, threads = None, progress = None
     ),
     text_signature = "(source, vocab_size=32000, *, pretokenizer='gpt2', normalizer=None, \
-        special_tokens=(), min_frequency=0, max_token_length=None, limit_alphabet=None, \
+        special_tokens=(), min_frequency=0, max_token_length=None, max_token_bytes=None, \
+        one_script=False, max_digits=None, veto=(), forced_tokens=(), superwords_from=None, \
+        superword_max_words=4, superword_pretokenizer=None, checkpoint=None, \
+        checkpoint_seconds=30, limit_alphabet=None, \
         initial_alphabet='bytes', continuing_subword_prefix=None, end_of_word_suffix=None, \
         ties='tokenizers', memory_limit=None, threads=None, progress=None)"
 )]
@@ -62,6 +69,16 @@ pub(crate) fn train_bpe(
     special_tokens: Given<'_, '_>,
     min_frequency: Given<'_, '_>,
     max_token_length: Given<'_, '_>,
+    max_token_bytes: Given<'_, '_>,
+    one_script: bool,
+    max_digits: Given<'_, '_>,
+    veto: Given<'_, '_>,
+    forced_tokens: Given<'_, '_>,
+    superwords_from: Given<'_, '_>,
+    superword_max_words: Given<'_, '_>,
+    superword_pretokenizer: Given<'_, '_>,
+    checkpoint: Given<'_, '_>,
+    checkpoint_seconds: Given<'_, '_>,
     limit_alphabet: Given<'_, '_>,
     initial_alphabet: Default<Bound<'_, PyAny>>,
     continuing_subword_prefix: Given<'_, '_>,
@@ -77,6 +94,10 @@ pub(crate) fn train_bpe(
         special_tokens: strings("special_tokens", special_tokens)?,
         min_frequency: optional_size("min_frequency", min_frequency)?.unwrap_or(0) as u64,
         max_token_length: optional_size("max_token_length", max_token_length)?,
+        policies: policies(max_token_bytes, one_script, max_digits, veto)?,
+        forced_tokens: strings("forced_tokens", forced_tokens)?,
+        checkpoint: super::merging::checkpoint(checkpoint, checkpoint_seconds)?,
+        memory_limit: memory(memory_limit)?,
         limit_alphabet: optional_size("limit_alphabet", limit_alphabet)?,
         initial_alphabet: alphabet(&initial_alphabet)?,
         continuing_subword_prefix: affix("continuing_subword_prefix", continuing_subword_prefix)?,
@@ -85,13 +106,21 @@ pub(crate) fn train_bpe(
             Some(ties) => choice("ties", ties, &Ties::ALL.map(|rule| (rule.name(), rule)))?,
             None => plain.ties,
         },
+        superwords: None,
     };
+    let (wide, superwords) = super::merging::superwords(
+        split(pretokenizer)?,
+        optional_size("superwords_from", superwords_from)?,
+        optional_size("superword_max_words", superword_max_words)?,
+        superword_pretokenizer.map(|given| split(Some(given))).transpose()?,
+    )?;
+    let config = BpeTrainConfig { superwords, ..config };
     no_memory_limit(memory_limit)?;
     let threads = super::args::threads(threads)?;
     let mut watch = Watch::new(progress)?;
     let source = Source::new(source)?;
-    let asked = pretokenizer.is_some() || normalizer.is_some();
-    let mut cut = (self::normalizer(normalizer)?, split(pretokenizer)?);
+    let asked = pretokenizer.is_some() || normalizer.is_some() || config.superwords.is_some();
+    let mut cut = (self::normalizer(normalizer)?, wide);
     if let Source::Counts(counts) = &source {
         if asked {
             counts.manifest().check_same_words(&manifest(cut.0.as_ref(), &cut.1)?)?;
@@ -113,13 +142,13 @@ pub(crate) fn train_bpe(
     signature = (
         source, vocab_size = None, *, lowercase = true, strip_accents = None,
         handle_chinese_chars = true, special_tokens = None, min_frequency = None,
-        limit_alphabet = None, initial_alphabet = None, continuing_subword_prefix = None,
+        limit_alphabet = None, initial_alphabet = None, continuing_subword_prefix = None, score = None,
         memory_limit = None, threads = None, progress = None
     ),
     text_signature = "(source, vocab_size=30000, *, lowercase=True, strip_accents=None, \
         handle_chinese_chars=True, special_tokens=('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'), \
         min_frequency=0, limit_alphabet=None, initial_alphabet=(), \
-        continuing_subword_prefix='##', memory_limit=None, threads=None, progress=None)"
+        continuing_subword_prefix='##', score='frequency', memory_limit=None, threads=None, progress=None)"
 )]
 pub(crate) fn train_wordpiece(
     py: Python<'_>,
@@ -133,6 +162,7 @@ pub(crate) fn train_wordpiece(
     limit_alphabet: Given<'_, '_>,
     initial_alphabet: Given<'_, '_>,
     continuing_subword_prefix: Given<'_, '_>,
+    score: Given<'_, '_>,
     memory_limit: Given<'_, '_>,
     threads: Given<'_, '_>,
     progress: Given<'_, '_>,
@@ -149,6 +179,11 @@ pub(crate) fn train_wordpiece(
         limit_alphabet: optional_size("limit_alphabet", limit_alphabet)?,
         initial_alphabet: characters(initial_alphabet)?,
         continuing_subword_prefix: prefix.unwrap_or(plain.continuing_subword_prefix),
+        score: match score {
+            Some(score) => choice("score", score, &Score::ALL.map(|it| (it.name(), it)))?,
+            None => plain.score,
+        },
+        memory_limit: memory(memory_limit)?,
     };
     no_memory_limit(memory_limit)?;
     let threads = super::args::threads(threads)?;
@@ -169,6 +204,71 @@ pub(crate) fn train_wordpiece(
         })
     });
     trained(py, result, "WordPiece", &counted, &mut watch)
+}
+
+#[pyfunction]
+#[pyo3(
+    signature = (
+        tokenizer, source, vocab_size, *, min_frequency = None, max_token_length = None,
+        max_token_bytes = None, one_script = false, max_digits = None, veto = None,
+        forced_tokens = None, ties = None, checkpoint = None, checkpoint_seconds = None,
+        memory_limit = None, threads = None, progress = None
+    ),
+    text_signature = "(tokenizer, source, vocab_size, *, min_frequency=0, max_token_length=None, \
+        max_token_bytes=None, one_script=False, max_digits=None, veto=(), forced_tokens=(), \
+        ties='tokenizers', checkpoint=None, checkpoint_seconds=30, memory_limit=None, \
+        threads=None, progress=None)"
+)]
+pub(crate) fn extend_bpe(
+    py: Python<'_>,
+    tokenizer: &Bound<'_, PyAny>,
+    source: &Bound<'_, PyAny>,
+    vocab_size: &Bound<'_, PyAny>,
+    min_frequency: Given<'_, '_>,
+    max_token_length: Given<'_, '_>,
+    max_token_bytes: Given<'_, '_>,
+    one_script: bool,
+    max_digits: Given<'_, '_>,
+    veto: Given<'_, '_>,
+    forced_tokens: Given<'_, '_>,
+    ties: Given<'_, '_>,
+    checkpoint: Given<'_, '_>,
+    checkpoint_seconds: Given<'_, '_>,
+    memory_limit: Given<'_, '_>,
+    threads: Given<'_, '_>,
+    progress: Given<'_, '_>,
+) -> PyResult<PyTokenizer> {
+    let wrong = |_| wrong_type("tokenizer", "a Tokenizer", tokenizer);
+    let old = tokenizer.cast::<PyTokenizer>().map_err(wrong)?.get().inner.clone();
+    let config = BpeTrainConfig {
+        vocab_size: size("vocab_size", vocab_size)?,
+        min_frequency: optional_size("min_frequency", min_frequency)?.unwrap_or(0) as u64,
+        max_token_length: optional_size("max_token_length", max_token_length)?,
+        policies: policies(max_token_bytes, one_script, max_digits, veto)?,
+        forced_tokens: strings("forced_tokens", forced_tokens)?,
+        ties: match ties {
+            Some(ties) => choice("ties", ties, &Ties::ALL.map(|rule| (rule.name(), rule)))?,
+            None => Ties::default(),
+        },
+        checkpoint: super::merging::checkpoint(checkpoint, checkpoint_seconds)?,
+        memory_limit: memory(memory_limit)?,
+        ..BpeTrainConfig::default()
+    };
+    no_memory_limit(memory_limit)?;
+    let threads = super::args::threads(threads)?;
+    let mut watch = Watch::new(progress)?;
+    let source = Source::new(source)?;
+    let (normalizer, pre_tokenizer) = super::merging::counted_by(&old);
+    if let Source::Counts(counts) = &source {
+        counts.manifest().check_same_words(&manifest(normalizer.as_ref(), &pre_tokenizer)?)?;
+    }
+    let counted = count_source(py, source, normalizer, &pre_tokenizer, threads, &mut watch)?;
+    let result = py.detach(|| {
+        train::extend_bpe(&old, &counted.counts, &config, &mut |phase, done, total| {
+            watch.tell(phase, done, total)
+        })
+    });
+    trained(py, result, "BPE", &counted, &mut watch)
 }
 
 #[pyfunction]
@@ -247,6 +347,7 @@ fn trained(
     dict.set_item("occurrences", report.occurrences)?;
     dict.set_item("documents", report.documents)?;
     dict.set_item("bytes", report.bytes)?;
+    super::merging::report(&dict, &report)?;
     let seconds = PyDict::new(py);
     if let Some(counting) = counted.seconds {
         seconds.set_item("count", counting)?;
@@ -337,9 +438,31 @@ fn affix(name: &str, value: Given<'_, '_>) -> PyResult<Option<String>> {
     Ok(Some(text.to_cow()?.into_owned()).filter(|text| !text.is_empty()))
 }
 
+fn policies(
+    max_token_bytes: Given<'_, '_>,
+    one_script: bool,
+    max_digits: Given<'_, '_>,
+    veto: Given<'_, '_>,
+) -> PyResult<Policies> {
+    let veto = strings("veto", veto)?;
+    if veto.iter().any(String::is_empty) {
+        return Err(Error::argument("veto", "\"\"", "texts of at least one character").into());
+    }
+    Ok(Policies {
+        max_token_bytes: optional_size("max_token_bytes", max_token_bytes)?,
+        one_script,
+        max_digits: optional_size("max_digits", max_digits)?,
+        veto,
+    })
+}
+
+fn memory(value: Given<'_, '_>) -> PyResult<Option<u64>> {
+    Ok(value.map(|value| super::args::bytes("memory_limit", value)).transpose()?.map(|n| n as u64))
+}
+
 /// A budget is not kept yet, so none is promised.
 fn no_memory_limit(value: Given<'_, '_>) -> PyResult<()> {
-    match optional_size("memory_limit", value)? {
+    match memory(value)? {
         None => Ok(()),
         Some(_) => Err(Error::unsupported("memory_limit", "").into()),
     }

@@ -351,12 +351,14 @@ mod tests {
     fn bad_input_is_told() {
         let config = BpeTrainConfig::default();
         let words = vec![(vec![b'a', 0xFF], 1)];
-        let error =
-            Alphabet::new(words.as_slice(), Unit::Char, &config, None, &mut |_| Ok(())).err().unwrap();
+        let error = Alphabet::new(words.as_slice(), Unit::Char, &config, None, &mut |_| Ok(()))
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("not UTF-8 at byte 1"), "{error}");
         let words = vec![(b"ab".to_vec(), u64::MAX), (b"b".to_vec(), 1)];
-        let error =
-            Alphabet::new(words.as_slice(), Unit::Byte, &config, None, &mut |_| Ok(())).err().unwrap();
+        let error = Alphabet::new(words.as_slice(), Unit::Byte, &config, None, &mut |_| Ok(()))
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("2^64"), "{error}");
         for (initial, limit, fits) in [
             (InitialAlphabet::Bytes, 50, false),

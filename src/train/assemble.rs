@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::bpe::{Job, learn};
 use super::superwords::narrow;
 use super::{
-    BpeTrainConfig, Counter, Counts, Learned, Manifest, Phase, Progress, Pulse, Stats, Stop, Ties, Unit,
-    WordPieceTrainConfig, learn_wordpiece, not_empty, policies,
+    BpeTrainConfig, Counter, Counts, Learned, Manifest, Phase, Progress, Pulse, Stats, Stop, Ties,
+    Unit, WordPieceTrainConfig, learn_wordpiece, not_empty, policies,
 };
 use crate::decode::Decoder;
 use crate::error::{Error, Result};
@@ -150,7 +150,8 @@ pub fn train_bpe(
     let vocab = vocab(&learned)?;
     // What not all bytes have a token for is spelled, as in files.
     let spelled = bytes && !options.takes_bytes(&vocab);
-    let options = if spelled { BpeOptions { alphabet: Alphabet::Chars, ..options } } else { options };
+    let options =
+        if spelled { BpeOptions { alphabet: Alphabet::Chars, ..options } } else { options };
     let mut builder = TokenizerBuilder::new(Model::Bpe(Bpe::of(vocab, &merges, options)?));
     builder.normalizer = normalizer;
     let add_prefix_space = prefix_space(&pre_tokenizer);
@@ -174,7 +175,7 @@ pub fn train_bpe(
 }
 
 /// The words that forced tokens are.
-fn forced_words(
+pub(super) fn forced_words(
     normalizer: Option<&Normalizer>,
     pre_tokenizer: &PreTokenizer,
     tokens: &[String],
@@ -338,9 +339,13 @@ mod tests {
     fn what_cannot_be_trained_is_told() {
         let counts = count(None, &PreTokenizer::Bert);
         let config = BpeTrainConfig::default();
-        let error = train_bpe(&counts, None, PreTokenizer::Bert, &config, &mut go).unwrap_err();
-        assert!(error.to_string().contains("not supported yet"), "{error}");
         let gpt2 = PreTokenizer::by_name("gpt2").unwrap();
+        let affix = BpeTrainConfig { end_of_word_suffix: Some("</w>".into()), ..config.clone() };
+        let error = train_bpe(&counts, None, gpt2.clone(), &affix, &mut go).unwrap_err();
+        assert!(error.to_string().contains("not supported yet"), "{error}");
+        let forced = BpeTrainConfig { forced_tokens: vec!["a b".into()], ..config.clone() };
+        let error = train_bpe(&counts, None, gpt2.clone(), &forced, &mut go).unwrap_err();
+        assert!(error.to_string().contains("one word"), "{error}");
         let error = train_bpe(&Counts::default(), None, gpt2, &config, &mut go).unwrap_err();
         assert!(error.to_string().contains("no words"), "{error}");
         let config = WordPieceTrainConfig { special_tokens: vec![], ..Default::default() };

@@ -2,10 +2,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::assemble::TrainReport;
+use super::assemble::{TrainReport, forced_words};
 use super::bpe::{Job, learn};
 use super::replay::Event;
-use super::{BpeTrainConfig, Counts, Learned, Progress, Unit, not_empty};
+use super::{BpeTrainConfig, Counts, Learned, Phase, Progress, Unit, not_empty};
 use crate::error::{Error, Result};
 use crate::ids::{MAX_ID, TokenId};
 use crate::model::{Bpe, Model, Vocab};
@@ -20,6 +20,8 @@ pub(super) struct Base {
     pub(super) events: Vec<Event>,
     /// Added tokens that the model does not hold. No merge may spell one.
     pub(super) reserved: FxHashSet<String>,
+    /// The same, with their ids.
+    outside: Vec<(String, TokenId)>,
     /// The id of each token.
     ids: Vec<TokenId>,
     /// No id that is taken is this high.
@@ -51,11 +53,14 @@ impl Base {
             })?;
             events.push(Event { left: number(left)?, right: number(right)?, new: number(new)? });
         }
-        let outside = tokenizer.added_tokens().map(|(_, token)| token.content.as_str());
-        let outside = outside.filter(|content| model.vocab().id(content).is_none());
-        let reserved = outside.map(str::to_owned).collect();
+        let outside: Vec<(String, TokenId)> = tokenizer
+            .added_tokens()
+            .filter(|(_, token)| model.vocab().id(&token.content).is_none())
+            .map(|(id, token)| (token.content.clone(), id))
+            .collect();
+        let reserved = outside.iter().map(|(content, _)| content.clone()).collect();
         let id_limit = TokenId::try_from(tokenizer.id_limit()).unwrap_or(MAX_ID);
-        Ok(Self { tokens, events, reserved, ids, id_limit })
+        Ok(Self { tokens, events, reserved, outside, ids, id_limit })
     }
 
     /// What was learned before, and added tokens beside it.
@@ -72,6 +77,7 @@ impl Base {
             tokens: learned.tokens.clone(),
             events: learned.merges.iter().map(event).collect(),
             reserved: added.map(str::to_owned).collect(),
+            outside: Vec::new(),
             ids: (0..).take(learned.tokens.len()).collect(),
             id_limit: TokenId::try_from(learned.tokens.len()).unwrap_or(MAX_ID),
         }
@@ -89,7 +95,8 @@ impl Base {
 /// pre-tokenizer cut, up to `config.vocab_size` entries, added tokens included. The words are encoded by
 /// the old merges first; new ones are learned as if training had never ended. Characters that the
 /// vocabulary lacks come first among the new tokens, then what is merged, all above every id that is
-/// taken. Old tokens keep their ids, and everything but the model stays as it is.
+/// taken. Old tokens keep their ids, and everything but the model stays as it is; added tokens become
+/// entries of the model, which is what keeps their ids in a file.
 ///
 /// Of `config`, special tokens, alphabets and affixes are the tokenizer's own.
 ///
@@ -112,6 +119,12 @@ pub fn extend_bpe(
         return Err(Error::unsupported("going on with a model that leaves merges out", "model"));
     }
     let bytes = declared.pre_tokenizer.as_ref().is_some_and(|it| it.is_byte_level());
+    if model.vocab().has_repeats() {
+        return Err(Error::unsupported(
+            "going on with a vocabulary that has a token twice",
+            "model",
+        ));
+    }
     let base = Base::new(tokenizer, model)?;
     let config = BpeTrainConfig {
         special_tokens: Vec::new(),
@@ -122,15 +135,26 @@ pub fn extend_bpe(
         superwords: None,
         ..config.clone()
     };
+    let nothing = crate::pretokenize::PreTokenizer::Sequence(Vec::new());
+    let cut = declared.pre_tokenizer.as_ref().unwrap_or(&nothing);
+    let forced = forced_words(declared.normalizer.as_ref(), cut, &config.forced_tokens)?;
+    let config = BpeTrainConfig { forced_tokens: forced, ..config };
     let unit = if bytes { Unit::Byte } else { Unit::Char };
     let started = std::time::Instant::now();
     let job = Job { words: counts, wide: None, unit, config: &config, base: Some(&base) };
     let learned = learn(&job, progress)?;
-    let report = TrainReport::new(counts, &learned, &config, started)?.extended(base.tokens.len(), base.events.len(), base.reserved.len());
+    let mut report = TrainReport::new(counts, &learned, &config, started)?.extended(
+        base.tokens.len(),
+        base.events.len(),
+        base.reserved.len(),
+    );
+    let building = std::time::Instant::now();
     let model = rebuilt(&base, &learned, options)?;
     let mut builder = declared.clone();
     builder.model = Model::Bpe(model);
-    Ok((Tokenizer::build(builder)?, report))
+    let tokenizer = Tokenizer::build(builder)?;
+    report.seconds.push((Phase::Build, building.elapsed().as_secs_f64()));
+    Ok((tokenizer, report))
 }
 
 fn rebuilt(base: &Base, learned: &Learned, options: crate::model::BpeOptions) -> Result<Bpe> {
@@ -138,8 +162,12 @@ fn rebuilt(base: &Base, learned: &Learned, options: crate::model::BpeOptions) ->
         return Err(Error::training("the vocabulary has too many entries"));
     }
     let entries = learned.tokens.iter().enumerate();
-    let entries = entries.map(|(number, token)| (token.clone(), base.id(number))).collect();
+    let entries = entries.map(|(number, token)| (token.clone(), base.id(number)));
+    // Files give an added token the id that the model's vocabulary says, else the next one after it,
+    // which would be another one now.
+    let entries = entries.chain(base.outside.iter().cloned()).collect();
     let token = |id: TokenId| learned.tokens[id as usize].as_str();
-    let merges: Vec<_> = learned.merges.iter().map(|&(left, right)| (token(left), token(right))).collect();
+    let merges: Vec<_> =
+        learned.merges.iter().map(|&(left, right)| (token(left), token(right))).collect();
     Bpe::of(Vocab::new(entries)?, &merges, options)
 }

@@ -111,6 +111,7 @@ pub(super) fn learn<W: Words + ?Sized>(
     learner.used.resize(alphabet_end, 0);
     learner.pairs_of.resize(alphabet_end, Vec::new());
     learner.stats.curve.push((alphabet_end, learner.symbols));
+    let limit = config.max_token_length;
     let prefix = config.continuing_subword_prefix.as_deref().unwrap_or_default();
     let (mut merges, mut known) = (Vec::new(), FxHashSet::default());
     let mut lengths: Vec<usize> = vec![1; alphabet_end];
@@ -120,13 +121,18 @@ pub(super) fn learn<W: Words + ?Sized>(
             break if merges.is_empty() { Stop::Alphabet } else { Stop::VocabSize };
         }
         pulse.tick(64, Phase::Merge, tokens.len() as u64, total)?;
-        let Some(Entry { score, pair: Reverse(pair) }) = learner.pop() else {
-            break if learner.has_pairs(config, &lengths) { Stop::MinFrequency } else { Stop::NoPairs };
+        let Some(Entry { score, pair: Reverse(pair) }) = learner.pop(limit, &lengths) else {
+            break if learner.has_pairs(config, &lengths) {
+                Stop::MinFrequency
+            } else {
+                Stop::NoPairs
+            };
         };
-        learner.stats.near_ties += u64::from(learner.has(score));
+        learner.stats.near_ties += u64::from(learner.has(score, limit, &lengths));
         let (left, right) = (pair.left(), pair.right());
         let tail = tokens[right as usize].as_str();
-        let token = format!("{}{}", tokens[left as usize], tail.strip_prefix(prefix).unwrap_or(tail));
+        let token =
+            format!("{}{}", tokens[left as usize], tail.strip_prefix(prefix).unwrap_or(tail));
         let length = lengths[left as usize].saturating_add(lengths[right as usize]);
         let next = TokenId::try_from(tokens.len()).unwrap_or(TokenId::MAX);
         if next > MAX_ID {
@@ -170,8 +176,7 @@ struct Learner {
 impl Learner {
     fn add_word(&mut self, symbols: Vec<TokenId>, count: u64, bytes: usize) -> Result<()> {
         self.symbols = self.symbols.saturating_add(count.saturating_mul(symbols.len() as u64));
-        self.stats.bytes =
-            self.stats.bytes.saturating_add(count.saturating_mul(bytes as u64));
+        self.stats.bytes = self.stats.bytes.saturating_add(count.saturating_mul(bytes as u64));
         if count == 0 {
             return Ok(());
         }
@@ -284,8 +289,9 @@ impl Learner {
             self.push(pair, config, lengths);
         }
         if self.heap.len() > 4 * self.pairs.len() + 1024 {
+            let limit = config.max_token_length;
             let mut heap = std::mem::take(&mut self.heap).into_vec();
-            heap.retain(|entry| self.is_current(entry));
+            heap.retain(|entry| self.is_current(entry, limit, lengths));
             self.heap = heap.into();
         }
         Ok(())
@@ -294,7 +300,7 @@ impl Learner {
     fn push(&mut self, pair: Pair, config: &BpeTrainConfig, lengths: &[usize]) {
         if let Some(score) = self.score(pair)
             && score.count >= config.min_frequency.max(1)
-            && may_merge(pair, config, lengths)
+            && may_merge(pair, config.max_token_length, lengths)
         {
             self.heap.push(Entry { score, pair: Reverse(pair) });
         }
@@ -306,16 +312,17 @@ impl Learner {
         (count > 0).then(|| Ratio::new(count, used(pair.left()), used(pair.right())))
     }
 
-    fn is_current(&self, entry: &Entry) -> bool {
-        self.score(entry.pair.0).is_some_and(|now| {
-            now.count == entry.score.count && now.apart == entry.score.apart
-        })
+    fn is_current(&self, entry: &Entry, limit: Option<usize>, lengths: &[usize]) -> bool {
+        may_merge(entry.pair.0, limit, lengths)
+            && self
+                .score(entry.pair.0)
+                .is_some_and(|now| now.count == entry.score.count && now.apart == entry.score.apart)
     }
 
     /// Takes out the best pair.
-    fn pop(&mut self) -> Option<Entry> {
+    fn pop(&mut self, limit: Option<usize>, lengths: &[usize]) -> Option<Entry> {
         while let Some(entry) = self.heap.pop() {
-            if self.is_current(&entry) {
+            if self.is_current(&entry, limit, lengths) {
                 // The same entry may be there more than once.
                 while self.heap.peek().is_some_and(|next| *next == entry) {
                     self.heap.pop();
@@ -327,9 +334,9 @@ impl Learner {
     }
 
     /// Whether another pair has this score.
-    fn has(&mut self, score: Ratio) -> bool {
+    fn has(&mut self, score: Ratio, limit: Option<usize>, lengths: &[usize]) -> bool {
         while let Some(entry) = self.heap.peek() {
-            if self.is_current(entry) {
+            if self.is_current(entry, limit, lengths) {
                 return entry.score == score;
             }
             self.heap.pop();
@@ -340,7 +347,9 @@ impl Learner {
     /// Whether a pair is left that is too rare.
     fn has_pairs(&self, config: &BpeTrainConfig, lengths: &[usize]) -> bool {
         let mut pairs = self.pairs.iter();
-        pairs.any(|(&pair, tracked)| tracked.count > 0 && may_merge(pair, config, lengths))
+        pairs.any(|(&pair, tracked)| {
+            tracked.count > 0 && may_merge(pair, config.max_token_length, lengths)
+        })
     }
 
     fn point(&mut self, entries: usize, last: bool) {
@@ -354,7 +363,7 @@ impl Learner {
     }
 }
 
-fn may_merge(pair: Pair, config: &BpeTrainConfig, lengths: &[usize]) -> bool {
+fn may_merge(pair: Pair, limit: Option<usize>, lengths: &[usize]) -> bool {
     let sum = lengths[pair.left() as usize].saturating_add(lengths[pair.right() as usize]);
-    config.max_token_length.is_none_or(|limit| sum == 2 || sum < limit)
+    limit.is_none_or(|limit| sum == 2 || sum < limit)
 }

@@ -115,9 +115,7 @@ impl Judge {
 
     /// Whether nothing is ever refused.
     pub(super) fn is_idle(&self) -> bool {
-        self.policies == Policies::default()
-            && self.reserved.is_empty()
-            && self.max_words.is_none()
+        self.policies == Policies::default() && self.reserved.is_empty() && self.max_words.is_none()
     }
 
     /// The first limit that `token` breaks.

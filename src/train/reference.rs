@@ -184,7 +184,10 @@ impl Slow<'_> {
         let mut equals: Vec<Pair> = Vec::new();
         equals.extend(pairs.iter().filter(|(pair, n)| value(pair, **n) == best).map(|it| it.0));
         let spelled = |&(left, right): &Pair| {
-            (bytes(&self.tokens[left as usize], self.unit), bytes(&self.tokens[right as usize], self.unit))
+            (
+                bytes(&self.tokens[left as usize], self.unit),
+                bytes(&self.tokens[right as usize], self.unit),
+            )
         };
         // They stand in ascending order of ids, and stable sorts keep it among equals.
         match self.config.ties {

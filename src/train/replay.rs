@@ -81,25 +81,25 @@ impl Replay {
         }
     }
 
+    /// One merge after the other, the first of the least time; the times of all pairs stand in a list.
     fn scan(&self, symbols: &mut Vec<TokenId>) {
-        let mut now = 0;
-        loop {
-            let times = symbols.windows(2).filter_map(|pair| self.next(pair[0], pair[1], now));
-            let Some((time, new)) = times.min() else { return };
-            let here = |left, right| self.next(left, right, now).is_some_and(|next| next.0 == time);
-            let (mut read, mut write) = (0, 0);
-            while read < symbols.len() {
-                // By rank one at a time: what it makes may have a smaller one.
-                let joins = read + 1 < symbols.len()
-                    && (!self.by_rank || read == write)
-                    && here(symbols[read], symbols[read + 1]);
-                symbols[write] = if joins { new } else { symbols[read] };
-                read += 1 + usize::from(joins);
-                write += 1;
+        const NEVER: (u32, TokenId) = (u32::MAX, 0);
+        let due = |left, right, now| self.next(left, right, now).unwrap_or(NEVER);
+        let mut times: Vec<_> = symbols.windows(2).map(|pair| due(pair[0], pair[1], 0)).collect();
+        while let Some((at, &(time, new))) = times.iter().enumerate().min_by_key(|it| it.1.0) {
+            if time == u32::MAX {
+                return;
             }
-            symbols.truncate(write);
-            // In order, a time does not come again. By rank it may.
-            now = if self.by_rank { 0 } else { time + 1 };
+            symbols[at] = new;
+            symbols.remove(at + 1);
+            times.remove(at);
+            // A pair that this merge made has its time after it, if the merge is not due again.
+            let now = if self.by_rank { 0 } else { time + 1 };
+            for pair in at.saturating_sub(1)..=at {
+                if let Some(due_at) = times.get_mut(pair) {
+                    *due_at = due(symbols[pair], symbols[pair + 1], now);
+                }
+            }
         }
     }
 

@@ -59,10 +59,7 @@ const GPT2: &str = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\
 const WORDS: [(&str, &str); 3] = [
     (r"\p{L}+|", r"(?: \p{L}+)*"),
     (r"[\p{L}\p{M}]+|", r"(?: [\p{L}\p{M}]+)*"),
-    (
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|",
-        r"(?: [\p{L}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?)*",
-    ),
+    (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|", r"(?: [\p{L}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?)*"),
 ];
 
 fn widen(regex: &str) -> Option<String> {

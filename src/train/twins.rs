@@ -11,8 +11,8 @@ use super::bpe::{self, Job};
 use super::extend::Base;
 use super::reference::learn_slowly;
 use super::{
-    BpeTrainConfig, Checkpoint, InitialAlphabet, Learned, Policies, Policy, Score, Stop, Superwords,
-    Ties, Unit, likelihood,
+    BpeTrainConfig, Checkpoint, InitialAlphabet, Learned, Policies, Policy, Score, Stop,
+    Superwords, Ties, Unit, likelihood,
 };
 use crate::error::Result;
 use crate::pretokenize::PreTokenizer;
@@ -96,7 +96,12 @@ fn check_job(job: &Job<'_, List>) {
 
 fn policies() -> impl Strategy<Value = Policies> {
     let veto = proptest::sample::select(vec!["a", "ab", "ba", " b", "1"]);
-    (proptest::option::of(1..6_usize), any::<bool>(), proptest::option::of(0..3_usize), vec(veto, 0..3))
+    (
+        proptest::option::of(1..6_usize),
+        any::<bool>(),
+        proptest::option::of(0..3_usize),
+        vec(veto, 0..3),
+    )
         .prop_map(|(max_token_bytes, one_script, max_digits, veto)| Policies {
             max_token_bytes,
             one_script,

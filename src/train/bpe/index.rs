@@ -81,8 +81,12 @@ impl Windows {
         // A place of its own, one that the pair made of it will have, and room that vectors leave.
         const PLACE: u64 = 12;
         let left = limit.saturating_sub(slots.bytes()) / PLACE;
-        let mut cells: Vec<(u64, u64)> = self.cells.iter().filter(|cell| cell.count >= threshold)
-            .map(|cell| (cell.count, u64::from(cell.places))).collect();
+        let mut cells: Vec<(u64, u64)> = self
+            .cells
+            .iter()
+            .filter(|cell| cell.count >= threshold)
+            .map(|cell| (cell.count, u64::from(cell.places)))
+            .collect();
         cells.sort_unstable_by_key(|cell| std::cmp::Reverse(cell.0));
         let (mut places, mut lowest) = (0_u64, self.bound().max(threshold));
         for (count, more) in cells {

@@ -373,7 +373,8 @@ impl<'a, R: Rank> Learner<'a, R> {
         }
         if self.tokens.len() > self.wanted {
             let reserved = self.judge.reserved.len();
-            let wanted = format!("at least {}, for the forced tokens", self.tokens.len() + reserved);
+            let wanted =
+                format!("at least {}, for the forced tokens", self.tokens.len() + reserved);
             return Err(Error::argument("vocab_size", self.config.vocab_size, wanted));
         }
         debug_assert!(first <= since);

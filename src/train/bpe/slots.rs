@@ -117,7 +117,8 @@ impl Slots {
             if symbols.len() < before {
                 let place = u32::try_from(start).unwrap_or(u32::MAX);
                 let weight = self.weight(self.slots[start].weight, place);
-                merged = merged.saturating_add(weight.saturating_mul((before - symbols.len()) as u64));
+                merged =
+                    merged.saturating_add(weight.saturating_mul((before - symbols.len()) as u64));
                 // The last token takes up the room that is left.
                 let (last, rest) = (symbols.len() - 1, before - symbols.len());
                 for (offset, &symbol) in symbols.iter().enumerate() {
