@@ -62,13 +62,13 @@ def merges(tok: subtok.Tokenizer) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", ["gpt2", "cl100k_base", "o200k_base", "qwen2", "qwen3.5"])
 def test_superwords_encode_as_the_library_does(name: str) -> None:
-    tok = subtok.train_bpe(iter(TEXTS), 400, pretokenizer=name, superwords_from=60)
+    tok = subtok.train_bpe(iter(TEXTS), 400, pretokenizer=name, superwords_from=40)
     plain = subtok.train_bpe(iter(TEXTS), 400, pretokenizer=name)
     wide = [token for token in tok.get_vocab() if len(token.replace("Ġ", " ").split()) > 1]
     assert len(wide) == report(tok)["superwords"] > 10
     assert max(len(token.replace("Ġ", " ").split()) for token in wide) <= 4
     # The first merges are those of words.
-    assert merges(tok)[:60] == merges(plain)[:60]
+    assert merges(tok)[:40] == merges(plain)[:40]
     same_ids(tok, TEXTS + sentences(2))
     used = sum(len(tok.encode(text).ids) for text in TEXTS)
     assert used == report(tok)["curve"][-1][1]
@@ -80,33 +80,33 @@ def test_superwords_encode_as_the_library_does(name: str) -> None:
 def test_superwords_come_from_counts_and_from_one_reading() -> None:
     wide = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+(?: \p{L}+)*| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
     counts = subtok.count(iter(TEXTS), wide)
-    one = subtok.train_bpe(counts, 400, superwords_from=60)
-    two = subtok.train_bpe(iter(TEXTS), 400, superwords_from=60, threads=1)
+    one = subtok.train_bpe(counts, 400, superwords_from=40)
+    two = subtok.train_bpe(iter(TEXTS), 400, superwords_from=40, threads=1)
     assert one.to_str() == two.to_str()
     with pytest.raises(TrainingError, match="pretokenizer"):
-        subtok.train_bpe(subtok.count(iter(TEXTS)), 400, superwords_from=60)
+        subtok.train_bpe(subtok.count(iter(TEXTS)), 400, superwords_from=40)
 
 
 def test_superwords_have_limits_of_their_own() -> None:
     def widest(**options: Any) -> int:
-        tok = subtok.train_bpe(iter(TEXTS), 400, superwords_from=60, **options)
+        tok = subtok.train_bpe(iter(TEXTS), 1500, superwords_from=40, **options)
         return max(len(token.replace("Ġ", " ").split()) for token in tok.get_vocab())
 
     assert widest(superword_max_words=2) == 2
     assert widest(superword_max_words=1) == 1
     assert widest(superword_max_words=9) > 4
     assert widest(veto=["of the", "the of"]) > 1
-    tok = subtok.train_bpe(iter(TEXTS), 400, superwords_from=60, veto=["of the"])
+    tok = subtok.train_bpe(iter(TEXTS), 400, superwords_from=40, veto=["of the"])
     assert not [token for token in tok.get_vocab() if "ofĠthe" in token]
     lines = r"[^\r\n]+|[\r\n]+"
-    tok = subtok.train_bpe(iter(TEXTS), 400, superwords_from=60, superword_pretokenizer=lines)
+    tok = subtok.train_bpe(iter(TEXTS), 400, superwords_from=40, superword_pretokenizer=lines)
     assert any("Ġ(" in token[1:] or ".Ġ" in token for token in tok.get_vocab())
     same_ids(tok, TEXTS)
 
 
 def test_superwords_that_cannot_be_are_told() -> None:
     with pytest.raises(ArgumentError, match="superword_pretokenizer"):
-        subtok.train_bpe(iter(TEXTS), 400, pretokenizer="[a-z]+", superwords_from=60)
+        subtok.train_bpe(iter(TEXTS), 400, pretokenizer="[a-z]+", superwords_from=40)
     with pytest.raises(ArgumentError, match="superwords_from"):
         subtok.train_bpe(iter(TEXTS), 400, superword_max_words=3)
     with pytest.raises(UnsupportedError, match="superwords"):
@@ -122,7 +122,7 @@ def test_superwords_that_cannot_be_are_told() -> None:
 def test_old_ids_keep_their_place() -> None:
     base = subtok.train_bpe(iter(TEXTS), 300, special_tokens=["<s>"])
     base = base.with_added_tokens(["<pad>", "<mask>"], special=True)
-    more = ["completely other words, данные и числа: 77 " * 3 + text for text in sentences(3)]
+    more = ["completely other words, данные и числа: 77 sphinx quartz judge vow " * 3 + text for text in sentences(3)]
     tok = subtok.extend_bpe(base, iter(more), 380)
     assert tok.vocab_size == 380
     old, new = base.get_vocab(), tok.get_vocab()
@@ -162,7 +162,8 @@ def test_a_vocabulary_from_elsewhere_goes_on() -> None:
     )
     theirs.train_from_iterator(TEXTS, trainer)
     base = subtok.Tokenizer.from_str(theirs.to_str())
-    tok = subtok.extend_bpe(base, iter(sentences(4)), 90)
+    more = ["sphinx of black quartz judge my vow", *sentences(4)]
+    tok = subtok.extend_bpe(base, iter(more), 90)
     assert {token: tok.get_vocab()[token] for token in base.get_vocab()} == base.get_vocab()
     assert tok.vocab_size == 90
     same_ids(tok, TEXTS)
@@ -185,7 +186,7 @@ def test_what_cannot_go_on_is_told() -> None:
 
 def test_a_checkpoint_is_gone_on_from(tmp_path: Path) -> None:
     path = tmp_path / "merges.json"
-    options: dict[str, Any] = {"superwords_from": 60, "veto": ["not"]}
+    options: dict[str, Any] = {"superwords_from": 40, "veto": ["not"]}
     whole = subtok.train_bpe(iter(TEXTS), 400, **options)
     kept = subtok.train_bpe(iter(TEXTS), 400, **options, checkpoint=path)
     assert kept.to_str() == whole.to_str()
@@ -193,9 +194,9 @@ def test_a_checkpoint_is_gone_on_from(tmp_path: Path) -> None:
     events = content["state"]["events"]
     assert len(events) == len(merges(whole))
     # As if it had been saved earlier. What was refused by then is found again.
-    for length in (0, 7, 60, 61, 100):
+    for length in (0, 7, 40, 41, 100):
         content["state"]["events"] = events[:length]
-        content["state"]["stage_one"] = 60 if length > 60 else None
+        content["state"]["stage_one"] = 40 if length > 40 else None
         path.write_text(json.dumps(content))
         again = subtok.train_bpe(iter(TEXTS), 400, **options, checkpoint=path)
         assert again.to_str() == whole.to_str()
@@ -294,12 +295,13 @@ def test_wordpiece_by_likelihood_is_its_definition(at_least: int) -> None:
 
 
 def test_the_example_of_the_course() -> None:
-    # https://huggingface.co/learn/llm-course/chapter6/6: "##gs" is first, then "hu".
+    # https://huggingface.co/learn/llm-course/chapter6/6: "##gs" is first; then all pairs with "##u" share
+    # a score, and "b" has the smallest id.
     words = {"hug": 10, "pug": 5, "pun": 12, "bun": 4, "hugs": 5}
     texts = [word for word, n in words.items() for _ in range(n)]
-    tok = subtok.train_wordpiece(iter(texts), 15, special_tokens=["[UNK]"], score="likelihood")
+    tok = subtok.train_wordpiece(iter(texts), 14, special_tokens=["[UNK]"], score="likelihood")
     merged = sorted(tok.get_vocab().items(), key=lambda entry: entry[1])[12:]
-    assert [token for token, _ in merged] == ["##gs", "hu", "hug"]
+    assert [token for token, _ in merged] == ["##gs", "bu"]
 
 
 def test_a_score_must_be_known() -> None:
