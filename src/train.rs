@@ -107,6 +107,8 @@ pub struct BpeTrainConfig {
     /// Bytes that merging shall stay within: the distinct words take 12 for each symbol in any case, the
     /// index of pairs is kept small enough. The result is the same.
     pub memory_limit: Option<u64>,
+    /// The number of threads that merge; none means `SUBTOK_NUM_THREADS`, or one for each processor.
+    pub threads: Option<usize>,
 }
 
 impl Default for BpeTrainConfig {
@@ -126,6 +128,7 @@ impl Default for BpeTrainConfig {
             superwords: None,
             checkpoint: None,
             memory_limit: None,
+            threads: None,
         }
     }
 }

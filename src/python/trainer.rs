@@ -107,6 +107,7 @@ pub(crate) fn train_bpe(
             None => plain.ties,
         },
         superwords: None,
+        threads: None,
     };
     let (wide, superwords) = super::merging::superwords(
         split(pretokenizer)?,
@@ -117,6 +118,7 @@ pub(crate) fn train_bpe(
     let config = BpeTrainConfig { superwords, ..config };
     no_memory_limit(memory_limit)?;
     let threads = super::args::threads(threads)?;
+    let config = BpeTrainConfig { threads: Some(threads), ..config };
     let mut watch = Watch::new(progress)?;
     let source = Source::new(source)?;
     let asked = pretokenizer.is_some() || normalizer.is_some() || config.superwords.is_some();
@@ -184,9 +186,11 @@ pub(crate) fn train_wordpiece(
             None => plain.score,
         },
         memory_limit: memory(memory_limit)?,
+        threads: None,
     };
     no_memory_limit(memory_limit)?;
     let threads = super::args::threads(threads)?;
+    let config = WordPieceTrainConfig { threads: Some(threads), ..config };
     let mut watch = Watch::new(progress)?;
     let source = Source::new(source)?;
     let clean_text = true;
@@ -256,6 +260,7 @@ pub(crate) fn extend_bpe(
     };
     no_memory_limit(memory_limit)?;
     let threads = super::args::threads(threads)?;
+    let config = BpeTrainConfig { threads: Some(threads), ..config };
     let mut watch = Watch::new(progress)?;
     let source = Source::new(source)?;
     let (normalizer, pre_tokenizer) = super::merging::counted_by(&old);

@@ -6,7 +6,8 @@
 //! A merge whose text is an entry already (a special token) takes that entry's id.
 //!
 //! Cost: each merge visits the places where its pair stands, and nothing else; all merges together
-//! visit each symbol of the distinct words about once.
+//! visit each symbol of the distinct words about once. Passes over all words, and merges in many places,
+//! are shared by threads; the others are too short for that.
 
 // The places of a pair are kept as positions in one flat array (`slots.rs`) and checked when they are
 // used, because a place may have been overwritten since. What a merge does to the counts of other
@@ -28,6 +29,7 @@
 mod index;
 mod learner;
 mod slots;
+mod split;
 
 use self::learner::Learner;
 use super::alphabet::{Alphabet, Words};

@@ -89,8 +89,10 @@ fn check(words: &List, unit: Unit, config: &BpeTrainConfig) {
 
 fn check_job(job: &Job<'_, List>) {
     let slow = learn_slowly(job, Score::Frequency).unwrap();
-    assert_eq!(run(job).unwrap(), slow);
-    let config = BpeTrainConfig { memory_limit: Some(0), ..job.config.clone() };
+    let threads = Some(1 + job.config.vocab_size % 3);
+    let config = BpeTrainConfig { threads, ..job.config.clone() };
+    assert_eq!(run(&Job { config: &config, ..*job }).unwrap(), slow);
+    let config = BpeTrainConfig { memory_limit: Some(0), threads: Some(1), ..job.config.clone() };
     assert_eq!(run(&Job { config: &config, ..*job }).unwrap(), slow);
 }
 
@@ -150,6 +152,18 @@ proptest! {
             let config = BpeTrainConfig { ties: rule, max_token_length, ..no_alphabet(80) };
             check(&words, Unit::Byte, &config);
             check(&words, Unit::Char, &config);
+        }
+    }
+
+    /// Few tokens of many places: threads share merges, and words have enough symbols for parts.
+    #[test]
+    fn threads_change_nothing(words in vec(("[ab]{1,30}", 1..5_u64), 1..60), rule in ties()) {
+        let words: Vec<_> = words.into_iter().map(|(word, n)| (word.into_bytes(), n)).collect();
+        let config = BpeTrainConfig { ties: rule, threads: Some(1), ..no_alphabet(60) };
+        let one = learn(&words, Unit::Byte, &config);
+        for threads in [2, 5] {
+            let config = BpeTrainConfig { threads: Some(threads), ..config.clone() };
+            prop_assert_eq!(&learn(&words, Unit::Byte, &config), &one);
         }
     }
 

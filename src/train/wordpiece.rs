@@ -53,6 +53,8 @@ pub struct WordPieceTrainConfig {
     pub score: Score,
     /// As in [`BpeTrainConfig`]; for [`Score::Frequency`] only.
     pub memory_limit: Option<u64>,
+    /// As there.
+    pub threads: Option<usize>,
 }
 
 impl Default for WordPieceTrainConfig {
@@ -67,6 +69,7 @@ impl Default for WordPieceTrainConfig {
             continuing_subword_prefix: "##".into(),
             score: Score::Frequency,
             memory_limit: None,
+            threads: None,
         }
     }
 }
@@ -82,6 +85,7 @@ impl WordPieceTrainConfig {
             initial_alphabet: InitialAlphabet::Chars(self.initial_alphabet.clone()),
             continuing_subword_prefix: Some(self.continuing_subword_prefix.clone()),
             memory_limit: self.memory_limit,
+            threads: self.threads,
             ..BpeTrainConfig::default()
         }
     }
