@@ -74,9 +74,10 @@ pub use tokenizer::{
     TokenStream, Tokenizer, TokenizerBuilder, UnknownIds,
 };
 pub use train::{
-    BpeTrainConfig, Counter, Counts, InitialAlphabet, Learned, Manifest, Phase, Progress, Stop,
-    TextInput, TextSource, Ties, TrainReport, Unit, WordPieceTrainConfig, learn_bpe,
-    learn_wordpiece, train_bpe, train_wordpiece,
+    BpeTrainConfig, Checkpoint, Counter, Counts, Dropped, InitialAlphabet, Learned, Manifest, Phase,
+    Policies, Policy, Progress, Refused, Score, Stats, Stop, Superwords, TextInput, TextSource, Ties, TrainReport, Unit,
+    WordPieceTrainConfig, extend_bpe, learn_bpe, learn_wordpiece, train_bpe, train_wordpiece,
+    wide_pre_tokenizer,
 };
 pub use unicode::{
     BERT_CATEGORIES_VERSION, BERT_DECOMPOSITION_VERSION, BERT_LOWER_CASE_VERSION, CLASSES_VERSION,

@@ -16,6 +16,7 @@ mod encoding;
 mod errors;
 mod info;
 mod inputs;
+mod merging;
 mod padded;
 mod sources;
 mod stream;
@@ -51,7 +52,7 @@ mod _subtok {
     #[pymodule_export]
     use super::tokenizer::PyTokenizer;
     #[pymodule_export]
-    use super::trainer::{count, train_bpe, train_wordpiece};
+    use super::trainer::{count, extend_bpe, train_bpe, train_wordpiece};
 
     /// Makes what the first call would make: numpy's interface, which is not to be looked up while a
     /// signal is being handled, and the table of characters, which is not to be made while another

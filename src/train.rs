@@ -14,18 +14,26 @@
 mod alphabet;
 mod assemble;
 mod bpe;
+mod checkpoint;
 mod corpus;
 mod count;
 mod counter;
 mod counts;
 mod digest;
+mod extend;
 mod feed;
+mod forced;
+mod likelihood;
 mod lines;
 mod manifest;
+mod policies;
 #[cfg(test)]
 mod reference;
+mod replay;
+mod report;
 mod resume;
 mod run;
+mod superwords;
 mod tally;
 mod ties;
 #[cfg(test)]
@@ -39,18 +47,23 @@ use crate::error::{Error, Result};
 use crate::ids::TokenId;
 
 pub use assemble::{TrainReport, train_bpe, train_wordpiece};
-use bpe::learn;
+use bpe::{Job, learn};
+pub use checkpoint::Checkpoint;
 #[cfg(feature = "python")]
 pub(crate) use corpus::{Bytes, Chunk, Cuts, FileDigest, TextFile};
 pub use counter::Counter;
 #[cfg(feature = "python")]
 pub(crate) use counter::{Batch, Halt};
 pub use counts::Counts;
+pub use extend::extend_bpe;
 #[cfg(feature = "python")]
 pub(crate) use feed::{Input, Part, Source, count as count_sources};
 pub use manifest::{Manifest, TextInput, TextSource};
+pub use policies::{Policies, Policy, Refused};
+pub use report::{Dropped, Stats};
+pub use superwords::{Superwords, wide_pre_tokenizer};
 pub use ties::Ties;
-pub use wordpiece::{WordPieceTrainConfig, learn_wordpiece};
+pub use wordpiece::{Score, WordPieceTrainConfig, learn_wordpiece};
 
 /// What the symbols of a word are before anything is merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +106,19 @@ pub struct BpeTrainConfig {
     pub end_of_word_suffix: Option<String>,
     /// Which of equally frequent pairs is merged first.
     pub ties: Ties,
+    /// Limits on tokens.
+    pub policies: Policies,
+    /// Tokens that the vocabulary must have, as words of the text.
+    pub forced_tokens: Vec<String>,
+    /// Merges across spaces, after those within words.
+    pub superwords: Option<Superwords>,
+    /// A file that lets training go on where it ended.
+    pub checkpoint: Option<Checkpoint>,
+    /// Bytes that merging shall stay within: the distinct words take 12 for each symbol in any case, the
+    /// index of pairs is kept small enough. The result is the same.
+    pub memory_limit: Option<u64>,
+    /// The number of threads that merge; none means `SUBTOK_NUM_THREADS`, or one for each processor.
+    pub threads: Option<usize>,
 }
 
 impl Default for BpeTrainConfig {
@@ -107,6 +133,12 @@ impl Default for BpeTrainConfig {
             continuing_subword_prefix: None,
             end_of_word_suffix: None,
             ties: Ties::Tokenizers,
+            policies: Policies::default(),
+            forced_tokens: Vec::new(),
+            superwords: None,
+            checkpoint: None,
+            memory_limit: None,
+            threads: None,
         }
     }
 }
@@ -149,6 +181,8 @@ pub struct Learned {
     pub alphabet_end: usize,
     /// Why it ended.
     pub stop: Stop,
+    /// What happened on the way.
+    pub stats: Stats,
 }
 
 /// Learns merges from counts. `unit` says what the words are made of: bytes under a byte-level
@@ -158,13 +192,23 @@ pub struct Learned {
 /// [`Error::Training`] when there is no word, when a word of characters is not UTF-8, when the counts
 /// are too high to be summed, when the distinct words have 2^32 symbols or more;
 /// [`Error::Argument`] when `vocab_size` cannot hold the bytes that were asked for, or when an argument
-/// has no meaning; [`Error::Interrupted`] when `progress` says so.
+/// has no meaning; [`Error::Interrupted`] when `progress` says so. With a checkpoint also
+/// [`Error::Io`], [`Error::Format`], and [`Error::Training`] when it belongs to something else.
 pub fn learn_bpe(
     counts: &Counts,
     unit: Unit,
     config: &BpeTrainConfig,
     progress: &mut Progress<'_>,
 ) -> Result<Learned> {
+    not_empty(counts)?;
+    if config.superwords.is_some() {
+        return Err(Error::argument("superwords", "given", "left to `train_bpe`, which cuts words"));
+    }
+    let job = Job { words: counts, wide: None, unit, config, base: None };
+    learn(&job, progress)
+}
+
+fn not_empty(counts: &Counts) -> Result<()> {
     if counts.is_empty() {
         let mut place = counts.manifest().origin();
         if !place.is_empty() {
@@ -173,7 +217,7 @@ pub fn learn_bpe(
         let problem = format!("there are no words{place}: the text is empty or all white space");
         return Err(Error::training(problem));
     }
-    learn(counts, unit, config, progress)
+    Ok(())
 }
 
 /// The stages that report progress.
@@ -183,6 +227,8 @@ pub enum Phase {
     Count,
     /// Finding merges; the unit is vocabulary entries.
     Merge,
+    /// Building the tokenizer. Not reported on while it lasts.
+    Build,
 }
 
 impl Phase {
@@ -191,6 +237,7 @@ impl Phase {
         match self {
             Self::Count => "count",
             Self::Merge => "merge",
+            Self::Build => "build",
         }
     }
 }

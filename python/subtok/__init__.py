@@ -21,6 +21,7 @@ from subtok._subtok import (
     __version__,
     _debug_build,
     count,
+    extend_bpe,
     train_bpe,
     train_wordpiece,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "compare",
     "count",
     "data",
+    "extend_bpe",
     "train_bpe",
     "train_wordpiece",
     "verify",

@@ -26,7 +26,7 @@ use crate::postprocess::fit::{
 use crate::pretokenize::{ByteAlphabet, Pieces, Place, Splitter};
 use crate::regex::Dialect;
 use crate::tokenizer::{EncodeOptions, Tokenizer, TokenizerBuilder};
-use crate::train::{self, BpeTrainConfig, InitialAlphabet, Ties, Unit};
+use crate::train::{self, BpeTrainConfig, InitialAlphabet, Unit};
 
 const SIDES: [(&str, Direction); 2] = [("right", Direction::Right), ("left", Direction::Left)];
 const STRATEGIES: [(&str, TruncationStrategy); 3] = [
@@ -259,7 +259,7 @@ pub(crate) fn learn(
         initial_alphabet: InitialAlphabet::Chars(initial_alphabet),
         continuing_subword_prefix,
         end_of_word_suffix,
-        ties: Ties::Tokenizers,
+        ..BpeTrainConfig::default()
     };
     let unit = if byte_level { Unit::Byte } else { Unit::Char };
     let counts = counts.get().inner.clone();

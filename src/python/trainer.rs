@@ -1,4 +1,4 @@
-//! `subtok.train_bpe`, `train_wordpiece` and `count`.
+//! `subtok.train_bpe`, `train_wordpiece`, `extend_bpe` and `count`.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,8 +18,8 @@ use crate::normalize::{BertNormalizer, Normalizer};
 use crate::pretokenize::PreTokenizer;
 use crate::tokenizer::Tokenizer;
 use crate::train::{
-    self, BpeTrainConfig, Counter, Counts, Halt, InitialAlphabet, Phase, Ties, TrainReport,
-    WordPieceTrainConfig,
+    self, BpeTrainConfig, Counter, Counts, Halt, InitialAlphabet, Phase, Policies, Score, Ties,
+    TrainReport, WordPieceTrainConfig,
 };
 
 type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
@@ -44,13 +44,19 @@ impl<'py> FromPyObject<'_, 'py> for Default<Bound<'py, PyAny>> {
 #[pyo3(
     signature = (
         source, vocab_size = None, *, pretokenizer = None, normalizer = None, special_tokens = None,
-        min_frequency = None, max_token_length = None, limit_alphabet = None,
+        min_frequency = None, max_token_length = None, max_token_bytes = None, one_script = false,
+        max_digits = None, veto = None, forced_tokens = None, superwords_from = None,
+        superword_max_words = None, superword_pretokenizer = None, checkpoint = None,
+        checkpoint_seconds = None, limit_alphabet = None,
         initial_alphabet = Default::Missing, continuing_subword_prefix = None,
         end_of_word_suffix = None, ties = None, memory_limit = None, threads = None, progress = None,
         **reading
     ),
     text_signature = "(source, vocab_size=32000, *, pretokenizer='gpt2', normalizer=None, \
-        special_tokens=(), min_frequency=0, max_token_length=None, limit_alphabet=None, \
+        special_tokens=(), min_frequency=0, max_token_length=None, max_token_bytes=None, \
+        one_script=False, max_digits=None, veto=(), forced_tokens=(), superwords_from=None, \
+        superword_max_words=4, superword_pretokenizer=None, checkpoint=None, \
+        checkpoint_seconds=30, limit_alphabet=None, \
         initial_alphabet='bytes', continuing_subword_prefix=None, end_of_word_suffix=None, \
         ties='tokenizers', weights=None, max_bytes=None, field='text', column='text', \
         errors='strict', resume=None, memory_limit=None, threads=None, progress=None)"
@@ -65,6 +71,16 @@ pub(crate) fn train_bpe(
     special_tokens: Given<'_, '_>,
     min_frequency: Given<'_, '_>,
     max_token_length: Given<'_, '_>,
+    max_token_bytes: Given<'_, '_>,
+    one_script: bool,
+    max_digits: Given<'_, '_>,
+    veto: Given<'_, '_>,
+    forced_tokens: Given<'_, '_>,
+    superwords_from: Given<'_, '_>,
+    superword_max_words: Given<'_, '_>,
+    superword_pretokenizer: Given<'_, '_>,
+    checkpoint: Given<'_, '_>,
+    checkpoint_seconds: Given<'_, '_>,
     limit_alphabet: Given<'_, '_>,
     initial_alphabet: Default<Bound<'_, PyAny>>,
     continuing_subword_prefix: Given<'_, '_>,
@@ -76,11 +92,16 @@ pub(crate) fn train_bpe(
     reading: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyTokenizer> {
     let plain = BpeTrainConfig::default();
+    let reading = Reading::new("train_bpe", reading, memory_limit)?;
     let config = BpeTrainConfig {
         vocab_size: optional_size("vocab_size", vocab_size)?.unwrap_or(plain.vocab_size),
         special_tokens: strings("special_tokens", special_tokens)?,
         min_frequency: optional_size("min_frequency", min_frequency)?.unwrap_or(0) as u64,
         max_token_length: optional_size("max_token_length", max_token_length)?,
+        policies: policies(max_token_bytes, one_script, max_digits, veto)?,
+        forced_tokens: strings("forced_tokens", forced_tokens)?,
+        checkpoint: super::merging::checkpoint(checkpoint, checkpoint_seconds)?,
+        memory_limit: reading.memory_limit.map(|limit| limit as u64),
         limit_alphabet: optional_size("limit_alphabet", limit_alphabet)?,
         initial_alphabet: alphabet(&initial_alphabet)?,
         continuing_subword_prefix: affix("continuing_subword_prefix", continuing_subword_prefix)?,
@@ -89,13 +110,22 @@ pub(crate) fn train_bpe(
             Some(ties) => choice("ties", ties, &Ties::ALL.map(|rule| (rule.name(), rule)))?,
             None => plain.ties,
         },
+        superwords: None,
+        threads: None,
     };
-    let reading = Reading::new("train_bpe", reading, memory_limit)?;
+    let (wide, superwords) = super::merging::superwords(
+        split(pretokenizer)?,
+        optional_size("superwords_from", superwords_from)?,
+        optional_size("superword_max_words", superword_max_words)?,
+        superword_pretokenizer.map(|given| split(Some(given))).transpose()?,
+    )?;
+    let config = BpeTrainConfig { superwords, ..config };
     let threads = super::args::threads(threads)?;
+    let config = BpeTrainConfig { threads: Some(threads), ..config };
     let mut watch = Watch::new(progress)?;
     let source = Source::new(source, reading.column())?;
-    let asked = pretokenizer.is_some() || normalizer.is_some();
-    let mut cut = (self::normalizer(normalizer)?, split(pretokenizer)?);
+    let asked = pretokenizer.is_some() || normalizer.is_some() || config.superwords.is_some();
+    let mut cut = (self::normalizer(normalizer)?, wide);
     if let Source::Counts(counts) = &source {
         if asked {
             counts.manifest().check_same_words(&manifest(cut.0.as_ref(), &cut.1)?)?;
@@ -120,12 +150,12 @@ pub(crate) fn train_bpe(
         source, vocab_size = None, *, lowercase = true, strip_accents = None,
         handle_chinese_chars = true, special_tokens = None, min_frequency = None,
         limit_alphabet = None, initial_alphabet = None, continuing_subword_prefix = None,
-        memory_limit = None, threads = None, progress = None, **reading
+        score = None, memory_limit = None, threads = None, progress = None, **reading
     ),
     text_signature = "(source, vocab_size=30000, *, lowercase=True, strip_accents=None, \
         handle_chinese_chars=True, special_tokens=('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'), \
         min_frequency=0, limit_alphabet=None, initial_alphabet=(), \
-        continuing_subword_prefix='##', weights=None, max_bytes=None, field='text', column='text', \
+        continuing_subword_prefix='##', score='frequency', weights=None, max_bytes=None, field='text', column='text', \
         errors='strict', resume=None, memory_limit=None, threads=None, progress=None)"
 )]
 pub(crate) fn train_wordpiece(
@@ -140,12 +170,14 @@ pub(crate) fn train_wordpiece(
     limit_alphabet: Given<'_, '_>,
     initial_alphabet: Given<'_, '_>,
     continuing_subword_prefix: Given<'_, '_>,
+    score: Given<'_, '_>,
     memory_limit: Given<'_, '_>,
     threads: Given<'_, '_>,
     progress: Given<'_, '_>,
     reading: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyTokenizer> {
     let plain = WordPieceTrainConfig::default();
+    let reading = Reading::new("train_wordpiece", reading, memory_limit)?;
     let prefix = affix("continuing_subword_prefix", continuing_subword_prefix)?;
     let config = WordPieceTrainConfig {
         vocab_size: optional_size("vocab_size", vocab_size)?.unwrap_or(plain.vocab_size),
@@ -157,9 +189,15 @@ pub(crate) fn train_wordpiece(
         limit_alphabet: optional_size("limit_alphabet", limit_alphabet)?,
         initial_alphabet: characters(initial_alphabet)?,
         continuing_subword_prefix: prefix.unwrap_or(plain.continuing_subword_prefix),
+        score: match score {
+            Some(score) => choice("score", score, &Score::ALL.map(|it| (it.name(), it)))?,
+            None => plain.score,
+        },
+        memory_limit: reading.memory_limit.map(|limit| limit as u64),
+        threads: None,
     };
-    let reading = Reading::new("train_wordpiece", reading, memory_limit)?;
     let threads = super::args::threads(threads)?;
+    let config = WordPieceTrainConfig { threads: Some(threads), ..config };
     let mut watch = Watch::new(progress)?;
     let source = Source::new(source, reading.column())?;
     let clean_text = true;
@@ -181,6 +219,76 @@ pub(crate) fn train_wordpiece(
         })
     });
     trained(py, result, "WordPiece", &counted, &mut watch)
+}
+
+#[pyfunction]
+#[pyo3(
+    signature = (
+        tokenizer, source, vocab_size, *, min_frequency = None, max_token_length = None,
+        max_token_bytes = None, one_script = false, max_digits = None, veto = None,
+        forced_tokens = None, ties = None, checkpoint = None, checkpoint_seconds = None,
+        memory_limit = None, threads = None, progress = None, **reading
+    ),
+    text_signature = "(tokenizer, source, vocab_size, *, min_frequency=0, max_token_length=None, \
+        max_token_bytes=None, one_script=False, max_digits=None, veto=(), forced_tokens=(), \
+        ties='tokenizers', checkpoint=None, checkpoint_seconds=30, weights=None, max_bytes=None, \
+        field='text', column='text', errors='strict', resume=None, memory_limit=None, threads=None, \
+        progress=None)"
+)]
+pub(crate) fn extend_bpe(
+    py: Python<'_>,
+    tokenizer: &Bound<'_, PyAny>,
+    source: &Bound<'_, PyAny>,
+    vocab_size: &Bound<'_, PyAny>,
+    min_frequency: Given<'_, '_>,
+    max_token_length: Given<'_, '_>,
+    max_token_bytes: Given<'_, '_>,
+    one_script: bool,
+    max_digits: Given<'_, '_>,
+    veto: Given<'_, '_>,
+    forced_tokens: Given<'_, '_>,
+    ties: Given<'_, '_>,
+    checkpoint: Given<'_, '_>,
+    checkpoint_seconds: Given<'_, '_>,
+    memory_limit: Given<'_, '_>,
+    threads: Given<'_, '_>,
+    progress: Given<'_, '_>,
+    reading: Option<&Bound<'_, PyDict>>,
+) -> PyResult<PyTokenizer> {
+    let reading = Reading::new("extend_bpe", reading, memory_limit)?;
+    let wrong = |_| wrong_type("tokenizer", "a Tokenizer", tokenizer);
+    let old = tokenizer.cast::<PyTokenizer>().map_err(wrong)?.get().inner.clone();
+    let config = BpeTrainConfig {
+        vocab_size: size("vocab_size", vocab_size)?,
+        min_frequency: optional_size("min_frequency", min_frequency)?.unwrap_or(0) as u64,
+        max_token_length: optional_size("max_token_length", max_token_length)?,
+        policies: policies(max_token_bytes, one_script, max_digits, veto)?,
+        forced_tokens: strings("forced_tokens", forced_tokens)?,
+        ties: match ties {
+            Some(ties) => choice("ties", ties, &Ties::ALL.map(|rule| (rule.name(), rule)))?,
+            None => Ties::default(),
+        },
+        checkpoint: super::merging::checkpoint(checkpoint, checkpoint_seconds)?,
+        memory_limit: reading.memory_limit.map(|limit| limit as u64),
+        ..BpeTrainConfig::default()
+    };
+    let threads = super::args::threads(threads)?;
+    let config = BpeTrainConfig { threads: Some(threads), ..config };
+    let mut watch = Watch::new(progress)?;
+    let source = Source::new(source, reading.column())?;
+    let (normalizer, pre_tokenizer) = super::merging::counted_by(&old);
+    if let Source::Counts(counts) = &source {
+        counts.manifest().check_same_words(&manifest(normalizer.as_ref(), &pre_tokenizer)?)?;
+    }
+    let special = super::merging::special_tokens(&old);
+    let how = How { normalizer, split: &pre_tokenizer, special: &special };
+    let counted = count_source(py, source, how, &reading, threads, &mut watch)?;
+    let result = py.detach(|| {
+        train::extend_bpe(&old, &counted.counts, &config, &mut |phase, done, total| {
+            watch.tell(phase, done, total)
+        })
+    });
+    trained(py, result, "BPE", &counted, &mut watch)
 }
 
 #[pyfunction]
@@ -301,6 +409,7 @@ fn trained(
     let about = manifest_dict(py, counted.counts.manifest())?;
     dict.set_item("special_tokens_found", about.get_item("special_tokens")?)?;
     dict.set_item("sources", about.get_item("sources")?)?;
+    super::merging::report(&dict, &report)?;
     let seconds = PyDict::new(py);
     if let Some(counting) = counted.seconds {
         seconds.set_item("count", counting)?;
@@ -389,4 +498,22 @@ fn affix(name: &str, value: Given<'_, '_>) -> PyResult<Option<String>> {
     let Some(value) = value else { return Ok(None) };
     let text = value.cast::<PyString>().map_err(|_| wrong_type(name, "a string", value))?;
     Ok(Some(text.to_cow()?.into_owned()).filter(|text| !text.is_empty()))
+}
+
+fn policies(
+    max_token_bytes: Given<'_, '_>,
+    one_script: bool,
+    max_digits: Given<'_, '_>,
+    veto: Given<'_, '_>,
+) -> PyResult<Policies> {
+    let veto = strings("veto", veto)?;
+    if veto.iter().any(String::is_empty) {
+        return Err(Error::argument("veto", "\"\"", "texts of at least one character").into());
+    }
+    Ok(Policies {
+        max_token_bytes: optional_size("max_token_bytes", max_token_bytes)?,
+        one_script,
+        max_digits: optional_size("max_digits", max_digits)?,
+        veto,
+    })
 }

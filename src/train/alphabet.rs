@@ -11,6 +11,8 @@
 
 use rustc_hash::FxHashMap;
 
+use super::extend::Base;
+use super::report::Dropped;
 use super::{BpeTrainConfig, InitialAlphabet, Unit};
 use crate::error::{Error, Result};
 use crate::ids::{MAX_ID, TokenId};
@@ -41,6 +43,8 @@ pub(crate) struct Alphabet {
     pub(crate) special_tokens: usize,
     /// Occurrences of kept symbols in the text, all words together.
     pub(crate) total: u64,
+    /// What is not kept.
+    pub(crate) dropped: Dropped,
     units: Units,
 }
 
@@ -52,7 +56,7 @@ enum Units {
 }
 
 impl Alphabet {
-    /// Finds the alphabet of `words`.
+    /// Finds the alphabet of `words`. The entries of a base come first and stay what they are.
     ///
     /// # Errors
     /// [`Error::Training`] when a word of characters is not UTF-8, when counts add up to 2^64 or more;
@@ -62,6 +66,7 @@ impl Alphabet {
         words: &W,
         unit: Unit,
         config: &BpeTrainConfig,
+        base: Option<&Base>,
         tick: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Self> {
         if config.special_tokens.iter().any(String::is_empty) {
@@ -78,22 +83,28 @@ impl Alphabet {
             Unit::Char => seen.chars.iter().map(|(&c, counts)| (c, counts[0])).collect(),
         };
         frequencies.retain(|&(_, count)| count > 0);
-        let kept = keep(frequencies, unit, config, images)?;
+        let kept = keep(frequencies.clone(), unit, config, images)?;
 
         let mut alphabet = Self {
             tokens: Vec::new(),
             ids: FxHashMap::default(),
             special_tokens: 0,
             total: 0,
+            dropped: Dropped::default(),
             units: Units::Char(FxHashMap::default()),
         };
+        for token in base.map(|base| base.tokens.as_slice()).unwrap_or_default() {
+            alphabet.add(token.clone());
+        }
+        let before = alphabet.tokens.len();
         for token in &config.special_tokens {
             alphabet.add(token.clone());
         }
-        alphabet.special_tokens = alphabet.tokens.len();
+        alphabet.special_tokens = alphabet.tokens.len() - before;
         for character in kept {
             alphabet.add(character.to_string());
         }
+        alphabet.drop(frequencies);
         alphabet.add_forms(seen, images, unit, config)?;
         if alphabet.tokens.len() > MAX_ID as usize / 2 {
             return Err(Error::training(format!(
@@ -104,12 +115,26 @@ impl Alphabet {
         Ok(alphabet)
     }
 
-    /// Appends the symbols of `word`; deleted characters leave no gap.
-    pub(crate) fn symbols(&self, word: &[u8], out: &mut Vec<TokenId>) {
+    /// Notes which characters have no entry.
+    fn drop(&mut self, mut frequencies: Vec<(char, u64)>) {
+        frequencies.retain(|(c, _)| !self.ids.contains_key(c.encode_utf8(&mut [0; 4]) as &str));
+        frequencies.sort_unstable_by_key(|&(c, count)| (std::cmp::Reverse(count), c));
+        let examples = frequencies.iter().take(Dropped::EXAMPLES);
+        self.dropped = Dropped {
+            characters: frequencies.len() as u64,
+            occurrences: frequencies.iter().fold(0, |sum, row| sum.saturating_add(row.1)),
+            examples: examples.map(|(c, _)| c.to_string()).collect(),
+        };
+    }
+
+    /// Appends the symbols of `word`; deleted characters leave no gap. False when one was deleted.
+    pub(crate) fn symbols(&self, word: &[u8], out: &mut Vec<TokenId>) -> bool {
+        let (before, mut units) = (out.len(), 0);
         match &self.units {
             Units::Byte(table) => {
                 let last = word.len().wrapping_sub(1);
                 let id = |(i, &b): (usize, &u8)| table[usize::from(b)][form(i > 0, i == last)];
+                units = word.len();
                 out.extend(word.iter().enumerate().map(id).filter(|&id| id != DELETED));
             }
             Units::Char(table) => {
@@ -117,6 +142,7 @@ impl Alphabet {
                 let text = std::str::from_utf8(word).unwrap_or_default();
                 for (start, c) in text.char_indices() {
                     let last = start + c.len_utf8() == text.len();
+                    units += 1;
                     if let Some(ids) = table.get(&c) {
                         let id = ids[form(start > 0, last)];
                         if id != DELETED {
@@ -126,6 +152,7 @@ impl Alphabet {
                 }
             }
         }
+        out.len() - before == units
     }
 
     fn add(&mut self, token: String) -> TokenId {
@@ -175,12 +202,7 @@ impl Alphabet {
         }
         let mut table: Vec<(char, [TokenId; 4])> = Vec::with_capacity(rows.len());
         for &(c, counts) in &rows {
-            let id = |form: usize| {
-                if counts[1 + form] == 0 {
-                    return DELETED;
-                }
-                self.ids.get(&spell(c, form)).copied().unwrap_or(DELETED)
-            };
+            let id = |form: usize| self.ids.get(&spell(c, form)).copied().unwrap_or(DELETED);
             table.push((c, [id(0), id(1), id(2), id(3)]));
             let sum = self.total.checked_add(counts[0]);
             self.total = sum.ok_or_else(too_many)?;
@@ -300,7 +322,7 @@ mod tests {
         };
         let words = words(&[("ba", 2), ("c", 1), ("abc", 1)]);
         let alphabet =
-            Alphabet::new(words.as_slice(), Unit::Char, &config, &mut |_| Ok(())).unwrap();
+            Alphabet::new(words.as_slice(), Unit::Char, &config, None, &mut |_| Ok(())).unwrap();
         let tokens = ["<s>", "b", "a", "c", "z", "##a</w>", "##b", "##c</w>", "c</w>"];
         assert_eq!(alphabet.tokens, tokens);
         let mut symbols = Vec::new();
@@ -318,7 +340,7 @@ mod tests {
         };
         let words = words(&[("xay", 5), ("axc", 1)]);
         let alphabet =
-            Alphabet::new(words.as_slice(), Unit::Byte, &config, &mut |_| Ok(())).unwrap();
+            Alphabet::new(words.as_slice(), Unit::Byte, &config, None, &mut |_| Ok(())).unwrap();
         assert_eq!(alphabet.tokens, ["a", "x"]);
         let mut symbols = Vec::new();
         alphabet.symbols(b"xyac", &mut symbols);
@@ -329,12 +351,14 @@ mod tests {
     fn bad_input_is_told() {
         let config = BpeTrainConfig::default();
         let words = vec![(vec![b'a', 0xFF], 1)];
-        let error =
-            Alphabet::new(words.as_slice(), Unit::Char, &config, &mut |_| Ok(())).err().unwrap();
+        let error = Alphabet::new(words.as_slice(), Unit::Char, &config, None, &mut |_| Ok(()))
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("not UTF-8 at byte 1"), "{error}");
         let words = vec![(b"ab".to_vec(), u64::MAX), (b"b".to_vec(), 1)];
-        let error =
-            Alphabet::new(words.as_slice(), Unit::Byte, &config, &mut |_| Ok(())).err().unwrap();
+        let error = Alphabet::new(words.as_slice(), Unit::Byte, &config, None, &mut |_| Ok(()))
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("2^64"), "{error}");
         for (initial, limit, fits) in [
             (InitialAlphabet::Bytes, 50, false),
@@ -347,14 +371,14 @@ mod tests {
                 initial_alphabet: initial,
                 ..config.clone()
             };
-            let result = Alphabet::new([].as_slice(), Unit::Byte, &limited, &mut |_| Ok(()));
+            let result = Alphabet::new([].as_slice(), Unit::Byte, &limited, None, &mut |_| Ok(()));
             let error = result.err().map(|error| error.to_string());
             assert_eq!(error.is_none(), fits);
             assert!(error.is_none_or(|text| text.contains("initial_alphabet")));
         }
         let config = BpeTrainConfig { special_tokens: vec![String::new()], ..config };
         let error =
-            Alphabet::new([].as_slice(), Unit::Byte, &config, &mut |_| Ok(())).err().unwrap();
+            Alphabet::new([].as_slice(), Unit::Byte, &config, None, &mut |_| Ok(())).err().unwrap();
         assert!(error.to_string().contains("special_tokens"), "{error}");
     }
 }

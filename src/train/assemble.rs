@@ -2,21 +2,24 @@
 
 use std::time::Instant;
 
+use super::bpe::{Job, learn};
+use super::superwords::narrow;
 use super::{
-    BpeTrainConfig, Counts, Learned, Phase, Progress, Stop, Ties, Unit, WordPieceTrainConfig,
-    learn_bpe, learn_wordpiece,
+    BpeTrainConfig, Counter, Counts, Learned, Manifest, Phase, Progress, Pulse, Stats, Stop, Ties,
+    Unit, WordPieceTrainConfig, learn_wordpiece, not_empty, policies,
 };
 use crate::decode::Decoder;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
-use crate::model::{Bpe, BpeOptions, Model, Vocab, WordPiece, WordPieceOptions};
+use crate::model::{Alphabet, Bpe, BpeOptions, Model, Vocab, WordPiece, WordPieceOptions};
 use crate::normalize::Normalizer;
 use crate::postprocess::{PostProcessor, TemplateProcessing};
-use crate::pretokenize::PreTokenizer;
+use crate::pretokenize::{PreTokenizer, PrependScheme};
 use crate::tokenizer::{AddedToken, Tokenizer, TokenizerBuilder};
 
 /// What training did.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct TrainReport {
     /// Entries of the vocabulary: special tokens, alphabet and merges.
     pub vocab_size: usize,
@@ -40,23 +43,48 @@ pub struct TrainReport {
     pub bytes: u64,
     /// The phases that ran, with their seconds.
     pub seconds: Vec<(Phase, f64)>,
+    /// Entries and merges that were there before.
+    pub kept: (usize, usize),
+    /// Tokens with white space between words, where those were wanted.
+    pub superwords: Option<usize>,
+    /// What happened while merges were learned.
+    pub stats: Stats,
 }
 
 impl TrainReport {
-    fn new(counts: &Counts, learned: &Learned, ties: Ties, started: Instant) -> Result<Self> {
+    pub(super) fn new(
+        counts: &Counts,
+        learned: &Learned,
+        config: &BpeTrainConfig,
+        started: Instant,
+    ) -> Result<Self> {
+        let merged = &learned.tokens[learned.alphabet_end..];
+        let wide = |token: &&String| policies::words(&policies::bytes(token, Unit::Byte)) > 1;
         Ok(Self {
             vocab_size: learned.tokens.len(),
             special_tokens: learned.special_tokens,
             alphabet: learned.alphabet_end - learned.special_tokens,
             merges: learned.merges.len(),
             stop: learned.stop,
-            ties,
+            ties: config.ties,
             words: counts.len(),
             occurrences: counts.total()?,
             documents: counts.manifest().documents,
             bytes: counts.manifest().bytes,
             seconds: vec![(Phase::Merge, started.elapsed().as_secs_f64())],
+            kept: (0, 0),
+            superwords: config.superwords.as_ref().map(|_| merged.iter().filter(wide).count()),
+            stats: learned.stats.clone(),
         })
+    }
+
+    /// The same where so many entries and merges were there before.
+    pub(super) fn extended(mut self, entries: usize, merges: usize, reserved: usize) -> Self {
+        self.alphabet = self.alphabet.saturating_sub(entries);
+        self.merges = self.merges.saturating_sub(merges);
+        self.vocab_size += reserved;
+        self.kept = (entries + reserved, merges);
+        self
     }
 }
 
@@ -64,12 +92,13 @@ impl TrainReport {
 const WHOLE_IN_BYTES: PreTokenizer =
     PreTokenizer::ByteLevel { add_prefix_space: false, trim_offsets: true, use_regex: false };
 
-/// Trains a byte-level BPE tokenizer on counts of words that `normalizer` and `pre_tokenizer` cut. Where
-/// nothing is cut (`none`), the words are the texts, in bytes as well.
+/// Trains a BPE tokenizer on counts of words that `normalizer` and `pre_tokenizer` cut: of bytes where the
+/// pre-tokenizer spells them, else of characters. Where nothing is cut (`none`), the words are the texts,
+/// in bytes. With [`BpeTrainConfig::superwords`], `pre_tokenizer` is that of the wide pieces.
 ///
 /// # Errors
-/// Those of [`learn_bpe`]; [`Error::Unsupported`] for a pre-tokenizer that works on characters, and for
-/// affixes: there is no model yet that runs what would be learned.
+/// Those of [`super::learn_bpe`]; [`Error::Unsupported`] for affixes around bytes, which no model runs;
+/// [`Error::Argument`] for a forced token that is no word of its own.
 pub fn train_bpe(
     counts: &Counts,
     normalizer: Option<Normalizer>,
@@ -78,35 +107,111 @@ pub fn train_bpe(
     progress: &mut Progress<'_>,
 ) -> Result<(Tokenizer, TrainReport)> {
     let pre_tokenizer = if is_nothing(&pre_tokenizer) { WHOLE_IN_BYTES } else { pre_tokenizer };
-    if !pre_tokenizer.is_byte_level() {
-        return Err(Error::unsupported("a BPE model over characters", "pretokenizer"));
-    }
+    let bytes = pre_tokenizer.is_byte_level();
     for (name, affix) in [
         ("continuing_subword_prefix", &config.continuing_subword_prefix),
         ("end_of_word_suffix", &config.end_of_word_suffix),
     ] {
-        if affix.as_ref().is_some_and(|affix| !affix.is_empty()) {
-            return Err(Error::unsupported(format!("a BPE model with {name}"), ""));
+        if bytes && affix.as_ref().is_some_and(|affix| !affix.is_empty()) {
+            return Err(Error::unsupported(format!("a BPE model of bytes with {name}"), ""));
         }
     }
+    not_empty(counts)?;
+    let config = &BpeTrainConfig {
+        forced_tokens: forced_words(normalizer.as_ref(), &pre_tokenizer, &config.forced_tokens)?,
+        ..config.clone()
+    };
     let started = Instant::now();
-    let learned = learn_bpe(counts, Unit::Byte, config, progress)?;
-    let report = TrainReport::new(counts, &learned, config.ties, started)?;
-    let token = |id: TokenId| learned.tokens[id as usize].clone();
+    let unit = if bytes { Unit::Byte } else { Unit::Char };
+    let narrow = match &config.superwords {
+        Some(second) => {
+            let mut pulse = Pulse::new(progress);
+            let mut tick = |steps| pulse.tick(8 * steps, Phase::Merge, 0, config.vocab_size as u64);
+            Some(narrow(counts, second, &mut tick)?)
+        }
+        None => None,
+    };
+    let words = narrow.as_ref().unwrap_or(counts);
+    let wide = narrow.as_ref().map(|_| counts);
+    let learned = learn(&Job { words, wide, unit, config, base: None }, progress)?;
+    drop(narrow);
+    let mut report = TrainReport::new(counts, &learned, config, started)?;
+    let building = Instant::now();
+    let token = |id: TokenId| learned.tokens[id as usize].as_str();
     let merges: Vec<_> =
         learned.merges.iter().map(|&(left, right)| (token(left), token(right))).collect();
-    let model = Bpe::new(vocab(&learned)?, &merges, BpeOptions::default())?;
-    let add_prefix_space = prefix_space(&pre_tokenizer);
-    let mut builder = TokenizerBuilder::new(Model::Bpe(model));
+    let affix = |affix: &Option<String>| affix.clone().filter(|affix| !affix.is_empty());
+    let options = BpeOptions {
+        alphabet: if bytes { Alphabet::Bytes } else { Alphabet::Chars },
+        continuing_subword_prefix: affix(&config.continuing_subword_prefix),
+        end_of_word_suffix: affix(&config.end_of_word_suffix),
+        ..BpeOptions::default()
+    };
+    let vocab = vocab(&learned)?;
+    // What not all bytes have a token for is spelled, as in files.
+    let spelled = bytes && !options.takes_bytes(&vocab);
+    let options =
+        if spelled { BpeOptions { alphabet: Alphabet::Chars, ..options } } else { options };
+    let mut builder = TokenizerBuilder::new(Model::Bpe(Bpe::of(vocab, &merges, options)?));
     builder.normalizer = normalizer;
+    let add_prefix_space = prefix_space(&pre_tokenizer);
+    if bytes {
+        // As `tokenizers` writes them for a byte-level model: offsets keep the space of a word.
+        let (trim_offsets, use_regex) = (false, true);
+        builder.post_processor =
+            Some(PostProcessor::ByteLevel { add_prefix_space, trim_offsets, use_regex });
+        builder.decoder =
+            Some(Decoder::ByteLevel { add_prefix_space, trim_offsets: true, use_regex });
+    } else if let Some(suffix) = affix(&config.end_of_word_suffix) {
+        builder.decoder = Some(Decoder::Bpe { suffix });
+    } else if let Some((replacement, prepend, split)) = metaspace(&pre_tokenizer) {
+        builder.decoder = Some(Decoder::Metaspace { replacement, prepend, split });
+    }
     builder.pre_tokenizer = Some(pre_tokenizer);
-    // As `tokenizers` writes them for a byte-level model: offsets keep the space of a word.
-    let (trim_offsets, use_regex) = (false, true);
-    builder.post_processor =
-        Some(PostProcessor::ByteLevel { add_prefix_space, trim_offsets, use_regex });
-    builder.decoder = Some(Decoder::ByteLevel { add_prefix_space, trim_offsets: true, use_regex });
     builder.added_tokens = special_tokens(&learned);
-    Ok((Tokenizer::build(builder)?, report))
+    let tokenizer = Tokenizer::build(builder)?;
+    report.seconds.push((Phase::Build, building.elapsed().as_secs_f64()));
+    Ok((tokenizer, report))
+}
+
+/// The words that forced tokens are.
+pub(super) fn forced_words(
+    normalizer: Option<&Normalizer>,
+    pre_tokenizer: &PreTokenizer,
+    tokens: &[String],
+) -> Result<Vec<String>> {
+    if tokens.is_empty() {
+        return Ok(Vec::new());
+    }
+    let counter = Counter::new(normalizer.cloned(), pre_tokenizer, Manifest::default(), Some(1))?;
+    let mut words = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        let counts = counter.count_texts([token.as_str()])?;
+        let mut found = counts.iter();
+        match (found.next(), found.next()) {
+            (Some((word, 1)), None) => words.push(String::from_utf8_lossy(word).into_owned()),
+            _ => {
+                let pieces: Vec<_> =
+                    counts.iter().map(|(word, _)| String::from_utf8_lossy(word)).collect();
+                let wanted = format!(
+                    "one word for the pretokenizer, which makes {pieces:?} of it; what it cuts can \
+                     only be an added token"
+                );
+                return Err(Error::argument("forced_tokens", format!("{token:?}"), wanted));
+            }
+        }
+    }
+    Ok(words)
+}
+
+fn metaspace(pre_tokenizer: &PreTokenizer) -> Option<(char, PrependScheme, bool)> {
+    match pre_tokenizer {
+        &PreTokenizer::Metaspace { replacement, prepend, split } => {
+            Some((replacement, prepend, split))
+        }
+        PreTokenizer::Sequence(parts) => parts.iter().find_map(metaspace),
+        _ => None,
+    }
 }
 
 /// Trains a WordPiece tokenizer on counts of words that `normalizer` and BERT's pre-tokenizer cut. Texts
@@ -131,7 +236,7 @@ pub fn train_wordpiece(
     }
     let started = Instant::now();
     let learned = learn_wordpiece(counts, config, progress)?;
-    let report = TrainReport::new(counts, &learned, Ties::Tokenizers, started)?;
+    let report = TrainReport::new(counts, &learned, &config.merging(), started)?;
     let prefix = options.continuing_subword_prefix.clone();
     let model = WordPiece::new(vocab(&learned)?, options)?;
     let special = |name: &str| {
@@ -234,9 +339,13 @@ mod tests {
     fn what_cannot_be_trained_is_told() {
         let counts = count(None, &PreTokenizer::Bert);
         let config = BpeTrainConfig::default();
-        let error = train_bpe(&counts, None, PreTokenizer::Bert, &config, &mut go).unwrap_err();
-        assert!(error.to_string().contains("not supported yet"), "{error}");
         let gpt2 = PreTokenizer::by_name("gpt2").unwrap();
+        let affix = BpeTrainConfig { end_of_word_suffix: Some("</w>".into()), ..config.clone() };
+        let error = train_bpe(&counts, None, gpt2.clone(), &affix, &mut go).unwrap_err();
+        assert!(error.to_string().contains("not supported yet"), "{error}");
+        let forced = BpeTrainConfig { forced_tokens: vec!["a b".into()], ..config.clone() };
+        let error = train_bpe(&counts, None, gpt2.clone(), &forced, &mut go).unwrap_err();
+        assert!(error.to_string().contains("one word"), "{error}");
         let error = train_bpe(&Counts::default(), None, gpt2, &config, &mut go).unwrap_err();
         assert!(error.to_string().contains("no words"), "{error}");
         let config = WordPieceTrainConfig { special_tokens: vec![], ..Default::default() };

@@ -9,8 +9,8 @@ use std::cmp::Reverse;
 use std::rc::Rc;
 
 use super::Unit;
+use super::policies::bytes;
 use crate::ids::{Pair, TokenId};
-use crate::unicode::byte_level::char_to_byte;
 
 /// Which of equally frequent pairs is merged first.
 ///
@@ -114,19 +114,4 @@ impl Rank for SmallestBytes {
     fn pair(&self) -> Pair {
         self.0.2
     }
-}
-
-/// The bytes that `token` stands for.
-fn bytes(token: &str, unit: Unit) -> Vec<u8> {
-    if unit == Unit::Char {
-        return token.as_bytes().to_vec();
-    }
-    let mut out = Vec::with_capacity(token.len());
-    for c in token.chars() {
-        match char_to_byte(c) {
-            Some(byte) => out.push(byte),
-            None => out.extend(c.encode_utf8(&mut [0; 4]).bytes()),
-        }
-    }
-    out
 }

@@ -1,16 +1,34 @@
 //! The fast trainer against the one that counts everything anew before each merge.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::bpe;
-use super::reference::learn_bpe_slowly;
-use super::{BpeTrainConfig, InitialAlphabet, Learned, Stop, Ties, Unit};
+use super::bpe::{self, Job};
+use super::extend::Base;
+use super::reference::learn_slowly;
+use super::{
+    BpeTrainConfig, Checkpoint, InitialAlphabet, Learned, Policies, Policy, Score, Stop,
+    Superwords, Ties, Unit, likelihood,
+};
+use crate::error::Result;
+use crate::pretokenize::PreTokenizer;
 
-fn learn(words: &[(Vec<u8>, u64)], unit: Unit, config: &BpeTrainConfig) -> Learned {
-    bpe::learn(words, unit, config, &mut |_, _, _| ControlFlow::Continue(())).unwrap()
+type List = [(Vec<u8>, u64)];
+
+fn job<'a>(words: &'a List, unit: Unit, config: &'a BpeTrainConfig) -> Job<'a, List> {
+    Job { words, wide: None, unit, config, base: None }
+}
+
+fn run(job: &Job<'_, List>) -> Result<Learned> {
+    bpe::learn(job, &mut |_, _, _| ControlFlow::Continue(()))
+}
+
+fn learn(words: &List, unit: Unit, config: &BpeTrainConfig) -> Learned {
+    run(&job(words, unit, config)).unwrap()
 }
 
 fn list(words: &[(&str, u64)]) -> Vec<(Vec<u8>, u64)> {
@@ -58,15 +76,60 @@ fn config() -> impl Strategy<Value = BpeTrainConfig> {
                     continuing_subword_prefix: head.map(String::from),
                     end_of_word_suffix: tail.map(String::from),
                     ties,
+                    ..BpeTrainConfig::default()
                 }
             },
         )
 }
 
-fn check(words: &[(Vec<u8>, u64)], unit: Unit, config: &BpeTrainConfig) {
+fn check(words: &List, unit: Unit, config: &BpeTrainConfig) {
     let config = BpeTrainConfig { vocab_size: config.vocab_size + 20, ..config.clone() };
-    let slow = learn_bpe_slowly(words, unit, &config).unwrap();
-    assert_eq!(learn(words, unit, &config), slow);
+    check_job(&job(words, unit, &config));
+}
+
+fn check_job(job: &Job<'_, List>) {
+    let slow = learn_slowly(job, Score::Frequency).unwrap();
+    let threads = Some(1 + job.config.vocab_size % 3);
+    let config = BpeTrainConfig { threads, ..job.config.clone() };
+    assert_eq!(run(&Job { config: &config, ..*job }).unwrap(), slow);
+    let config = BpeTrainConfig { memory_limit: Some(0), threads: Some(1), ..job.config.clone() };
+    assert_eq!(run(&Job { config: &config, ..*job }).unwrap(), slow);
+}
+
+fn policies() -> impl Strategy<Value = Policies> {
+    let veto = proptest::sample::select(vec!["a", "ab", "ba", " b", "1"]);
+    (
+        proptest::option::of(1..6_usize),
+        any::<bool>(),
+        proptest::option::of(0..3_usize),
+        vec(veto, 0..3),
+    )
+        .prop_map(|(max_token_bytes, one_script, max_digits, veto)| Policies {
+            max_token_bytes,
+            one_script,
+            max_digits,
+            veto: veto.into_iter().map(String::from).collect(),
+        })
+}
+
+/// The words between spaces, each with the space before it.
+fn narrow(wide: &List) -> Vec<(Vec<u8>, u64)> {
+    let mut words: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+    for (piece, count) in wide {
+        let mut word = Vec::new();
+        for &byte in piece {
+            if byte == b' ' && !word.is_empty() {
+                *words.entry(std::mem::take(&mut word)).or_default() += count;
+            }
+            word.push(byte);
+        }
+        *words.entry(word).or_default() += count;
+    }
+    words.into_iter().collect()
+}
+
+fn superwords(from: usize, max_words: usize) -> Option<Superwords> {
+    Some(Superwords { from, max_words, words: PreTokenizer::by_name("gpt2").unwrap() })
 }
 
 proptest! {
@@ -90,6 +153,92 @@ proptest! {
             check(&words, Unit::Byte, &config);
             check(&words, Unit::Char, &config);
         }
+    }
+
+    /// Few tokens of many places: threads share merges, and words have enough symbols for parts.
+    #[test]
+    fn threads_change_nothing(words in vec(("[ab]{1,30}", 1..5_u64), 1..60), rule in ties()) {
+        let words: Vec<_> = words.into_iter().map(|(word, n)| (word.into_bytes(), n)).collect();
+        let config = BpeTrainConfig { ties: rule, threads: Some(1), ..no_alphabet(60) };
+        let one = learn(&words, Unit::Byte, &config);
+        for threads in [2, 5] {
+            let config = BpeTrainConfig { threads: Some(threads), ..config.clone() };
+            prop_assert_eq!(&learn(&words, Unit::Byte, &config), &one);
+        }
+    }
+
+    #[test]
+    fn limits_refuse_the_same(
+        words in words("ab1 б", 12), policies in policies(), rule in ties(), head in any::<bool>()
+    ) {
+        let config = BpeTrainConfig { policies, ties: rule, ..no_alphabet(60) };
+        check(&words, Unit::Byte, &config);
+        let continuing_subword_prefix = head.then(|| "##".to_owned());
+        check(&words, Unit::Char, &BpeTrainConfig { continuing_subword_prefix, ..config });
+    }
+
+    #[test]
+    fn forced_tokens_are_reached(
+        words in words("abc", 9), forced in vec("[abc]{1,7}", 0..5), size in 0..30_usize,
+        policies in policies(),
+    ) {
+        let mut words = words;
+        words.push((b"cab".to_vec(), 1));
+        let config = BpeTrainConfig {
+            vocab_size: 40 + size, forced_tokens: forced.clone(), policies, ..no_alphabet(0)
+        };
+        let job = job(&words, Unit::Byte, &config);
+        check_job(&job);
+        let learned = run(&job).unwrap();
+        for token in &forced {
+            prop_assert!(learned.tokens.contains(token));
+        }
+    }
+
+    #[test]
+    fn superwords_are_the_same(
+        wide in words("ab ", 16), from in 0..12_usize, max_words in 1..4_usize, size in 3..40_usize,
+        rule in ties(), forced in vec("[ab][ab ]{0,5}", 0..2),
+    ) {
+        let mut wide = wide;
+        wide.push((b"a b".to_vec(), 2));
+        let words = narrow(&wide);
+        let superwords = superwords(from, max_words);
+        let config = BpeTrainConfig {
+            superwords, ties: rule, forced_tokens: forced, ..no_alphabet(size + 20)
+        };
+        check_job(&Job { wide: Some(&wide), ..job(&words, Unit::Byte, &config) });
+    }
+
+    /// What was learned from one text goes on with another, and with its own it is as if it had never
+    /// stopped.
+    #[test]
+    fn a_vocabulary_goes_on(
+        first in words("abc", 12), second in words("abcd", 12), size in 3..30_usize, rule in ties()
+    ) {
+        let config = BpeTrainConfig { ties: rule, ..no_alphabet(size) };
+        let begun = learn(&first, Unit::Byte, &config);
+        let base = Base::of(&begun, ["ab", "<x>"]);
+        let config = BpeTrainConfig { vocab_size: size + 30, ..config };
+        let again = Job { base: Some(&base), ..job(&second, Unit::Byte, &config) };
+        check_job(&again);
+        let plain = Base::of(&begun, []);
+        let same = run(&Job { base: Some(&plain), ..job(&first, Unit::Byte, &config) }).unwrap();
+        let whole = learn(&first, Unit::Byte, &config);
+        prop_assert_eq!((same.tokens, same.merges), (whole.tokens, whole.merges));
+    }
+
+    #[test]
+    fn likelihood_is_the_same_for_all_counts(
+        words in words("ab#é", 10), config in config(),
+    ) {
+        let config = BpeTrainConfig {
+            vocab_size: config.vocab_size + 20, ties: Ties::Tokenizers, ..config
+        };
+        let slow = learn_slowly(&job(&words, Unit::Char, &config), Score::Likelihood).unwrap();
+        let go = &mut |_, _, _| ControlFlow::Continue(());
+        let fast = likelihood::learn(words.as_slice(), Unit::Char, &config, go).unwrap();
+        prop_assert_eq!(fast, slow);
     }
 
     #[test]
@@ -179,8 +328,74 @@ fn counts_above_32_bits_are_exact() {
 fn bytes_that_do_not_fit_are_an_error() {
     let words = list(&[("ab", 1)]);
     let config = BpeTrainConfig { vocab_size: 100, ..BpeTrainConfig::default() };
-    let error =
-        bpe::learn(words.as_slice(), Unit::Byte, &config, &mut |_, _, _| ControlFlow::Continue(()));
+    let error = run(&job(&words, Unit::Byte, &config));
     let text = "vocab_size is 100, but must be at least 256: 0 special tokens and 256 bytes";
     assert_eq!(error.unwrap_err().to_string(), text);
+}
+
+/// Training that is stopped again and again, each time a little later, gives what training in one go does.
+#[test]
+fn training_goes_on_from_its_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut state = 7_u64;
+    let mut wide: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+    for _ in 0..3000 {
+        let mut word = Vec::new();
+        for _ in 0..9 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            word.push(b"aab bc "[(state >> 40) as usize % 7]);
+        }
+        *wide.entry(word).or_default() += 1 + (state >> 60);
+    }
+    let wide: Vec<_> = wide.into_iter().collect();
+    let words = narrow(&wide);
+    let policies = Policies { veto: vec!["bcb".into()], ..Policies::default() };
+    for (number, superwords) in [None, superwords(40, 2)].into_iter().enumerate() {
+        let config = BpeTrainConfig {
+            superwords,
+            policies: policies.clone(),
+            forced_tokens: vec!["cccc".into()],
+            ..no_alphabet(300)
+        };
+        let wide = config.superwords.as_ref().map(|_| wide.as_slice());
+        let plain = Job { wide, ..job(&words, Unit::Byte, &config) };
+        let whole = run(&plain).unwrap();
+        assert!(whole.stats.refused[Policy::Veto as usize].pairs > 0);
+        let path = folder.path().join(format!("{number}.json"));
+        let checkpoint = Some(Checkpoint { path: path.clone(), every: Duration::ZERO });
+        let config = BpeTrainConfig { checkpoint, ..config.clone() };
+        let kept = Job { config: &config, ..plain };
+        let mut stops = 0;
+        let result = loop {
+            // Time is looked at every 50 ms; a checkpoint that is due at once makes it pass.
+            let mut left = 1 + stops / 4;
+            let result = bpe::learn(&kept, &mut |_, _, _| {
+                left -= 1;
+                if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            match result {
+                Err(crate::Error::Interrupted) => stops += 1,
+                other => break other.unwrap(),
+            }
+        };
+        assert_eq!(result, whole);
+        assert_eq!(run(&kept).unwrap(), whole, "of a checkpoint that is complete");
+
+        // Cut off anywhere, as after a crash between two saves.
+        let text = std::fs::read_to_string(&path).unwrap();
+        let full: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let events = full["state"]["events"].as_array().unwrap().len();
+        assert!(events > 100);
+        let other = BpeTrainConfig { vocab_size: 301, ..config.clone() };
+        let error = run(&Job { config: &other, ..plain }).unwrap_err().to_string();
+        assert!(error.contains("belongs to other counts or to another configuration"), "{error}");
+        let fewer = &words[1..];
+        let error = run(&Job { words: fewer, ..kept }).unwrap_err().to_string();
+        assert!(error.contains("belongs to other counts"), "{error}");
+        for (from, to) in [("\"left\":", "\"left\":4000000"), ("{", "["), ("checkpoint", "x")] {
+            std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+            let error = run(&kept).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Format, "{error}");
+        }
+    }
 }

@@ -6,9 +6,33 @@
 //! and on ties its entries, differ from run to run; here they never do.
 
 use super::{
-    BpeTrainConfig, Counts, InitialAlphabet, Learned, Progress, Stop, Ties, Unit, learn_bpe,
+    BpeTrainConfig, Counts, InitialAlphabet, Learned, Progress, Stop, Unit, learn_bpe, likelihood,
+    not_empty,
 };
 use crate::error::{Error, Result};
+
+/// Which pair a `WordPiece` vocabulary merges next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Score {
+    /// The most frequent one, as `tokenizers` has it.
+    #[default]
+    Frequency,
+    /// The one with the highest `count(a b) / (count(a) * count(b))`: see `likelihood.rs`.
+    Likelihood,
+}
+
+impl Score {
+    /// Every score.
+    pub const ALL: [Self; 2] = [Self::Frequency, Self::Likelihood];
+
+    /// A name for options and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Frequency => "frequency",
+            Self::Likelihood => "likelihood",
+        }
+    }
+}
 
 /// What a WordPiece vocabulary shall be like. The default is BERT's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +49,12 @@ pub struct WordPieceTrainConfig {
     pub initial_alphabet: Vec<char>,
     /// Written before every token that does not start a word.
     pub continuing_subword_prefix: String,
+    /// Which pair is merged next.
+    pub score: Score,
+    /// As in [`BpeTrainConfig`]; for [`Score::Frequency`] only.
+    pub memory_limit: Option<u64>,
+    /// As there.
+    pub threads: Option<usize>,
 }
 
 impl Default for WordPieceTrainConfig {
@@ -37,6 +67,26 @@ impl Default for WordPieceTrainConfig {
             limit_alphabet: None,
             initial_alphabet: Vec::new(),
             continuing_subword_prefix: "##".into(),
+            score: Score::Frequency,
+            memory_limit: None,
+            threads: None,
+        }
+    }
+}
+
+impl WordPieceTrainConfig {
+    /// The training that is behind it.
+    pub(super) fn merging(&self) -> BpeTrainConfig {
+        BpeTrainConfig {
+            vocab_size: self.vocab_size,
+            special_tokens: self.special_tokens.clone(),
+            min_frequency: self.min_frequency,
+            limit_alphabet: self.limit_alphabet,
+            initial_alphabet: InitialAlphabet::Chars(self.initial_alphabet.clone()),
+            continuing_subword_prefix: Some(self.continuing_subword_prefix.clone()),
+            memory_limit: self.memory_limit,
+            threads: self.threads,
+            ..BpeTrainConfig::default()
         }
     }
 }
@@ -50,18 +100,14 @@ pub fn learn_wordpiece(
     config: &WordPieceTrainConfig,
     progress: &mut Progress<'_>,
 ) -> Result<Learned> {
-    let bpe = BpeTrainConfig {
-        vocab_size: config.vocab_size,
-        special_tokens: config.special_tokens.clone(),
-        min_frequency: config.min_frequency,
-        max_token_length: None,
-        limit_alphabet: config.limit_alphabet,
-        initial_alphabet: InitialAlphabet::Chars(config.initial_alphabet.clone()),
-        continuing_subword_prefix: Some(config.continuing_subword_prefix.clone()),
-        end_of_word_suffix: None,
-        ties: Ties::Tokenizers,
+    let merging = config.merging();
+    let learned = match config.score {
+        Score::Frequency => learn_bpe(counts, Unit::Char, &merging, progress)?,
+        Score::Likelihood => {
+            not_empty(counts)?;
+            likelihood::learn(counts, Unit::Char, &merging, progress)?
+        }
     };
-    let learned = learn_bpe(counts, Unit::Char, &bpe, progress)?;
     if learned.stop == Stop::Alphabet && learned.tokens.len() > config.vocab_size {
         let (all, specials) = (learned.tokens.len(), learned.special_tokens);
         let characters = all - specials;

@@ -9,9 +9,16 @@
 //
 // A place is valid when its slot is the first slot of the left token and the right token follows.
 
+use std::ops::Range;
+
 use super::super::alphabet::{Alphabet, Words};
+use super::super::replay::Replay;
+use super::split::ranges;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
+
+/// Slots for a thread of their own.
+const LEAST: usize = if cfg!(test) { 4 } else { 1 << 18 };
 
 /// The symbol between words.
 pub(super) const BORDER: TokenId = TokenId::MAX;
@@ -50,19 +57,33 @@ pub(super) struct Merged {
     pub(super) weight: u64,
 }
 
+/// How much text there is, all occurrences of all words.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Size {
+    pub(super) symbols: u64,
+    pub(super) bytes: u64,
+}
+
 impl Slots {
-    /// The words of two and more symbols; nothing ever happens to the others.
+    /// The words of two and more symbols, after merges that were made before; nothing ever happens to
+    /// the others.
     pub(super) fn new<W: Words + ?Sized>(
         words: &W,
         alphabet: &Alphabet,
+        replays: &[Replay],
         tick: &mut dyn FnMut(usize) -> Result<()>,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Size)> {
         let mut slots = vec![NO_TOKEN];
         let (mut heavy, mut symbols) = (Vec::new(), Vec::new());
+        let mut size = Size::default();
         words.each(&mut |word, count| {
             symbols.clear();
             alphabet.symbols(word, &mut symbols);
             tick(symbols.len() + 1)?;
+            replays.iter().for_each(|replay| replay.apply(&mut symbols));
+            // The sum of initial symbols fits; bytes may be more.
+            size.symbols = size.symbols.saturating_add(count.saturating_mul(symbols.len() as u64));
+            size.bytes = size.bytes.saturating_add(count.saturating_mul(word.len() as u64));
             if symbols.len() < 2 || count == 0 {
                 return Ok(());
             }
@@ -82,11 +103,51 @@ impl Slots {
             slots.push(NO_TOKEN);
             Ok(())
         })?;
-        Ok(Self { slots, heavy })
+        Ok((Self { slots, heavy }, size))
+    }
+
+    /// Applies merges to all words, in [`Slots::compact`] form before and after. The number of symbols
+    /// that this takes from the text is returned.
+    pub(super) fn replay(&mut self, replay: &Replay) -> u64 {
+        let (mut at, mut merged) = (1, 0_u64);
+        let mut symbols = Vec::new();
+        while at < self.slots.len() {
+            let start = at;
+            symbols.clear();
+            while self.slots[at].symbol != BORDER {
+                symbols.push(self.slots[at].symbol);
+                at += 1;
+            }
+            let before = symbols.len();
+            replay.apply(&mut symbols);
+            if symbols.len() < before {
+                let place = u32::try_from(start).unwrap_or(u32::MAX);
+                let weight = self.weight(self.slots[start].weight, place);
+                merged =
+                    merged.saturating_add(weight.saturating_mul((before - symbols.len()) as u64));
+                // The last token takes up the room that is left.
+                let (last, rest) = (symbols.len() - 1, before - symbols.len());
+                for (offset, &symbol) in symbols.iter().enumerate() {
+                    self.slots[start + offset].symbol = symbol;
+                }
+                for slot in &mut self.slots[start + last + 1..start + before] {
+                    slot.symbol = DEAD;
+                }
+                self.slots[start + last].span += u32::try_from(rest).unwrap_or(u32::MAX);
+            }
+            at += 1;
+        }
+        self.compact();
+        merged
     }
 
     pub(super) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// The memory that they take.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.slots.len() * size_of::<Slot>() + self.heavy.len() * size_of::<(u32, u64)>()) as u64
     }
 
     /// Sets the flag of each symbol that stands somewhere.
@@ -96,64 +157,75 @@ impl Slots {
         }
     }
 
-    /// The symbol at a place, right or stale: reading it ahead of [`Slots::merge`] brings the memory in.
-    #[inline]
-    pub(super) fn peek(&self, place: u32) -> TokenId {
-        self.slots[place as usize].symbol
+    /// All slots, to be merged in, with all places.
+    pub(super) fn whole(&mut self) -> Part<'_> {
+        Part { slots: &mut self.slots, base: 0, heavy: &self.heavy }
     }
 
-    /// Merges `left` and `right` into `new` at `place`, if they still stand there.
-    #[inline]
-    pub(super) fn merge(
-        &mut self,
-        place: u32,
-        left: TokenId,
-        right: TokenId,
-        new: TokenId,
-    ) -> Option<Merged> {
-        let first = place as usize;
-        let one = self.slots[first];
-        if one.symbol != left || one.span & LAST != 0 {
-            return None;
+    /// The slots in at most `most` parts with about as many of the `places` each, cut between words.
+    pub(super) fn share<'a, 'b>(
+        &'a mut self,
+        places: &'b [u32],
+        most: usize,
+    ) -> Vec<(Part<'a>, &'b [u32])> {
+        let heavy = self.heavy.as_slice();
+        let (mut slots, mut base, mut left) = (self.slots.as_mut_slice(), 0_u32, places);
+        let mut parts = Vec::with_capacity(most);
+        for after in (1..most).rev() {
+            let Some(&middle) = left.get(left.len() / (after + 1)) else { break };
+            let from = (middle - base) as usize;
+            let rest = slots.get(from..).unwrap_or_default();
+            let Some(more) = rest.iter().position(|slot| slot.symbol == BORDER) else { break };
+            // The border goes to the part after it; the one before knows that its end is one.
+            let (head, tail) = slots.split_at_mut(from + more);
+            let end = base + u32::try_from(head.len()).unwrap_or(u32::MAX);
+            let (here, there) = left.split_at(left.partition_point(|&place| place < end));
+            parts.push((Part { slots: head, base, heavy }, here));
+            (slots, base, left) = (tail, end, there);
         }
-        let second = first + one.span as usize;
-        let two = self.slots[second];
-        if two.symbol != right {
-            return None;
-        }
-        let weight = self.weight(one.weight, place);
-        let next = second + two.span as usize;
-        let span = one.span + two.span;
-        self.slots[second].symbol = DEAD;
-        self.slots[first] = Slot { symbol: new, span, weight: one.weight };
-        self.slots[next - 1] = Slot { symbol: new, span: span | LAST, weight: one.weight };
-        let previous = self.slots[first - 1];
-        let before = (previous.symbol, place - (previous.span & !LAST));
-        Some(Merged { before, after: self.slots[next].symbol, weight })
+        parts.push((Part { slots, base, heavy }, left));
+        parts
     }
 
     #[inline]
     fn weight(&self, weight: u32, place: u32) -> u64 {
-        if weight == HEAVY { self.heavy_weight(place) } else { u64::from(weight) }
+        weight_of(weight, place, &self.heavy)
     }
 
-    #[cold]
-    fn heavy_weight(&self, place: u32) -> u64 {
-        let after = self.heavy.partition_point(|&(start, _)| start <= place);
-        self.heavy[after - 1].1
+    /// The weight of the pair at a place.
+    pub(super) fn weight_at(&self, place: u32) -> u64 {
+        self.weight(self.slots[place as usize].weight, place)
     }
 
-    /// Calls `window` with (place, left, right, weight) of every adjacent pair in [`Slots::compact`]
-    /// form, in order. `tick` is told the number of slots seen.
+    /// The slots in at most so many parts, cut between words.
+    pub(super) fn parts(&self, most: usize) -> Vec<Range<usize>> {
+        let most = most.min(self.slots.len() / LEAST).max(1);
+        let mut start = 0;
+        let mut parts = Vec::with_capacity(most);
+        for range in ranges(self.slots.len(), most) {
+            let rest = self.slots.get(range.end..).unwrap_or_default();
+            let border = rest.iter().position(|slot| slot.symbol == BORDER);
+            let end = border.map_or(self.slots.len(), |more| range.end + more);
+            if start < end {
+                parts.push(start..end);
+                start = end;
+            }
+        }
+        parts
+    }
+
+    /// Calls `window` with (place, left, right, weight) of every adjacent pair of a part in
+    /// [`Slots::compact`] form, in order. `tick` is told the number of slots seen.
     pub(super) fn windows(
         &self,
+        part: Range<usize>,
         tick: &mut dyn FnMut(usize) -> Result<()>,
         mut window: impl FnMut(u32, TokenId, TokenId, u64),
     ) -> Result<()> {
         const CHUNK: usize = 1 << 15;
-        let mut place = 0_u32;
+        let mut place = u32::try_from(part.start).unwrap_or(u32::MAX);
         let mut left = NO_TOKEN;
-        for chunk in self.slots.chunks(CHUNK) {
+        for chunk in self.slots[part].chunks(CHUNK) {
             tick(chunk.len())?;
             for &slot in chunk {
                 if slot.symbol != BORDER && left.symbol != BORDER {
@@ -198,5 +270,63 @@ impl Slots {
         slots.truncate(write);
         slots.shrink_to_fit();
         self.heavy.truncate(heavy_write);
+    }
+}
+
+#[inline]
+fn weight_of(weight: u32, place: u32, heavy: &[(u32, u64)]) -> u64 {
+    if weight == HEAVY { heavy_weight(place, heavy) } else { u64::from(weight) }
+}
+
+#[cold]
+fn heavy_weight(place: u32, heavy: &[(u32, u64)]) -> u64 {
+    let after = heavy.partition_point(|&(start, _)| start <= place);
+    heavy[after - 1].1
+}
+
+/// Whole words among the slots. It begins with the border before the first one.
+pub(super) struct Part<'a> {
+    slots: &'a mut [Slot],
+    /// The place of the first slot.
+    base: u32,
+    heavy: &'a [(u32, u64)],
+}
+
+impl Part<'_> {
+    /// The symbol at a place, right or stale: reading it ahead of [`Part::merge`] brings the memory in.
+    #[inline]
+    pub(super) fn peek(&self, place: u32) -> TokenId {
+        self.slots[(place - self.base) as usize].symbol
+    }
+
+    /// Merges `left` and `right` into `new` at `place`, if they still stand there.
+    #[inline]
+    pub(super) fn merge(
+        &mut self,
+        place: u32,
+        left: TokenId,
+        right: TokenId,
+        new: TokenId,
+    ) -> Option<Merged> {
+        let first = (place - self.base) as usize;
+        let one = self.slots[first];
+        if one.symbol != left || one.span & LAST != 0 {
+            return None;
+        }
+        let second = first + one.span as usize;
+        let two = *self.slots.get(second)?;
+        if two.symbol != right {
+            return None;
+        }
+        let weight = weight_of(one.weight, place, self.heavy);
+        let next = second + two.span as usize;
+        let span = one.span + two.span;
+        self.slots[second].symbol = DEAD;
+        self.slots[first] = Slot { symbol: new, span, weight: one.weight };
+        self.slots[next - 1] = Slot { symbol: new, span: span | LAST, weight: one.weight };
+        let previous = self.slots[first - 1];
+        let before = (previous.symbol, place - (previous.span & !LAST));
+        let after = self.slots.get(next).map_or(BORDER, |slot| slot.symbol);
+        Some(Merged { before, after, weight })
     }
 }
