@@ -44,7 +44,8 @@ def count(
     normalizer: Mapping[str, Any] | None = None,
     nulls: Nulls = "error",
     partitions: int | None = None,
-    remote_args: Mapping[str, Any] | None = None,
+    num_cpus: float | None = None,
+    memory: float | None = None,
     **options: Any,
 ) -> Counts:
     """Count the words of a Ray dataset on its cluster.
@@ -61,7 +62,8 @@ def count(
         nulls: Rows without a text are an `"error"`, or `"empty"` documents.
         partitions: In how many parts words are added up; by default twice the processors of the
             cluster. Words of all blocks together, divided by this, must fit into a task.
-        remote_args: Options for Ray's tasks, such as `{"memory": 4 << 30, "max_retries": 10}`.
+        num_cpus: The processors of a task, as in Ray.
+        memory: The bytes of memory that Ray keeps for a task.
         options: Further options of `subtok.count`.
 
     Raises:
@@ -72,7 +74,7 @@ def count(
         ray.exceptions.RayTaskError: A task failed for good; the cause is an error of `count_batch`.
     """
     given = {"pretokenizer": pretokenizer, "normalizer": normalizer, "nulls": nulls, **options}
-    counted = _counted(dataset, column, partitions, remote_args, given)
+    counted = _counted(dataset, column, partitions, _task(num_cpus, memory), given)
     return merge_counts(counted.iter_batches(**_whole()))
 
 
@@ -84,7 +86,8 @@ def count_dataset(
     normalizer: Mapping[str, Any] | None = None,
     nulls: Nulls = "error",
     partitions: int | None = None,
-    remote_args: Mapping[str, Any] | None = None,
+    num_cpus: float | None = None,
+    memory: float | None = None,
     **options: Any,
 ) -> Any:
     """The same as a Ray dataset: for more words than one machine shall hold.
@@ -98,7 +101,8 @@ def count_dataset(
         normalizer: As in `count`.
         nulls: As in `count`.
         partitions: As in `count`.
-        remote_args: As in `count`.
+        num_cpus: As in `count`.
+        memory: As in `count`.
         options: As in `count`.
 
     Returns:
@@ -112,14 +116,14 @@ def count_dataset(
         MissingDependencyError: As `count`.
     """
     given = {"pretokenizer": pretokenizer, "normalizer": normalizer, "nulls": nulls, **options}
-    return _counted(dataset, column, partitions, remote_args, given)
+    return _counted(dataset, column, partitions, _task(num_cpus, memory), given)
 
 
 def _counted(
     dataset: Any,
     column: str,
     partitions: int | None,
-    remote_args: Mapping[str, Any] | None,
+    task: dict[str, Any],
     given: dict[str, Any],
 ) -> Any:
     ray = _ray()
@@ -137,19 +141,18 @@ def _counted(
     # What is wrong with the options is said here, and not by a task. And a dataset without rows has
     # no block to say how it was counted, nor can Ray group nothing.
     nothing = ray.data.from_arrow(_count_block(_no_rows(column), column, 1, given))
-    remote = dict(remote_args or {})
     parted = dataset.select_columns([column]).map_batches(
         _count_block,
         fn_kwargs={"column": column, "partitions": partitions, "options": given},
         zero_copy_batch=True,
         **_whole(),
-        **remote,
+        **task,
     )
     # As many blocks as parts: a shuffle has the square of its blocks in pieces, and text has many.
     joined = parted.union(nothing).repartition(partitions)
     with _shuffle_of_tasks(ray, joined.context):
         groups = joined.groupby(_PART)
-        return groups.map_groups(_add_up, batch_format="pyarrow", **remote).materialize()
+        return groups.map_groups(_add_up, batch_format="pyarrow", **task).materialize()
 
 
 @contextmanager
@@ -165,6 +168,12 @@ def _shuffle_of_tasks(ray: Any, context: Any) -> Iterator[None]:
         yield
     finally:
         context.shuffle_strategy = before
+
+
+def _task(num_cpus: float | None, memory: float | None) -> dict[str, Any]:
+    """What was asked of Ray's tasks; the rest is Ray's default."""
+    given = {"num_cpus": num_cpus, "memory": memory}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _ray() -> Any:

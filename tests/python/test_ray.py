@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pyarrow as pa
@@ -37,7 +38,6 @@ pytestmark = [
 DOCS = [f"{line} {index % 97}" for index, line in enumerate(CORPUS.splitlines() * 150)]
 TABLE = pa.table({"n": range(len(DOCS)), "text": DOCS})
 RECIPE = Path(__file__).parents[2] / "examples" / "cluster" / "count_on_ray.py"
-AGAIN = {"retry_exceptions": True, "max_retries": 3}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -122,8 +122,22 @@ def test_a_killed_process_counts_once(dataset, want, tmp_path):
         return batch
 
     killed = dataset.map_batches(die, batch_format="pyarrow", batch_size=None)
-    same(subtok.ray.count(killed, remote_args={"max_retries": 5}), want)
+    same(subtok.ray.count(killed), want)
     assert (tmp_path / "killed").exists()
+
+
+def test_a_process_that_dies_when_it_has_counted(dataset, want, tmp_path, monkeypatch):
+    here, count_block = os.getpid(), subtok.ray._count_block
+
+    def die_after(batch: pa.Table, *given: object, **named: object) -> pa.Table:
+        found = count_block(batch, *given, **named)
+        if os.getpid() != here and once(tmp_path / "died"):
+            os._exit(1)
+        return found
+
+    monkeypatch.setattr(subtok.ray, "_count_block", die_after)
+    same(subtok.ray.count(dataset, num_cpus=1, memory=50_000_000), want)
+    assert (tmp_path / "died").exists()
 
 
 def test_a_process_that_is_killed_while_it_adds_up(dataset, want, tmp_path, monkeypatch):
@@ -136,7 +150,7 @@ def test_a_process_that_is_killed_while_it_adds_up(dataset, want, tmp_path, monk
         return found
 
     monkeypatch.setattr(subtok.ray, "_add_up", die_after)
-    same(subtok.ray.count(dataset, remote_args={"max_retries": 5}), want)
+    same(subtok.ray.count(dataset), want)
     assert (tmp_path / "killed").exists()
 
 
@@ -146,8 +160,12 @@ def test_a_task_that_fails_at_first_counts_once(dataset, want, tmp_path):
             raise RuntimeError("the first attempt")
         return batch
 
-    failing = dataset.map_batches(fail, batch_format="pyarrow", batch_size=None, **AGAIN)
-    same(subtok.ray.count(failing, remote_args=AGAIN), want)
+    again = {"retry_exceptions": True, "max_retries": 3}
+    with warnings.catch_warnings():
+        # There is no other way to make Ray try again what raised.
+        warnings.simplefilter("ignore", ray.util.annotations.RayDeprecationWarning)
+        failing = dataset.map_batches(fail, batch_format="pyarrow", batch_size=None, **again)
+    same(subtok.ray.count(failing), want)
     assert len(list(tmp_path.iterdir())) > 1
 
 
