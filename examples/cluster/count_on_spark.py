@@ -12,6 +12,9 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as sql
+
 from subtok.counting import ENGINE_COLUMNS, count_batches, merge_counts
 
 if TYPE_CHECKING:
@@ -26,8 +29,6 @@ def count(texts: Any, column: str = "text", **options: Any) -> Counts:
         column: The column of the text.
         options: How words are cut, as in `subtok.count`.
     """
-    from pyspark.sql import functions as sql
-
     partial_counts = texts.select(column).mapInArrow(
         partial(count_batches, column=column, **options), ENGINE_COLUMNS
     )
@@ -38,8 +39,6 @@ def count(texts: Any, column: str = "text", **options: Any) -> Counts:
 
 
 if __name__ == "__main__":
-    from pyspark.sql import SparkSession
-
     spark = SparkSession.builder.appName("count words").getOrCreate()
     count(spark.read.parquet(sys.argv[1]), pretokenizer="gpt2").save(sys.argv[2])
     spark.stop()

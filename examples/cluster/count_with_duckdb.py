@@ -2,8 +2,8 @@
 
     python count_with_duckdb.py corpus.parquet counts.parquet
 
-subtok counts the batches of the query as they come and leaves partial counts as a Parquet file each;
-DuckDB sums them, and spills to disk where they do not fit into memory.
+subtok counts the batches of the query as they come and leaves partial counts as a Parquet file
+each; DuckDB sums them, and spills to disk where they do not fit into memory.
 """
 
 from __future__ import annotations

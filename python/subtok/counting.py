@@ -47,7 +47,7 @@ ENGINE_COLUMNS = "word binary, count bigint"
 """The columns that `count_batches` yields, as Spark spells a schema."""
 
 _MARK = b"\xff"
-_HOW, _DOCUMENTS, _BYTES = (_MARK + name for name in (b"manifest ", b"documents", b"bytes"))
+_HOW, _TOTAL = _MARK + b"manifest ", _MARK + b"total "
 # Of the rows that are taken out of Arrow at once, and of those that are handed to an engine.
 _TAKEN, _HANDED = 1 << 10, 1 << 16
 _HALF, _LOW = np.uint64(32), np.uint64(0xFFFF_FFFF)
@@ -123,7 +123,7 @@ def count_batches(
 
     Yields:
         `pyarrow.RecordBatch`es with the columns `word` (binary) and `count` (int64): types that
-        every engine has. Three rows and no word, begin with the byte 0xFF and say how it was
+        every engine has. A few rows are no words: they begin with the byte 0xFF and say how it was
         counted and from how much text. Sum `count` by `word`, and give what comes out to
         `merge_counts`.
 
@@ -221,12 +221,13 @@ class _Rows:
     """The rows that are no words: how words were counted, and from how much text."""
 
     def __init__(self) -> None:
-        self._totals = {_DOCUMENTS: 0, _BYTES: 0}
+        self._totals: dict[str, int] = {}
         self._how: set[bytes] = set()
 
     def add(self, row: bytes, number: int) -> None:
-        if row in self._totals:
-            self._totals[row] += number
+        if row.startswith(_TOTAL):
+            place = row[len(_TOTAL) :].decode(errors="replace")
+            self._totals[place] = self._totals.get(place, 0) + number
         elif row.startswith(_HOW):
             self._how.add(row[len(_HOW) :])
         else:
@@ -234,22 +235,20 @@ class _Rows:
 
     def manifests(self) -> list[str]:
         """All that was said, the totals with the first: more than one where it was not the same."""
-        documents, size = self._totals.values()
-        if not self._how and (documents or size):
+        if self._totals and not self._how:
             raise FormatError("there are rows of totals, and none that says how words were counted")
-        if max(documents, size) >> 64:
-            raise TrainingError(f"the totals {documents} and {size} do not fit into 64 bits")
         found = [_parsed(how) for how in sorted(self._how)]
-        if found:
-            found[0] |= {"documents": documents, "bytes": size}
+        for place, total in self._totals.items():
+            _put(found[0], place, total)
         return [_dump(manifest) for manifest in found]
 
     def plain(self) -> str:
+        """How words were counted, without totals."""
         if not self._how:
             raise FormatError(
                 "the table does not say how words were counted: it has neither metadata nor rows"
             )
-        return min(self._how).decode()
+        return min(self._how).decode(errors="replace")
 
 
 def _parsed(how: bytes) -> dict[str, Any]:
@@ -260,6 +259,46 @@ def _parsed(how: bytes) -> dict[str, Any]:
     if not isinstance(manifest, dict):
         raise FormatError("a row that says how words were counted holds no object")
     return manifest
+
+
+def _totals(manifest: dict[str, Any]) -> dict[str, int]:
+    """What of a manifest adds up, by its place; there it is zero afterwards."""
+    found: dict[str, int] = {}
+
+    def take(holder: dict[str, Any], keys: Iterable[str], place: str) -> None:
+        for key in keys:
+            if key in holder:
+                found[f"{place}{key}"], holder[key] = holder[key], 0
+
+    take(manifest, ("documents", "bytes"), "")
+    for index, source in enumerate(manifest["sources"]):
+        take(source, ("documents", "bytes", "replaced"), f"sources/{index}/")
+    special = manifest.get("special_tokens", {})
+    take(special, list(special), "special_tokens/")
+    return found
+
+
+def _put(manifest: dict[str, Any], place: str, total: int) -> None:
+    """The reverse of `_totals`, for one of them."""
+    if total >> 64:
+        raise TrainingError(f"the total {place!r} is {total}, and does not fit into 64 bits")
+    first, _, rest = place.partition("/")
+    holder: Any = manifest
+    try:
+        if first == "special_tokens":
+            holder, first = manifest[first], rest
+        elif first == "sources":
+            index, _, rest = rest.partition("/")
+            holder, first = manifest[first][int(index)], rest
+        else:
+            first = place
+        if holder[first] != 0:
+            raise FormatError(f"the total {place!r} is said twice")
+        holder[first] = total
+    except (KeyError, IndexError, ValueError, TypeError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"the total {place!r} has no place in the manifest") from None
 
 
 def _read(pa: Any, item: Any, rows: _Rows) -> tuple[_Words, str | None]:
@@ -414,7 +453,9 @@ def _table(counts: Counts) -> Any:
     """
     table = to_arrow(counts)
     manifest = json.loads(table.schema.metadata[_MANIFEST])
-    return table.replace_schema_metadata({_MANIFEST: _dump({**manifest, "sources": []}).encode()})
+    sources = [{**x, "inputs": []} for x in manifest["sources"] if isinstance(x, dict)]
+    manifest["sources"] = sources
+    return table.replace_schema_metadata({_MANIFEST: _dump(manifest).encode()})
 
 
 def _dump(manifest: dict[str, Any]) -> str:
@@ -424,11 +465,9 @@ def _dump(manifest: dict[str, Any]) -> str:
 def _handed(pa: Any, table: Any) -> Iterator[Any]:
     """A table in batches for an engine, with its manifest in rows."""
     manifest = json.loads(table.schema.metadata[_MANIFEST])
-    rows = {
-        _DOCUMENTS: manifest["documents"],
-        _BYTES: manifest["bytes"],
-        _HOW + _dump({**manifest, "documents": 0, "bytes": 0}).encode(): 1,
-    }
+    totals = _totals(manifest)
+    rows = {_TOTAL + place.encode(): total for place, total in totals.items()}
+    rows[_HOW + _dump(manifest).encode()] = 1
     kinds = (pa.binary(), pa.int64())
     schema = pa.schema(list(zip(("word", "count"), kinds, strict=True)))
     for start in range(0, len(table), _HANDED):
@@ -463,7 +502,8 @@ def parts_of(table: Any, parts: int) -> list[Any]:
     sorted_table = table.take(pa.array(order))
     borders = np.searchsorted(place[order], np.arange(parts + 1))
     manifest = json.loads(table.schema.metadata[_MANIFEST])
-    bare = {_MANIFEST: _dump({**manifest, "documents": 0, "bytes": 0}).encode()}
+    _totals(manifest)
+    bare = {_MANIFEST: _dump(manifest).encode()}
     found = []
     for part in range(parts):
         start, end = int(borders[part]), int(borders[part + 1])

@@ -222,6 +222,7 @@ fn count_source(
     let counter = Counter::new(normalizer, pre_tokenizer, manifest, Some(threads))?;
     feed.check(counter.may_cut())?;
     let mut counts = py.detach(|| counter.count_chunks(|| feed.next(watch)))?;
+    feed.end(watch)?;
     counts.set_sources(feed.names());
     Ok(Counted { counts: Arc::new(counts), seconds: Some(started.elapsed().as_secs_f64()) })
 }
