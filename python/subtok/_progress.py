@@ -17,6 +17,7 @@ The call signature is that of the `progress=` callbacks: ``(phase, done, total)`
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -33,7 +34,7 @@ __all__ = ["JsonLines", "Progress", "reporter"]
 
 # Seconds between two lines of a terminal, and of a log.
 _INTERVAL, _LOGGED = 0.1, 1.0
-_MINUTE, _KILO = 60, 1000
+_MINUTE, _KILO, _PREFIXES = 60, 1000, "kMGT"
 # What the phases are counted in; what is not listed has no unit.
 _UNITS = {"count": "bytes", "merge": "tokens", "save": "bytes", "bytes": "bytes"}
 
@@ -189,7 +190,7 @@ def reporter(progress: Any) -> Progress | JsonLines:
         if not path:
             raise ArgumentError("progress: an empty path")
         try:
-            stream = Path(path).open("w", encoding="utf-8", newline="\n")
+            stream = Path(path).open("w", encoding="utf-8", newline="\n")  # noqa: SIM115 (closed later)
         except (OSError, ValueError) as error:
             # An embedded NUL is a ValueError.
             problem = error if isinstance(error, OSError) else OSError(str(error))
@@ -217,13 +218,10 @@ def _amount(number: float, unit: str) -> str:
     """A number of units; bytes by the thousand."""
     if unit != "bytes":
         return f"{number:,.0f}"
-    for name in ("B", "kB", "MB", "GB"):
-        if number < _KILO:
-            break
-        number /= _KILO
-    else:
-        name = "TB"
-    return f"{number:,.0f} {name}" if name == "B" else f"{number:,.1f} {name}"
+    if number < _KILO:
+        return f"{number:,.0f} B"
+    power = min(int(math.log(number, _KILO)), len(_PREFIXES))
+    return f"{number / _KILO**power:,.1f} {_PREFIXES[power - 1]}B"
 
 
 def _seconds(seconds: float) -> str:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from mmap import mmap
-from typing import Any, Literal, Self, SupportsIndex, TypeAlias, final
+from typing import Any, Literal, Self, SupportsIndex, TextIO, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,7 @@ _Ids: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]]
 _Rows: TypeAlias = Sequence[_Ids] | EncodingBatch | npt.NDArray[Any] | Any
 _Texts: TypeAlias = Sequence[str | _Bytes] | npt.NDArray[Any] | Any
 _Source: TypeAlias = _Path | list[str] | list[_Path] | Iterable[str] | Counts
-_Progress: TypeAlias = Callable[[str, int, int], object]
+_Progress: TypeAlias = Callable[[str, int, int], object] | bool | _Path | TextIO
 _Truncation: TypeAlias = Literal["longest_first", "only_first", "only_second", False]
 _Side: TypeAlias = Literal["left", "right"]
 _Padding: TypeAlias = Literal["longest", "max_length", False]
@@ -689,7 +689,8 @@ def train_bpe(
             greatest bytes (`"cs336"`) or the smallest (`"raw_bytes"`); left token, then right.
         memory_limit: Bytes to stay within.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
-        progress: Called with (phase, done, total).
+        progress: Called with (phase, done, total); or True for a line on a terminal, "json" for
+            lines of JSON on standard error, a path or a file for them there.
 
     Raises:
         TrainingError: There are no words, or the vocabulary is smaller than its alphabet.
@@ -727,7 +728,8 @@ def train_wordpiece(
         continuing_subword_prefix: Before tokens inside a word.
         memory_limit: Bytes to stay within.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
-        progress: Called with (phase, done, total).
+        progress: Called with (phase, done, total); or True for a line on a terminal, "json" for
+            lines of JSON on standard error, a path or a file for them there.
     """
 
 def count(
@@ -745,7 +747,8 @@ def count(
         pretokenizer: A known name, a regex, or a component of `tokenizer.json`.
         normalizer: A component of `tokenizer.json`.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
-        progress: Called with (phase, done, total).
+        progress: Called with (phase, done, total); or True for a line on a terminal, "json" for
+            lines of JSON on standard error, a path or a file for them there.
     """
 
 @final

@@ -134,8 +134,8 @@ impl Feed {
     }
 
     /// Tells that all is counted.
-    pub(crate) fn end(&self, watch: &Watch) -> PyResult<()> {
-        watch.call(Phase::Count, self.done, self.total)
+    pub(crate) fn end(&self, watch: &mut Watch) -> PyResult<()> {
+        watch.now(Phase::Count, self.done, self.total)
     }
 
     /// The next chunk.
@@ -274,6 +274,11 @@ impl Watch {
             return Ok(());
         }
         self.last = Instant::now();
+        self.call(phase, done, total)
+    }
+
+    /// Calls back at once.
+    pub(crate) fn now(&mut self, phase: Phase, done: u64, total: u64) -> PyResult<()> {
         self.call(phase, done, total)
     }
 
