@@ -5,6 +5,7 @@ An option of the Python calls becomes one of the command line by one line of `OP
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import os
@@ -20,7 +21,6 @@ from subtok._text import expand, read_rows
 from subtok.errors import ArgumentError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Iterable
 
     from subtok._progress import JsonLines, Progress
@@ -36,7 +36,8 @@ def component(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ArgumentError(f"a component that is not JSON: {error}: {text[:80]!r}") from None
+        problem = f"a component that is not JSON: {error}: {text[:80]!r}"
+        raise argparse.ArgumentTypeError(problem) from None
 
 
 @dataclass(frozen=True)
