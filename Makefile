@@ -49,11 +49,11 @@ test-doc: $(VENV)/.tools
 test-python: $(VENV)/.extension
 	$(PY) -m pytest
 
-# The libraries are large and not needed for anything else, so they come only here.
+# The libraries are large and not needed for anything else, so they come only here. Spark needs Java.
 integrations: $(VENV)/.extension requirements-integrations.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-integrations.txt
 	HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error $(PY) -m pytest tests/python/test_transformers.py \
-		tests/python/test_arrow_integrations.py
+		tests/python/test_arrow_integrations.py tests/python/test_engines.py tests/python/test_ray.py
 
 lint: fmt clippy rustdoc ruff mypy stubtest licences
 

@@ -206,6 +206,96 @@ def road_table(found: dict[str, Any]) -> str:
     )
 
 
+KINDS = {
+    "file": "from a file",
+    "iterator": "from an iterator",
+    "counts": "from counts",
+    "wordpiece": "WordPiece, from an iterator",
+}
+
+
+def train_clock(found: dict[str, Any]) -> str:
+    """The figure that is compared."""
+    return {"wall": "seconds", "cpu": "cpu"}[found["asked"]["clock"]]
+
+
+def train_best(row: dict[str, Any], clock: str) -> str:
+    """How many times faster subtok is than the fastest peer with the same merges."""
+    own, *peers = row["figures"].items()
+    fair = {x: y[clock] for x, y in peers if clock in y and "differs" not in y}
+    if clock not in own[1] or not fair:
+        return "no peer" if clock in own[1] else "failed"
+    best = min(fair, key=fair.__getitem__)
+    return f"**{fair[best] / own[1][clock]:.2f}x** {best}"
+
+
+def train_first(found: dict[str, Any]) -> str:
+    """The short table of training: a row for each text, a column for each way in."""
+    kinds = list(dict.fromkeys(row["kind"] for row in found["rows"]))
+    clock = train_clock(found)
+    unit = {"seconds": "seconds", "cpu": "processor seconds"}[clock]
+    rows = [[f"Training, {unit}", *(KINDS[kind] for kind in kinds)]]
+    for text in dict.fromkeys(row["text"] for row in found["rows"]):
+        here = {row["kind"]: row for row in found["rows"] if row["text"] == text}
+        cells = []
+        for kind in kinds:
+            own = here[kind]["figures"]["subtok"]
+            seconds = f"{own[clock]:.2f}" if clock in own else own["error"]
+            cells.append(f"{seconds} ({train_best(here[kind], clock)})")
+        size = next(iter(here.values()))["bytes"]
+        rows.append([f"{text}, {size / 1e6:.0f} MB", *cells])
+    return f"{table(rows)}\n\n{train_conditions(found)}"
+
+
+def train_conditions(found: dict[str, Any]) -> str:
+    """What the figures of training were measured on."""
+    where, asked = found["machine"], found["asked"]
+    rounds = "one round" if asked["rounds"] == 1 else f"medians of {asked['rounds']} rounds"
+    clock = {"wall": "wall clock", "cpu": "the processor's clock"}[asked["clock"]]
+    text = (
+        f"Training of {asked['vocab_size']:,} tokens on {asked['threads']} processors, {rounds}, "
+        f"{clock}; "
+        f"{where['cpu']}, {where['when']}; "
+        + ", ".join(f"{name} {number}" for name, number in found["libraries"].items())
+        + "."
+    )
+    if (busy := where["others"] or 0) > BUSY:
+        text += (
+            f" Other work kept {busy:.1f} of {where['processors']} processors busy: trust ratios, "
+            "not seconds."
+        )
+    return textwrap.fill(text, WIDTH)
+
+
+def train_table(found: dict[str, Any]) -> str:
+    """Every figure of training, and whose merges differ."""
+    libraries = list(found["libraries"])
+    rows = [["seconds, processor seconds, added memory", *libraries, "subtok to the best peer"]]
+    notes: dict[str, None] = {}
+    for row in found["rows"]:
+        cells = []
+        for library in libraries:
+            one = row["figures"].get(library)
+            if one is None:
+                cells.append("-")
+            elif "error" in one:
+                cells.append("failed")
+                notes[f"{row['text']}, {KINDS[row['kind']]}: {library}: {one['error']}"] = None
+            else:
+                mark = " (other merges)" if "differs" in one else ""
+                size = one["bytes"] / 1e6
+                cells.append(f"{one['seconds']:.2f} s, {one['cpu']:.2f} s, {size:.0f} MB{mark}")
+                if mark:
+                    note = f"{library}: {one['differs']}"
+                    notes[f"{row['text']}, {KINDS[row['kind']]}: {note}"] = None
+        label = f"{row['text']}, {row['bytes'] / 1e6:.0f} MB: {KINDS[row['kind']]}"
+        rows.append([label, *cells, train_best(row, train_clock(found))])
+    parts = [f"### Training\n\n{train_conditions(found)}", table(rows)]
+    if notes:
+        parts.append("\n".join(f"- {note}" for note in notes))
+    return "\n\n".join(parts)
+
+
 def spread(values: list[float]) -> str:
     """Least, median and most."""
     if not values:
@@ -217,14 +307,14 @@ def pages() -> dict[str, str]:
     """What belongs between the marks of each page."""
     found = {
         name: json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
-        for name in ("encode", "load_time", "general_road")
+        for name in ("encode", "load_time", "general_road", "train")
     }
     runs = found["encode"]["runs"]
-    first = f"{first_tables(runs)}\n\n{conditions(runs, short=True)}"
+    trained = found["train"]
+    first = f"{first_tables(runs)}\n\n{conditions(runs, short=True)}\n\n{train_first(trained)}"
     full = [conditions(runs), behind(runs), full_tables(runs), load_table(found["load_time"])]
-    return dict(
-        zip(PAGES, (first, "\n\n".join([*full, road_table(found["general_road"])])), strict=True)
-    )
+    full += [road_table(found["general_road"]), train_table(trained)]
+    return dict(zip(PAGES, (first, "\n\n".join(full)), strict=True))
 
 
 def filled(page: str, content: str) -> str:

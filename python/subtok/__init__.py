@@ -9,7 +9,7 @@
 import warnings
 
 from subtok import _starting as _starting
-from subtok import data
+from subtok import counting, data, ray
 from subtok._subtok import (
     Counts,
     DecodeStream,
@@ -67,8 +67,10 @@ __all__ = [
     "__version__",
     "compare",
     "count",
+    "counting",
     "data",
     "extend_bpe",
+    "ray",
     "train_bpe",
     "train_wordpiece",
     "verify",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["load", "save", "to_arrow"]
 
 _MANIFEST = b"subtok.counts"
+_ROWS = 1 << 18
 
 
 def _pyarrow(name: str = "pyarrow") -> Any:
@@ -70,8 +71,13 @@ def save(counts: Counts, path: StrPath) -> None:
     """Write counts to a Parquet file, whole or not at all."""
     parquet = _pyarrow("pyarrow.parquet")
     table = to_arrow(counts)
-    with atomic(path) as file:
-        parquet.write_table(table, file, compression="zstd")
+    with (
+        atomic(path) as file,
+        parquet.ParquetWriter(file, table.schema, compression="zstd") as writer,
+    ):
+        # Ctrl-C is heard between the calls: one of these takes some tens of milliseconds.
+        for start in range(0, len(table), _ROWS):
+            writer.write_table(table.slice(start, _ROWS))
 
 
 def load(path: StrPath) -> Counts:

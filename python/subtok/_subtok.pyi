@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from mmap import mmap
-from typing import Any, Literal, Self, SupportsIndex, TypeAlias, final
+from typing import Any, Literal, Self, SupportsIndex, TextIO, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +44,7 @@ _Texts: TypeAlias = Sequence[str | _Bytes] | npt.NDArray[Any] | Any
 _Some: TypeAlias = _Path | list[str] | list[_Path] | Iterable[str] | Any
 _Source: TypeAlias = _Some | Mapping[str, _Some] | Counts
 _Size: TypeAlias = int | str
-_Progress: TypeAlias = Callable[[str, int, int], object]
+_Progress: TypeAlias = Callable[[str, int, int], object] | bool | _Path | TextIO
 _Truncation: TypeAlias = Literal["longest_first", "only_first", "only_second", False]
 _Side: TypeAlias = Literal["left", "right"]
 _Padding: TypeAlias = Literal["longest", "max_length", False]
@@ -761,7 +761,8 @@ def train_bpe(
         resume: A folder to take counting up from; see `count`.
         memory_limit: Bytes to stay within, such as `"500MB"`; the vocabulary is the same.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
-        progress: Called with (phase, done, total).
+        progress: Called with (phase, done, total); or True for a line on a terminal, "json" for
+            lines of JSON on standard error, a path or a file for them there.
 
     Returns:
         The tokenizer. Its `training_report` is a dict: `vocab_size`, `special_tokens`, `alphabet` and
@@ -815,7 +816,8 @@ def extend_bpe(
 
     Args:
         tokenizer: A tokenizer with a BPE model, of any origin. It is not changed.
-        source: As in `train_bpe`; the tokenizer's special tokens are cut out of text. Counts must have been counted with its normalizer and pretokenizer.
+        source: As in `train_bpe`; the special tokens of `tokenizer` are cut out of text. Counts must
+            have been counted with its normalizer and pretokenizer.
         vocab_size: How many tokens in the end, old ones and added ones included.
         min_frequency: As in `train_bpe`, like all that follows.
         max_token_length: As there.
@@ -892,7 +894,8 @@ def train_wordpiece(
         resume: A folder to take counting up from; see `count`.
         memory_limit: Bytes to stay within, such as `"500MB"`; the vocabulary is the same.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
-        progress: Called with (phase, done, total).
+        progress: Called with (phase, done, total); or True for a line on a terminal, "json" for
+            lines of JSON on standard error, a path or a file for them there.
     """
 
 def count(
@@ -943,7 +946,8 @@ def count(
             or `"2GiB"`. Tables that are full go to files in the folder for temporary files
             (`TMPDIR`) and are merged from there: the counts are the same.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
-        progress: Called with (phase, done, total).
+        progress: Called with (phase, done, total); or True for a line on a terminal, "json" for
+            lines of JSON on standard error, a path or a file for them there.
 
     Raises:
         FileError: A file cannot be read; nothing was counted then.

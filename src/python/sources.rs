@@ -306,6 +306,8 @@ fn has_end(path: &Path, ends: &[&str]) -> bool {
 /// Calls back with the progress, and looks for Ctrl-C.
 pub(crate) struct Watch {
     progress: Option<Py<PyAny>>,
+    /// Whether it was made here, and is to be closed.
+    owned: bool,
     last: Instant,
     /// What stopped it.
     raised: Option<PyErr>,
@@ -315,11 +317,15 @@ impl Watch {
     const INTERVAL: Duration = Duration::from_millis(50);
 
     pub(crate) fn new(progress: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        if let Some(given) = progress.filter(|given| !given.is_callable()) {
-            return Err(wrong_type("progress", "a function of (phase, done, total)", given));
-        }
-        let progress = progress.map(|progress| progress.clone().unbind());
-        Ok(Self { progress, last: Instant::now(), raised: None })
+        let owned = progress.is_some_and(|given| !given.is_callable());
+        let progress = match progress {
+            Some(given) if owned => {
+                let module = given.py().import("subtok._progress")?;
+                Some(module.call_method1("reporter", (given,))?.unbind())
+            }
+            given => given.map(|given| given.clone().unbind()),
+        };
+        Ok(Self { progress, owned, last: Instant::now(), raised: None })
     }
 
     fn call(&self, phase: Phase, done: u64, total: u64) -> PyResult<()> {
@@ -360,5 +366,17 @@ impl Watch {
     /// The exception behind an error.
     pub(crate) fn error(&mut self, error: Error) -> PyErr {
         self.raised.take().unwrap_or_else(|| error.into())
+    }
+}
+
+impl Drop for Watch {
+    /// The line on the terminal goes, the file is closed; too late for an error to stop anything.
+    fn drop(&mut self) {
+        let Some(progress) = self.progress.take_if(|_| self.owned) else { return };
+        Python::attach(|py| {
+            if let Err(error) = progress.call_method0(py, "close") {
+                error.write_unraisable(py, None);
+            }
+        });
     }
 }

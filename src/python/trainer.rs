@@ -394,6 +394,8 @@ fn trained(
     watch: &mut Watch,
 ) -> PyResult<PyTokenizer> {
     let (tokenizer, report) = result.map_err(|error| watch.error(error))?;
+    let size = report.vocab_size as u64;
+    watch.now(train::Phase::Merge, size, size)?;
     let dict = PyDict::new(py);
     dict.set_item("model", model)?;
     dict.set_item("vocab_size", report.vocab_size)?;

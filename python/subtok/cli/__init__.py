@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from subtok._starting import started
 from subtok._subtok import __version__
-from subtok.cli import bench, compare, convert, decode, embed, encode, inspect, train, verify
+from subtok.cli import bench, compare, convert, count, decode, embed, encode, inspect, train, verify
 from subtok.cli._common import FILE, INTERNAL, INTERRUPTED, PIPE, USAGE, show_error
 from subtok.errors import ArgumentError, ArgumentTypeError, MissingDependencyError, SubtokError
 
@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"subtok {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Verb)
-    for verb in (train, encode, decode, inspect, verify, compare, bench, convert, embed):
+    for verb in (train, encode, decode, count, inspect, verify, compare, bench, convert, embed):
         verb.add(verbs)
     return parser
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from subtok._files import atomic
-from subtok._progress import Progress
+from subtok._progress import JsonLines, Progress, reporter
 from subtok._subtok import Tokenizer
 from subtok._text import expand, read_rows
 from subtok.errors import FileError
@@ -41,14 +41,16 @@ def add_verb(
     return verb
 
 
-def add_tokenizer(verb: argparse.ArgumentParser, *, option: bool = True) -> None:
+def add_tokenizer(
+    verb: argparse.ArgumentParser, *, option: bool = True, required: bool = True
+) -> None:
     """The tokenizer and how its file is to be read."""
     text = (
         "tokenizer.json, vocab.txt, vocab.json beside merges.txt, .tiktoken, "
         "sentencepiece's .model, or tekken.json"
     )
     if option:
-        verb.add_argument("--tokenizer", "-t", required=True, metavar="FILE", help=text)
+        verb.add_argument("--tokenizer", "-t", required=required, metavar="FILE", help=text)
     else:
         verb.add_argument("tokenizer", metavar="TOKENIZER", help=text)
     verb.add_argument(
@@ -101,7 +103,7 @@ def sources(args: argparse.Namespace) -> list[StrPath]:
 
 
 def batches(
-    paths: Iterable[StrPath], rows: Rows, field: str, progress: Progress | None = None
+    paths: Iterable[StrPath], rows: Rows, field: str, progress: Progress | JsonLines | None = None
 ) -> Iterator[list[str]]:
     """The rows of several files, about a million characters at a time.
 
@@ -152,9 +154,10 @@ def write_json(content: Any, path: str = "-") -> None:
     write_text(json.dumps(content, ensure_ascii=False, indent=1, default=_plain) + "\n", path)
 
 
-def progress(args: argparse.Namespace) -> Progress:
-    """Progress on a terminal, unless it is not wanted."""
-    return Progress(quiet=args.quiet)
+def progress(args: argparse.Namespace) -> Progress | JsonLines:
+    """Progress on a terminal, unless it is not wanted; or where `--progress` says."""
+    where = getattr(args, "progress", None)
+    return Progress(quiet=args.quiet) if where is None else reporter(where)
 
 
 def show_error(message: str) -> None:

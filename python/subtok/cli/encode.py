@@ -1,9 +1,8 @@
-"""`subtok encode` and `subtok count`: text to ids, and how many there are."""
+"""`subtok encode`: text to ids."""
 
 from __future__ import annotations
 
 import json
-import os
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from subtok.cli._common import (
     output,
     progress,
     sources,
-    write_json,
     write_text,
 )
 from subtok.data._write import SHARD_TOKENS, encode_shards
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Verbs) -> None:
-    """Declare the verbs."""
+    """Declare the verb."""
     verb = add_verb(
         verbs,
         "encode",
@@ -48,15 +46,6 @@ def add(verbs: Verbs) -> None:
     shape.add_argument("--shards", metavar="FOLDER", help="write id shards and their manifest")
     verb.add_argument("--format", choices=["bin", "npy"], default="bin", help="of shards")
     verb.add_argument("--overwrite", action="store_true", help="replace other shards")
-    verb = add_verb(
-        verbs,
-        "count",
-        run_count,
-        "count tokens",
-        "A file is one text unless --rows says otherwise.",
-    )
-    _add_shared(verb, "whole")
-    verb.add_argument("--json", action="store_true", help="write JSON")
 
 
 def _add_shared(verb: argparse.ArgumentParser, rows: str) -> None:
@@ -89,34 +78,6 @@ def run(args: argparse.Namespace) -> int:
             file.write("".join(f"{line}\n" for line in lines).encode())
             if file.isatty():
                 file.flush()
-    return DONE
-
-
-def run_count(args: argparse.Namespace) -> int:
-    """Count tokens per file."""
-    tok = load(args)
-    found: list[dict[str, Any]] = []
-    with progress(args) as show:
-        for path in sources(args):
-            rows = characters = tokens = 0
-            for batch in batches([path], args.rows, args.field, show):
-                counts = tok.count_batch(
-                    batch, add_special_tokens=not args.no_special, threads=args.threads
-                )
-                rows += len(batch)
-                characters += sum(map(len, batch))
-                tokens += int(counts.sum())
-            name = os.fspath(path)
-            found.append({"name": name, "rows": rows, "characters": characters, "tokens": tokens})
-    keys = ("rows", "characters", "tokens")
-    total = {key: sum(one[key] for one in found) for key in keys}
-    if args.json:
-        write_json({"files": found, "total": total})
-        return DONE
-    lines = [f"{one['tokens']}\t{one['name']}\n" for one in found]
-    if len(found) > 1:
-        lines.append(f"{total['tokens']}\ttotal\n")
-    write_text("".join(lines))
     return DONE
 
 
