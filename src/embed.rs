@@ -19,6 +19,6 @@ mod store;
 mod table;
 
 pub use dense::{DenseOptions, DenseReport, Size};
-pub use factorized::{FactorizedEmbedding, MAX_PARAMETERS, MAX_WIDTH};
+pub use factorized::{FactorizedEmbedding, Factors, MAX_PARAMETERS, MAX_WIDTH};
 pub use lookup::AnyId;
 pub use pool::{PoolMode, PoolOptions, PoolRows};

@@ -39,6 +39,17 @@ pub struct FactorizedEmbedding {
     padding_id: Option<TokenId>,
 }
 
+/// The parts of a [`FactorizedEmbedding`] as plain numbers: see [`FactorizedEmbedding::factors`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Factors {
+    /// `A`: `vocab_size` rows of `embedding_dim` numbers.
+    pub table: Vec<f32>,
+    /// `P`: `embedding_dim` rows of `hidden_dim` numbers.
+    pub projection: Vec<f32>,
+    /// `b`: `hidden_dim` numbers.
+    pub bias: Option<Vec<f32>>,
+}
+
 impl FactorizedEmbedding {
     /// Draws a new table.
     ///
@@ -108,6 +119,25 @@ impl FactorizedEmbedding {
     /// The width of the vectors.
     pub fn hidden_dim(&self) -> usize {
         self.projection.columns()
+    }
+
+    /// The factors in 32-bit numbers, however they are kept: `A` row after row, `P` row after row, and
+    /// `b` if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when memory does not suffice.
+    pub fn factors(&self) -> Result<Factors> {
+        let (rows, width, columns) = (self.vocab_size(), self.embedding_dim(), self.hidden_dim());
+        let mut table = reserved(rows, width)?;
+        table.resize(rows * width, 0.0);
+        for (index, row) in table.chunks_exact_mut(width).enumerate() {
+            self.table.copy_row(index, row);
+        }
+        let mut projection = reserved(width, columns)?;
+        for k in 0..width {
+            projection.extend((0..columns).map(|j| self.projection.get(k, j)));
+        }
+        Ok(Factors { table, projection, bias: self.bias.clone() })
     }
 
     /// The id whose vector is zero.

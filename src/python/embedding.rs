@@ -7,6 +7,7 @@ mod arrays;
 
 use std::sync::Arc;
 
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
@@ -15,6 +16,10 @@ use super::args::{self, choice, size};
 use super::errors::argument;
 use crate::embed::{DenseOptions, FactorizedEmbedding, PoolMode, PoolOptions, PoolRows, Size};
 use crate::error::Error;
+
+/// `A`, `P` and `b`.
+type FactorArrays<'py> =
+    (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>, Option<Bound<'py, PyArray1<f32>>>);
 
 /// A table of vectors, kept as two thin factors: immutable, picklable, safe to share.
 #[pyclass(frozen, name = "FactorizedEmbedding", module = "subtok")]
@@ -173,6 +178,17 @@ impl PyFactorizedEmbedding {
         py.detach(|| self.0.pool_into(&ids, rows, &options, values, threads))?;
         drop(guard);
         Ok(array.into_any())
+    }
+
+    fn factors<'py>(&self, py: Python<'py>) -> PyResult<FactorArrays<'py>> {
+        let factors = py.detach(|| self.0.factors())?;
+        let (rows, width, columns) =
+            (self.0.vocab_size(), self.0.embedding_dim(), self.0.hidden_dim());
+        Ok((
+            factors.table.into_pyarray(py).reshape([rows, width])?,
+            factors.projection.into_pyarray(py).reshape([width, columns])?,
+            factors.bias.map(|bias| bias.into_pyarray(py)),
+        ))
     }
 
     #[getter]
