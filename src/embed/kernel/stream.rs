@@ -69,7 +69,8 @@ fn stream<T: Plain>(from: &[T], to: &mut [T]) {
     let (start, from) = from.split_at(head);
     copy_few(start, first);
     let per_line = LINE / size_of::<T>();
-    let (mut lines_from, mut lines_to) = (from.chunks_exact(per_line), to.chunks_exact_mut(per_line));
+    let (mut lines_from, mut lines_to) =
+        (from.chunks_exact(per_line), to.chunks_exact_mut(per_line));
     for (from, to) in lines_from.by_ref().zip(lines_to.by_ref()) {
         let (from, to) = (from.as_ptr().cast::<__m128i>(), to.as_mut_ptr().cast::<__m128i>());
         debug_assert!(to.addr().is_multiple_of(VECTOR));
