@@ -913,11 +913,10 @@ class FactorizedEmbedding:
         Args:
             ids: Integers of any type, shape and memory layout.
             out: Where to write the rows, in C order: float32 or float16, uint16 for "bfloat16".
-            dtype: "float32" (usual), "float16" or "bfloat16": rounded once, half to even. numpy has
-            no
-                bfloat16: asked for by name it is returned as uint16, the upper halves of float32
-                (`torch.from_numpy(rows).view(torch.bfloat16)`); asked for as `ml_dtypes.bfloat16`,
-                in that type.
+            dtype: "float32" (usual), "float16" or "bfloat16": rounded once, half to even. numpy
+                has no bfloat16: asked for by name it is returned as uint16, the upper halves of
+                float32 (`torch.from_numpy(rows).view(torch.bfloat16)`); asked for as
+                `ml_dtypes.bfloat16`, in that type.
             threads: How many threads; the result does not depend on it.
 
         Raises:

@@ -3,6 +3,8 @@
 // The bodies here are plain loops over whole rows, always inlined: `kernel/rows.rs` compiles them for
 // every set of instructions. Each number is decoded by itself, so the bits do not depend on the set.
 
+#![expect(clippy::inline_always, reason = "compiled into callers with wider instructions")]
+
 use crate::ids::TokenId;
 
 /// Numbers of a group that share a scale in [`Kind::Int4`].
@@ -90,7 +92,7 @@ pub(crate) enum Rows<'a> {
     Coded { all: Coded<'a>, width: usize },
 }
 
-impl<'a> Rows<'a> {
+impl Rows<'_> {
     /// The width of a row.
     #[inline(always)]
     fn width(&self) -> usize {
@@ -100,7 +102,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-impl<'a> Coded<'a> {
+impl Coded<'_> {
     /// One of the rows of this width that these bytes are.
     #[inline(always)]
     pub(crate) fn row(&self, width: usize, index: usize) -> Self {
@@ -181,7 +183,7 @@ pub(crate) fn sum<const C: usize>(
                 row.copy_from_slice(&values[*id as usize * width + first..][..row.len()]);
             }
             Rows::Coded { all, width } => {
-                decode(all.row(width, *id as usize).from_column(first), row);
+                decode(all.row(width, *id as usize).rest_of_row(first), row);
             }
         }
         let weight = weights.map_or(1.0, |weights| weights[i]);
@@ -194,7 +196,7 @@ pub(crate) fn sum<const C: usize>(
 impl Coded<'_> {
     /// The rest of a row from this column on, which is a multiple of 16.
     #[inline(always)]
-    fn from_column(&self, first: usize) -> Self {
+    fn rest_of_row(&self, first: usize) -> Self {
         let values = &self.values[self.kind.row_bytes(first)..];
         // A group of 32 may have been begun: decoding from the middle of it uses its scale.
         let scales = match self.kind {
@@ -241,7 +243,7 @@ fn sum_strip<const C: usize>(
             let mut row = [0.0; C];
             *sums = [0.0; C];
             for (i, id) in ids.iter().enumerate() {
-                decode(all.row(width, *id as usize).from_column(first), &mut row);
+                decode(all.row(width, *id as usize).rest_of_row(first), &mut row);
                 let weight = weights.map_or(1.0, |weights| weights[i]);
                 for (sum, value) in sums.iter_mut().zip(&row) {
                     *sum = value.mul_add(weight, *sum);
@@ -374,7 +376,7 @@ pub(crate) fn encode(
             if row.get(largest).is_some_and(|value| f32_to_half(*value) & 0x7FFF == 0x7C00) {
                 return Err((largest, "at most 65504 for float16 (bfloat16 has the range)"));
             }
-            if row.get(largest).is_some_and(|x| *x != 0.0 && f32_to_half(*x) & 0x7FFF == 0) {
+            if row.get(largest).is_some_and(|x| *x != 0.0 && f32_to_half(x.abs()) == 0) {
                 return Err((largest, "at least 6e-8 for float16 (bfloat16 has the range)"));
             }
             values.extend(row.iter().flat_map(|value| f32_to_half(*value).to_le_bytes()));
@@ -674,7 +676,7 @@ mod tests {
                     continue;
                 }
                 #[expect(clippy::cast_possible_truncation, reason = "exact: one digit more")]
-                let middle = ((f64::from(low) + f64::from(high)) / 2.0) as f32;
+                let middle = f64::midpoint(f64::from(low), f64::from(high)) as f32;
                 let even = (code + (code & 1)) | sign;
                 assert_eq!(to(middle), even, "{middle}");
                 let (below, above) = (middle.to_bits() - 1, middle.to_bits() + 1);
