@@ -26,6 +26,7 @@ pub(crate) mod stream;
 use std::array;
 
 pub(crate) use isa::Isa;
+#[cfg(target_arch = "x86_64")]
 use isa::Set;
 
 /// Rows that are gathered together: packed, they share the second cache with one panel. A multiple
