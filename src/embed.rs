@@ -8,6 +8,7 @@ mod dense;
 mod factorized;
 mod gram;
 mod kernel;
+mod kind;
 mod linalg;
 mod lookup;
 mod parallel;
@@ -19,6 +20,7 @@ mod store;
 mod table;
 
 pub use dense::{DenseOptions, DenseReport, Size};
-pub use factorized::{FactorizedEmbedding, MAX_PARAMETERS, MAX_WIDTH};
-pub use lookup::AnyId;
+pub use factorized::{FactorizedEmbedding, Factors, MAX_PARAMETERS, MAX_WIDTH};
+pub use kind::Kind;
+pub use lookup::{AnyId, HalfFormat};
 pub use pool::{PoolMode, PoolOptions, PoolRows};

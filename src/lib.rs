@@ -34,8 +34,8 @@ pub use decode::{DecodeStream, Decoder, SentencePieceDecoder, decode_tokens};
 #[cfg(feature = "reference")]
 pub use embed::reference as embed_reference;
 pub use embed::{
-    AnyId, DenseOptions, DenseReport, FactorizedEmbedding, MAX_PARAMETERS, MAX_WIDTH, PoolMode,
-    PoolOptions, PoolRows, Size,
+    AnyId, DenseOptions, DenseReport, FactorizedEmbedding, Factors, HalfFormat, Kind as TableKind,
+    MAX_PARAMETERS, MAX_WIDTH, PoolMode, PoolOptions, PoolRows, Size,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{
