@@ -4,6 +4,7 @@
 //! vector of an id is `A[id] P + b`. In real text most ids of a batch occur many times, so a look-up
 //! finds the distinct ids, multiplies the row of each by `P` once, and copies the results out.
 
+mod albert;
 mod dense;
 mod factorized;
 mod gram;
@@ -18,6 +19,9 @@ pub mod reference;
 mod store;
 mod table;
 
+pub use albert::{
+    AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, LAYER_NORM_EPS, WordTable,
+};
 pub use dense::{DenseOptions, DenseReport, Size};
 pub use factorized::{FactorizedEmbedding, MAX_PARAMETERS, MAX_WIDTH};
 pub use lookup::AnyId;

@@ -34,8 +34,8 @@ pub use decode::{DecodeStream, Decoder, SentencePieceDecoder, decode_tokens};
 #[cfg(feature = "reference")]
 pub use embed::reference as embed_reference;
 pub use embed::{
-    AnyId, DenseOptions, DenseReport, FactorizedEmbedding, MAX_PARAMETERS, MAX_WIDTH, PoolMode,
-    PoolOptions, PoolRows, Size,
+    AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, AnyId, DenseOptions, DenseReport, FactorizedEmbedding, LAYER_NORM_EPS, MAX_PARAMETERS, MAX_WIDTH, PoolMode,
+    PoolOptions, PoolRows, Size, WordTable,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{

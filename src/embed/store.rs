@@ -21,17 +21,17 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::ids::TokenId;
 
-const FORMAT: &str = "safetensors";
-const TABLE: &str = "embeddings.word_embeddings.weight";
+pub(super) const FORMAT: &str = "safetensors";
+pub(super) const TABLE: &str = "embeddings.word_embeddings.weight";
 /// As `torch.nn.Linear` keeps it: `hidden_dim` x `embedding_dim`.
-const PROJECTION: &str = "encoder.embedding_hidden_mapping_in.weight";
-const BIAS: &str = "encoder.embedding_hidden_mapping_in.bias";
+pub(super) const PROJECTION: &str = "encoder.embedding_hidden_mapping_in.weight";
+pub(super) const BIAS: &str = "encoder.embedding_hidden_mapping_in.bias";
 /// What whole-task checkpoints put before these names.
 const PREFIX: &str = "albert.";
 /// The key of the padding id in the file's metadata.
 const PADDING: &str = "subtok.padding_id";
 /// Where data begin: a multiple of this.
-const ALIGNMENT: usize = 64;
+pub(super) const ALIGNMENT: usize = 64;
 
 impl FactorizedEmbedding {
     /// Writes a safetensors file. The file appears under its name when it is complete, and replaces
@@ -152,16 +152,16 @@ impl FactorizedEmbedding {
 }
 
 /// A tensor of a file, with numbers of a kind that we read.
-struct Tensor {
-    name: String,
+pub(super) struct Tensor {
+    pub(super) name: String,
     shape: Vec<usize>,
-    kind: Kind,
+    pub(super) kind: Kind,
     /// Its bytes in the file.
-    range: std::ops::Range<usize>,
+    pub(super) range: std::ops::Range<usize>,
 }
 
 impl Tensor {
-    fn find(metadata: &Metadata, name: &str, start: usize) -> Result<Option<Self>> {
+    pub(super) fn find(metadata: &Metadata, name: &str, start: usize) -> Result<Option<Self>> {
         let long = format!("{PREFIX}{name}");
         let found = |name: &str| metadata.info(name).map(|info| (name.to_owned(), info));
         let Some((name, info)) = found(name).or_else(|| found(&long)) else { return Ok(None) };
@@ -178,7 +178,7 @@ impl Tensor {
         Ok(Some(Self { name, shape: shape.clone(), kind, range: start + begin..start + end }))
     }
 
-    fn shape<const N: usize>(&self) -> Result<[usize; N]> {
+    pub(super) fn shape<const N: usize>(&self) -> Result<[usize; N]> {
         match self.shape[..].try_into() {
             Ok(shape) if !self.shape.contains(&0) => Ok(shape),
             _ => {
@@ -188,14 +188,14 @@ impl Tensor {
         }
     }
 
-    fn decode(&self, file: &[u8]) -> Vec<f32> {
+    pub(super) fn decode(&self, file: &[u8]) -> Vec<f32> {
         let mut values = vec![0.0; self.range.len() / self.kind.size()];
         self.kind.decode(&file[self.range.clone()], &mut values);
         values
     }
 }
 
-fn missing(name: &str) -> Error {
+pub(super) fn missing(name: &str) -> Error {
     Error::format(FORMAT, "", format!("there is no tensor `{name}`"))
 }
 
@@ -212,7 +212,7 @@ fn padding_id(metadata: &Metadata, vocab_size: usize) -> Result<Option<TokenId>>
     }
 }
 
-fn open(path: &Path, mmap: bool) -> io::Result<Bytes> {
+pub(super) fn open(path: &Path, mmap: bool) -> io::Result<Bytes> {
     // Asked before opening: to open a pipe is to wait for its other end.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));

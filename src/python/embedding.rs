@@ -3,6 +3,7 @@
 // Ids are copied into a vector of our own before the interpreter is released: another Python thread
 // may then write into the caller's array, and every id that is used has been checked.
 
+mod albert;
 mod arrays;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
+pub(super) use self::albert::PyAlbertEmbeddings;
 use self::arrays::{empty, floats, ids_of, number, offsets_of, output, weights_of};
 use super::args::{self, choice, size};
 use super::errors::argument;
