@@ -305,7 +305,7 @@ impl AlbertEmbeddings {
                     positions.push(next);
                     next += 1;
                 } else {
-                    let given = format!("in row {row} {} long", ids.len());
+                    let given = format!("{} long in row {row}", ids.len());
                     let first = self.position_padding_id().map_or(0, |id| id as usize + 1);
                     let wanted =
                         format!("at most {} long, as many positions as there are", size - first);
