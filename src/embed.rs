@@ -18,6 +18,7 @@ mod random;
 pub mod reference;
 mod store;
 mod table;
+mod wide;
 
 pub use albert::{
     AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, LAYER_NORM_EPS, WordTable,

@@ -8,10 +8,11 @@
 
 use super::factorized::{FactorizedEmbedding, check_sizes, reserved};
 use super::gram::gram;
-use super::kernel::{BLOCK, Panels, Scratch};
-use super::linalg::{Eigen, eigen};
+use super::kernel::Panels;
+use super::linalg::{Eigen, dot, eigen};
 use super::parallel::{self, SMALL};
 use super::table::Table;
+use super::wide::{Factor, GROUP};
 use crate::error::{Error, Result};
 
 /// How `embedding_dim` is chosen.
@@ -152,32 +153,37 @@ impl Dense<'_> {
 
     /// Every row on the leading eigenvectors, and the square of what it loses by that.
     fn project(&self, solved: &Eigen, rank: usize, threads: usize) -> Result<(Vec<f32>, Vec<f64>)> {
-        // Rows of a slab, to bound the 64-bit numbers that exist at a time.
-        const SLAB: usize = 96 * BLOCK;
-        let panels = Panels::pack(self.width, rank, |k, j| solved.vectors[j * self.width + k]);
+        // Rows that a thread takes at a time, and rows of a slab, which bounds the 64-bit numbers
+        // that exist at a time.
+        const PIECE: usize = 8 * GROUP;
+        const SLAB: usize = 64 * PIECE;
+        let vectors = Factor::of_columns(&solved.vectors[..rank * self.width], self.width);
         let count = self.weights.len();
         let mut factor = reserved(count, rank)?;
         let mut lost = Vec::with_capacity(count);
         // A row of the slab is one of the factor, and what it loses.
         let mut slab = vec![0.0; SLAB.min(count) * (rank + 1)];
         let threads = if slab.len() * self.width < SMALL { 1 } else { threads };
-        let state = || (Scratch::default(), Vec::new());
+        let state =
+            || (vec![0.0; self.width], vec![[0.0; GROUP]; self.width], vec![0.0; GROUP * rank]);
         for start in (0..count).step_by(SLAB) {
             let slab = &mut slab[..SLAB.min(count - start) * (rank + 1)];
-            parallel::for_rows(slab, rank + 1, BLOCK, threads, state, |state, first, slab| {
-                let (scratch, block) = state;
-                let rows = slab.len() / (rank + 1);
-                let mut squares = [0.0; BLOCK];
-                block.resize(BLOCK * rank, 0.0);
-                panels.multiply(scratch, &mut block[..rows * rank], |i, row| {
-                    self.row(start + first + i, row);
-                    squares[i] = row.iter().map(|value| value * value).sum();
-                });
-                let from = block.chunks_exact(rank).zip(squares);
-                for (to, (from, square)) in slab.chunks_exact_mut(rank + 1).zip(from) {
-                    to[..rank].copy_from_slice(from);
-                    let kept: f64 = from.iter().map(|value| value * value).sum();
-                    to[rank] = (square - kept).max(0.0);
+            parallel::for_rows(slab, rank + 1, PIECE, threads, state, |state, first, slab| {
+                let (row, group, block) = state;
+                for (index, slab) in slab.chunks_mut(GROUP * (rank + 1)).enumerate() {
+                    let rows = slab.len() / (rank + 1);
+                    let mut squares = [0.0; GROUP];
+                    for (i, square) in squares.iter_mut().enumerate().take(rows) {
+                        self.row(start + first + index * GROUP + i, row);
+                        *square = dot(row, row);
+                        group.iter_mut().zip(&*row).for_each(|(to, from)| to[i] = *from);
+                    }
+                    vectors.multiply(group, &mut block[..rows * rank]);
+                    let from = block.chunks_exact(rank).zip(squares);
+                    for (to, (from, square)) in slab.chunks_exact_mut(rank + 1).zip(from) {
+                        to[..rank].copy_from_slice(from);
+                        to[rank] = (square - dot(from, from)).max(0.0);
+                    }
                 }
             });
             for row in slab.chunks_exact(rank + 1) {

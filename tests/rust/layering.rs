@@ -32,10 +32,12 @@ const SIBLINGS: [(&str, &str); 10] = [
 ];
 
 /// Files that may say `unsafe`, and why.
-const UNSAFE: [(&str, &str); 12] = [
+const UNSAFE: [(&str, &str); 14] = [
     ("embed/kernel.rs", "calls the kernels that the processor was found to have"),
     ("embed/kernel/avx2.rs", "vector instructions; safe twin beside it"),
     ("embed/store.rs", "maps a file into memory"),
+    ("embed/wide.rs", "calls the tiles that the processor was found to have"),
+    ("embed/wide/x86.rs", "vector instructions; plain twin beside it"),
     ("memory.rs", "asks for lines of tables before they are read"),
     ("pretokenize/masks/x86.rs", "vector instructions; portable twin beside it"),
     ("python/call.rs", "a method that reads its arguments off the interpreter's stack"),
