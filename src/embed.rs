@@ -23,7 +23,7 @@ mod wide;
 pub use albert::{
     AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, LAYER_NORM_EPS, WordTable,
 };
-pub use dense::{DenseOptions, DenseReport, Size};
+pub use dense::{Alternative, DenseOptions, DenseReport, RowLoss, Size, rank_prior};
 pub use factorized::{FactorizedEmbedding, MAX_PARAMETERS, MAX_WIDTH};
 pub use lookup::AnyId;
 pub use pool::{PoolMode, PoolOptions, PoolRows};

@@ -34,8 +34,8 @@ pub use decode::{DecodeStream, Decoder, SentencePieceDecoder, decode_tokens};
 #[cfg(feature = "reference")]
 pub use embed::reference as embed_reference;
 pub use embed::{
-    AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, AnyId, DenseOptions, DenseReport, FactorizedEmbedding, LAYER_NORM_EPS, MAX_PARAMETERS, MAX_WIDTH, PoolMode,
-    PoolOptions, PoolRows, Size, WordTable,
+    AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, Alternative, AnyId, DenseOptions, DenseReport, FactorizedEmbedding, LAYER_NORM_EPS, MAX_PARAMETERS, MAX_WIDTH, PoolMode,
+    PoolOptions, PoolRows, RowLoss, Size, WordTable, rank_prior,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{

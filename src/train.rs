@@ -21,6 +21,7 @@ mod counts;
 #[cfg(test)]
 mod reference;
 mod ties;
+mod token_counts;
 #[cfg(test)]
 mod twins;
 mod wordpiece;

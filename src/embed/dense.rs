@@ -6,6 +6,10 @@
 // costs no digit that a 32-bit table has. P has orthonormal rows, so inner products of rows of A are
 // those of the vectors.
 
+mod report;
+
+use self::report::Losses;
+pub use self::report::{Alternative, DenseReport, RowLoss};
 use super::factorized::{FactorizedEmbedding, check_sizes, reserved};
 use super::gram::gram;
 use super::kernel::Panels;
@@ -46,26 +50,6 @@ impl DenseOptions<'_> {
     }
 }
 
-/// What a factorisation kept and what it lost.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DenseReport {
-    /// The `embedding_dim` that was chosen.
-    pub rank: usize,
-    /// The share of the weighted squares (of the deviations, when centred) that is kept.
-    pub energy: f64,
-    /// The length of the error against that of the table, every row alike.
-    pub relative_error: f64,
-    /// The same, every row as often as it was counted.
-    pub weighted_error: f64,
-    /// Bytes of the factors and the bias.
-    pub bytes: usize,
-    /// Bytes of the table as it was.
-    pub dense_bytes: usize,
-    /// Whether factors are the right choice, and what would be better.
-    pub recommendation: String,
-}
-
 impl FactorizedEmbedding {
     /// Factorises a table of `hidden_dim` columns, given row after row.
     ///
@@ -94,7 +78,16 @@ impl FactorizedEmbedding {
         let rank = choose(options, rows, hidden_dim, &kept)?;
         check_sizes(rows, rank, hidden_dim)?;
         let (factor, lost) = dense.project(&solved, rank, threads)?;
-        let report = dense.report(options, &lost, rank, kept[rank - 1]);
+        let losses = Losses {
+            table,
+            width: hidden_dim,
+            counts: options.counts,
+            lost: &lost,
+            rank,
+            bias: options.center,
+            energy: kept[rank - 1],
+        };
+        let report = losses.report();
         #[expect(clippy::cast_possible_truncation, reason = "rounding is what is wanted")]
         let at = |k: usize, j: usize| solved.vectors[k * hidden_dim + j] as f32;
         #[expect(clippy::cast_possible_truncation, reason = "rounding is what is wanted")]
@@ -194,35 +187,6 @@ impl Dense<'_> {
         }
         Ok((factor, lost))
     }
-
-    fn report(
-        &self,
-        options: &DenseOptions<'_>,
-        lost: &[f64],
-        rank: usize,
-        energy: f64,
-    ) -> DenseReport {
-        let (mut plain, mut counted) = ((0.0, 0.0), (0.0, 0.0));
-        for (i, (row, lost)) in self.rows().zip(lost).enumerate() {
-            let count = options.counts.map_or(1.0, |counts| counts[i]);
-            let square: f64 = row.iter().map(|value| f64::from(*value).powi(2)).sum();
-            plain = (plain.0 + lost, plain.1 + square);
-            counted = (counted.0 + count * lost, counted.1 + count * square);
-        }
-        let share =
-            |(lost, whole): (f64, f64)| if whole > 0.0 { (lost / whole).sqrt() } else { 0.0 };
-        let (count, width) = (lost.len(), self.width);
-        let weighted_error = share(counted);
-        DenseReport {
-            rank,
-            energy,
-            relative_error: share(plain),
-            weighted_error,
-            bytes: factor_bytes(count, width, rank, options.center),
-            dense_bytes: 4 * count * width,
-            recommendation: recommend(count, width, rank, weighted_error),
-        }
-    }
 }
 
 fn check_table(table: &[f32], width: usize) -> Result<usize> {
@@ -304,30 +268,10 @@ fn factor_bytes(rows: usize, width: usize, rank: usize, bias: bool) -> usize {
     4 * (rank * (rows + width) + if bias { width } else { 0 })
 }
 
-/// What quantising the whole table costs: name, bits of a number with its share of a scale, and the
-/// relative error on normally distributed rows (measured; real tables are close to it).
-const QUANTISED: [(&str, f64, f64); 2] =
-    [("int8", 8.0, 0.007), ("int4 in groups of 32", 4.5, 0.097)];
-
-fn recommend(rows: usize, width: usize, rank: usize, error: f64) -> String {
-    let bytes = 4.0 * rank as f64;
-    let percent = 100.0 * error;
-    if factor_bytes(rows, width, rank, false) >= 4 * rows * width {
-        return "keep the table as it is: these factors are no smaller".to_owned();
-    }
-    let smaller =
-        QUANTISED.iter().map(|(name, bits, loss)| (name, bits * width as f64 / 8.0, loss));
-    match smaller.into_iter().find(|(_, size, loss)| *size <= bytes && **loss < error) {
-        Some((name, size, loss)) => format!(
-            "quantise the table instead: as {name} it takes about {size:.0} bytes a token and loses \
-             about {:.1} %, these factors take {bytes:.0} and lose {percent:.1} % (by counts)",
-            100.0 * loss
-        ),
-        None => format!(
-            "factorise: at {bytes:.0} bytes a token these factors lose {percent:.1} % (by counts), and \
-             quantising the table to that size would lose more"
-        ),
-    }
+/// The weights of rows that are ordered by falling frequency, where nothing is counted: Zipf's law, as
+/// `1 / (id + 10)`.
+pub fn rank_prior(rows: usize) -> Vec<f64> {
+    (0..rows).map(|id| 1.0 / (id as f64 + 10.0)).collect()
 }
 
 #[cfg(test)]
@@ -377,6 +321,33 @@ mod tests {
             assert!((report.weighted_error - counted).abs() < 1e-6);
             assert_eq!(report.bytes, 4 * (7 * 530 + if center { 30 } else { 0 }));
         }
+    }
+
+    #[test]
+    fn rows_that_lost_most_are_listed() {
+        let mut table = table(500, 30);
+        // One row that no other is like, and one that is counted more often than all others.
+        table[7 * 30..8 * 30].fill(0.0);
+        table[7 * 30 + 29] = 1e-3;
+        let mut counts = vec![1.0; 500];
+        counts[11] = 1e9;
+        let options =
+            DenseOptions { counts: Some(&counts), alpha: 0.0, ..DenseOptions::new(Size::Rank(7)) };
+        let (got, report) = made(&table, 30, &options);
+        assert_eq!((report.worst.len(), report.worst[0].id), (10, 7));
+        assert_eq!((report.costliest[0].id, report.costliest[0].count), (11, 1e9));
+        assert!(report.costliest[0].share > 0.99 && report.costliest[0].share <= 1.0);
+        for row in report.worst.iter().chain(&report.costliest) {
+            let span = row.id * 30..(row.id + 1) * 30;
+            let want = error(&table[span.clone()], &got[span], 30, |_| 1.0);
+            assert!((row.relative_error - want).abs() < 1e-5, "{row:?}, {want}");
+        }
+        assert!(report.worst.is_sorted_by(|x, y| x.relative_error >= y.relative_error));
+    }
+
+    #[test]
+    fn the_prior_falls_with_the_rank() {
+        assert_eq!(rank_prior(2), [0.1, 1.0 / 11.0]);
     }
 
     #[test]

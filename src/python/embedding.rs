@@ -5,6 +5,7 @@
 
 mod albert;
 mod arrays;
+mod dense;
 
 use std::sync::Arc;
 
@@ -62,9 +63,10 @@ impl PyFactorizedEmbedding {
 
     #[staticmethod]
     #[pyo3(
-        signature = (weight, *, rank = None, energy = None, budget_bytes = None, counts = None, alpha = None, center = false, threads = None),
-        text_signature = "(weight, *, rank=None, energy=None, budget_bytes=None, counts=None, alpha=0.75, center=False, threads=None)"
+        signature = (weight, *, rank = None, energy = None, budget_bytes = None, counts = None, alpha = None, center = false, tokenizer = None, threads = None),
+        text_signature = "(weight, *, rank=None, energy=None, budget_bytes=None, counts=None, alpha=0.75, center=False, tokenizer=None, threads=None)"
     )]
+    #[expect(clippy::too_many_arguments, reason = "keywords")]
     fn from_dense<'py>(
         weight: &Bound<'py, PyAny>,
         rank: Option<&Bound<'py, PyAny>>,
@@ -73,6 +75,7 @@ impl PyFactorizedEmbedding {
         counts: Option<&Bound<'py, PyAny>>,
         alpha: Option<&Bound<'py, PyAny>>,
         center: bool,
+        tokenizer: Option<&Bound<'py, PyAny>>,
         threads: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<(Self, Bound<'py, PyDict>)> {
         let py = weight.py();
@@ -82,23 +85,16 @@ impl PyFactorizedEmbedding {
             (None, None, Some(bytes)) => Size::Budget(size("budget_bytes", bytes)?),
             _ => return Err(argument(py, "give exactly one of rank, energy and budget_bytes")),
         };
-        let counts = counts.map(|counts| floats(counts, "counts", 1)?.to_f64()).transpose()?;
         let weight = floats(weight, "W", 2)?;
+        let tokenizer = tokenizer.map(dense::tokenizer).transpose()?;
+        let (counts, origin) = dense::counts(counts, tokenizer.as_ref(), weight.rows())?;
         let threads = args::threads(threads)?;
         let alpha = alpha.map_or(Ok(0.75), |alpha| number("alpha", alpha))?;
         let (embedding, report) = weight.with_f32(|values, shape| {
             let options = DenseOptions { size, counts: counts.as_deref(), alpha, center };
             py.detach(|| FactorizedEmbedding::from_dense(values, shape[1], &options, threads))
         })?;
-        let fields = PyDict::new(py);
-        fields.set_item("rank", report.rank)?;
-        fields.set_item("energy", report.energy)?;
-        fields.set_item("relative_error", report.relative_error)?;
-        fields.set_item("weighted_error", report.weighted_error)?;
-        fields.set_item("bytes", report.bytes)?;
-        fields.set_item("dense_bytes", report.dense_bytes)?;
-        fields.set_item("recommendation", report.recommendation)?;
-        Ok((embedding.into(), fields))
+        Ok((embedding.into(), dense::report(py, &report, origin, tokenizer.as_ref())?))
     }
 
     #[staticmethod]

@@ -191,6 +191,11 @@ pub(super) fn floats<'py>(
 }
 
 impl Floats<'_> {
+    /// The length of the first axis.
+    pub(super) fn rows(&self) -> usize {
+        self.array.shape().first().copied().unwrap_or(0)
+    }
+
     /// Lends the numbers out in 32 bits, with their shape.
     pub(super) fn with_f32<R>(
         &self,
