@@ -18,6 +18,7 @@ mod random;
 pub mod reference;
 mod store;
 mod table;
+mod transfer;
 mod wide;
 
 pub use albert::{
@@ -26,4 +27,5 @@ pub use albert::{
 pub use dense::{Alternative, DenseOptions, DenseReport, RowLoss, Size, rank_prior};
 pub use factorized::{FactorizedEmbedding, MAX_PARAMETERS, MAX_WIDTH};
 pub use lookup::AnyId;
+pub use transfer::Recipe;
 pub use pool::{PoolMode, PoolOptions, PoolRows};

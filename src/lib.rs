@@ -27,6 +27,7 @@ mod regex;
 mod threads;
 mod tokenizer;
 mod train;
+mod transfer;
 mod trie;
 mod unicode;
 
@@ -35,7 +36,7 @@ pub use decode::{DecodeStream, Decoder, SentencePieceDecoder, decode_tokens};
 pub use embed::reference as embed_reference;
 pub use embed::{
     AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, Alternative, AnyId, DenseOptions, DenseReport, FactorizedEmbedding, LAYER_NORM_EPS, MAX_PARAMETERS, MAX_WIDTH, PoolMode,
-    PoolOptions, PoolRows, RowLoss, Size, WordTable, rank_prior,
+    PoolOptions, PoolRows, Recipe, RowLoss, Size, WordTable, rank_prior,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{
@@ -78,6 +79,7 @@ pub use train::{
     Ties, TrainReport, Unit, WordPieceTrainConfig, learn_bpe, learn_wordpiece, train_bpe,
     train_wordpiece,
 };
+pub use transfer::{Composed, Role, RoleMatch, Transfer, transfer};
 pub use unicode::{
     BERT_CATEGORIES_VERSION, BERT_DECOMPOSITION_VERSION, BERT_LOWER_CASE_VERSION, CLASSES_VERSION,
     GRAPHEME_CLUSTERS_VERSION, LOWER_CASE_VERSION, NORMAL_FORMS_VERSION, NUMBERS_VERSION,

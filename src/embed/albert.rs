@@ -78,6 +78,18 @@ pub enum AlbertWords {
 #[derive(Clone, Debug)]
 pub struct WordTable(Arc<Table>);
 
+impl WordTable {
+    pub(super) fn table(&self) -> &Table {
+        &self.0
+    }
+}
+
+impl From<Table> for WordTable {
+    fn from(table: Table) -> Self {
+        Self(Arc::new(table))
+    }
+}
+
 impl AlbertWords {
     /// A table in memory, of rows of `width` numbers, without a projection.
     ///
@@ -248,6 +260,24 @@ impl AlbertEmbeddings {
             AlbertWords::Projected(factors) => Some(Arc::clone(factors)),
             AlbertWords::Whole(_) => None,
         }
+    }
+
+    pub(super) fn words(&self) -> &AlbertWords {
+        &self.parts.words
+    }
+
+    /// The same stage for other words.
+    pub(super) fn with_words(&self, words: AlbertWords) -> Result<Self> {
+        let AlbertParts { positions, types, gamma, beta, layer_norm_eps, .. } = &self.parts;
+        Self::new(AlbertParts {
+            words,
+            positions: positions.clone(),
+            types: types.clone(),
+            gamma: gamma.clone(),
+            beta: beta.clone(),
+            layer_norm_eps: *layer_norm_eps,
+            position_padding_id: self.parts.position_padding_id,
+        })
     }
 
     fn table(&self) -> &Table {

@@ -6,6 +6,7 @@
 mod albert;
 mod arrays;
 mod dense;
+mod transfer;
 
 use std::sync::Arc;
 
@@ -173,6 +174,19 @@ impl PyFactorizedEmbedding {
         Ok(array.into_any())
     }
 
+    fn transfer<'py>(
+        &self,
+        old_tok: &Bound<'py, PyAny>,
+        new_tok: &Bound<'py, PyAny>,
+    ) -> PyResult<(Self, Bound<'py, PyDict>)> {
+        let py = old_tok.py();
+        let rows = self.0.vocab_size();
+        let (old, new) = transfer::tokenizers(old_tok, new_tok)?;
+        let (made, padding) = transfer::planned(py, rows, (&old, &new), self.0.padding_id())?;
+        let moved = py.detach(|| self.0.recomposed(&made.recipe, padding))?;
+        Ok((moved.into(), transfer::report(py, &made, (&old, &new), rows)?))
+    }
+
     #[getter]
     fn vocab_size(&self) -> usize {
         self.0.vocab_size()
@@ -191,6 +205,12 @@ impl PyFactorizedEmbedding {
     #[getter]
     fn padding_id(&self) -> Option<u32> {
         self.0.padding_id()
+    }
+
+    #[getter]
+    #[expect(clippy::unused_self, reason = "a property of Python's")]
+    fn layout(&self) -> &'static str {
+        "plain"
     }
 
     fn __repr__(&self) -> String {

@@ -7,12 +7,12 @@ use numpy::{
 };
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyType};
+use pyo3::types::{PyBytes, PyDict, PyType};
 
 use super::arrays::{
     self, busy, contiguous, empty, floats, integers, number, output, refuse, with_integers,
 };
-use super::{PyFactorizedEmbedding, thread_count};
+use super::{PyFactorizedEmbedding, thread_count, transfer};
 use crate::embed::{AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, LAYER_NORM_EPS};
 use crate::error::Error;
 use crate::python::args::{self, size};
@@ -152,6 +152,20 @@ impl PyAlbertEmbeddings {
     #[getter]
     fn factors(&self) -> Option<PyFactorizedEmbedding> {
         self.0.factors().map(PyFactorizedEmbedding)
+    }
+
+    fn transfer<'py>(
+        &self,
+        old_tok: &Bound<'py, PyAny>,
+        new_tok: &Bound<'py, PyAny>,
+    ) -> PyResult<(Self, Bound<'py, PyDict>)> {
+        let py = old_tok.py();
+        let rows = self.0.vocab_size();
+        let (old, new) = transfer::tokenizers(old_tok, new_tok)?;
+        let (made, padding) =
+            transfer::planned(py, rows, (&old, &new), self.0.position_padding_id())?;
+        let moved = py.detach(|| self.0.recomposed(&made.recipe, padding))?;
+        Ok((moved.into(), transfer::report(py, &made, (&old, &new), rows)?))
     }
 
     #[getter]

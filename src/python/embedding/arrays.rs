@@ -93,7 +93,10 @@ pub(super) fn busy(py: Python<'_>, name: &str, error: impl std::fmt::Display) ->
 
 /// Refuses what is no integer array of native byte order. An empty list, which numpy takes for
 /// numbers with a point, is one.
-pub(super) fn integers<'py>(given: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyUntypedArray>> {
+pub(super) fn integers<'py>(
+    given: &Bound<'py, PyAny>,
+    name: &str,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
     let array = as_array(given, name)?;
     let dtype = array.dtype();
     if dtype.kind() == b'f' && array.is_empty() && !given.is_instance_of::<PyUntypedArray>() {
