@@ -53,7 +53,7 @@ test-python: $(VENV)/.extension
 integrations: $(VENV)/.extension requirements-integrations.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-integrations.txt
 	HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error $(PY) -m pytest tests/python/test_transformers.py \
-		tests/python/test_arrow_integrations.py
+		tests/python/test_arrow_integrations.py tests/python/test_albert_transformers.py
 
 lint: fmt clippy rustdoc ruff mypy stubtest licences
 
