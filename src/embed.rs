@@ -9,6 +9,7 @@ mod dense;
 mod factorized;
 mod gram;
 mod kernel;
+mod kind;
 mod linalg;
 mod lookup;
 mod parallel;
@@ -25,7 +26,8 @@ pub use albert::{
     AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, LAYER_NORM_EPS, WordTable,
 };
 pub use dense::{Alternative, DenseOptions, DenseReport, RowLoss, Size, rank_prior};
-pub use factorized::{FactorizedEmbedding, MAX_PARAMETERS, MAX_WIDTH};
-pub use lookup::AnyId;
+pub use factorized::{FactorizedEmbedding, Factors, MAX_PARAMETERS, MAX_WIDTH};
+pub use kind::Kind;
+pub use lookup::{AnyId, HalfFormat};
 pub use transfer::Recipe;
 pub use pool::{PoolMode, PoolOptions, PoolRows};

@@ -35,8 +35,10 @@ pub use decode::{DecodeStream, Decoder, SentencePieceDecoder, decode_tokens};
 #[cfg(feature = "reference")]
 pub use embed::reference as embed_reference;
 pub use embed::{
-    AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, Alternative, AnyId, DenseOptions, DenseReport, FactorizedEmbedding, LAYER_NORM_EPS, MAX_PARAMETERS, MAX_WIDTH, PoolMode,
-    PoolOptions, PoolRows, Recipe, RowLoss, Size, WordTable, rank_prior,
+    AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, Alternative, AnyId, DenseOptions,
+    DenseReport, FactorizedEmbedding, Factors, HalfFormat, Kind as TableKind, LAYER_NORM_EPS,
+    MAX_PARAMETERS, MAX_WIDTH, PoolMode, PoolOptions, PoolRows, Recipe, RowLoss, Size, WordTable,
+    rank_prior,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{

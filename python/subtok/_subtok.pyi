@@ -850,10 +850,17 @@ class AlbertEmbeddings:
             ArgumentError: Positions count from behind the padding id, and that is another one now.
         """
 
+    def factors(
+        self,
+    ) -> tuple[
+        npt.NDArray[np.float32], npt.NDArray[np.float32] | None, npt.NDArray[np.float32] | None
+    ]:
+        """Table, projection and bias as float32 arrays: see `FactorizedEmbedding.factors`."""
+
     @property
-    def factors(self) -> FactorizedEmbedding | None:
-        """Table, projection and bias alone, sharing memory: A[id] @ P + bias, without what stands
-        between them here. None without a projection."""
+    def plain(self) -> FactorizedEmbedding | None:
+        """Table, projection and bias in the plain layout, sharing memory: A[id] @ P + bias, without
+        what stands between them here. None without a projection."""
 
     @property
     def layout(self) -> Literal["albert"]:
@@ -1001,6 +1008,21 @@ class FactorizedEmbedding:
 
     def save(self, path: _Path) -> None:
         """Write a safetensors file with ALBERT's names; an old file is replaced as a whole."""
+
+    def factors(
+        self,
+    ) -> tuple[
+        npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32] | None
+    ]:
+        """The factors as new float32 arrays, however they are kept: row = A[id] @ P + b.
+
+        Returns:
+            A (vocab_size, embedding_dim), P (embedding_dim, hidden_dim), and b (hidden_dim,) or
+            None. The row of the padding id is zero, with a bias too.
+
+        Raises:
+            ArgumentError: They do not fit into memory.
+        """
 
     def __call__(
         self,

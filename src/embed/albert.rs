@@ -19,8 +19,9 @@ mod store;
 
 use std::sync::{Arc, OnceLock};
 
-use super::factorized::{FactorizedEmbedding, reserved};
-use super::kernel::{BLOCK, Panels, Scratch};
+use super::factorized::{FactorizedEmbedding, Factors, reserved};
+use super::kernel::stream::{self, Stores};
+use super::kernel::{BLOCK, Isa, Panels, Scratch, rows};
 use super::lookup::{AnyId, Distinct};
 use super::parallel::{self, SMALL};
 use super::table::Table;
@@ -170,7 +171,10 @@ struct Token<'a> {
 
 /// What a thread reuses from block to block.
 struct State {
+    isa: Isa,
     scratch: Scratch<f32>,
+    /// One vector, on its way past the caches.
+    vector: Vec<f32>,
     centred: Vec<f32>,
     folded: Vec<f32>,
     exact: Vec<f64>,
@@ -183,6 +187,12 @@ impl AlbertEmbeddings {
     /// [`Error::Argument`] when sizes do not fit one another, when a number of anything but the word
     /// table is not finite, or when epsilon is out of bounds.
     pub fn new(parts: AlbertParts) -> Result<Self> {
+        if let AlbertWords::Projected(factors) = &parts.words
+            && !factors.has_projection()
+        {
+            let wanted = "with one, or a table alone";
+            return Err(Error::argument("the words", "without a projection", wanted));
+        }
         let table = parts.words.table();
         let (width, vocab_size) = (table.width(), table.rows());
         for (name, values) in
@@ -253,13 +263,31 @@ impl AlbertEmbeddings {
         self.parts.position_padding_id
     }
 
-    /// The table and the projection alone: `A P + b`, without all that stands between them here. There
+    /// The table, the projection and the bias, without all that stands between them here: `A P + b`. There
     /// is none without a projection.
-    pub fn factors(&self) -> Option<Arc<FactorizedEmbedding>> {
+    pub fn plain(&self) -> Option<Arc<FactorizedEmbedding>> {
         match &self.parts.words {
             AlbertWords::Projected(factors) => Some(Arc::clone(factors)),
             AlbertWords::Whole(_) => None,
         }
+    }
+
+    /// The table, the projection and the bias in 32-bit numbers: see [`FactorizedEmbedding::factors`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn factors(&self) -> Result<Factors> {
+        if let AlbertWords::Projected(factors) = &self.parts.words {
+            return factors.factors();
+        }
+        self.table().check()?;
+        let (rows, width) = (self.vocab_size(), self.embedding_dim());
+        let mut table = reserved(rows, width)?;
+        table.resize(rows * width, 0.0);
+        for (index, row) in table.chunks_exact_mut(width).enumerate() {
+            self.table().copy_row(index, row);
+        }
+        Ok(Factors { table, projection: None, bias: None })
     }
 
     pub(super) fn words(&self) -> &AlbertWords {
@@ -367,6 +395,7 @@ impl AlbertEmbeddings {
             let wanted = format!("for {} ids of {} numbers", ids.len(), self.hidden_dim());
             return Err(Error::argument("the call", given, wanted));
         }
+        self.table().check()?;
         // Callers have converted and so checked everything; looked at again, an index cannot be wrong.
         self.check_ids(ids, None)?;
         self.check_positions(positions, None)?;
@@ -412,6 +441,7 @@ impl AlbertEmbeddings {
         // Of a token, sigma and what follows take as long as so many multiply-adds.
         let work = distinct.ids.len() * hidden * width + out.len() * 12;
         let threads = if work < SMALL { 1 } else { threads };
+        let stores = Stores::for_output(size_of_val(out));
         let rows = out.chunks_exact_mut(hidden).zip(places).zip(slots);
         let tokens = rows.map(|((row, &place), &slot)| Token { row, place, slot });
         let (mut tokens, ends) = sort_by_slot(tokens, &distinct.slots, distinct.ids.len());
@@ -423,10 +453,13 @@ impl AlbertEmbeddings {
             blocks.push((ids, ends, start, these));
             (rest, start) = (others, end);
         }
+        let block = BLOCK.min(ids.len());
         let state = || State {
+            isa: Isa::best(),
             scratch: Scratch::default(),
-            centred: vec![0.0; BLOCK * width],
-            folded: vec![0.0; BLOCK * hidden],
+            vector: vec![0.0; hidden],
+            centred: vec![0.0; block * width],
+            folded: vec![0.0; block * hidden],
             exact: vec![0.0; width],
         };
         parallel::for_each(
@@ -434,7 +467,8 @@ impl AlbertEmbeddings {
             threads,
             state,
             |state, (ids, ends, start, tokens)| {
-                self.block(state, known, ids, ends, start, tokens);
+                self.block(state, stores, known, ids, ends, start, tokens);
+                stream::finish(stores);
             },
         );
         Ok(())
@@ -445,6 +479,7 @@ impl AlbertEmbeddings {
     fn block(
         &self,
         state: &mut State,
+        stores: Stores,
         known: &Places,
         ids: &[TokenId],
         ends: &[usize],
@@ -474,7 +509,8 @@ impl AlbertEmbeddings {
             for token in rest.by_ref().take(end - before) {
                 let slot = token.slot as usize;
                 let place = &known.centred[slot * width..][..width];
-                let sum = sum_of_squares(centred, place);
+                let mut sum = 0.0;
+                rows::square_of_sum(state.isa, centred, place, &mut sum);
                 let parts = square + known.squares[slot];
                 // Also false where a number is none.
                 if sum >= SHARE * parts && parts < LARGE {
@@ -482,7 +518,14 @@ impl AlbertEmbeddings {
                     #[expect(clippy::cast_possible_truncation, reason = "rounding is wanted")]
                     let scale = (1.0 / variance.sqrt()) as f32;
                     let place = &known.folded[slot * hidden..][..hidden];
-                    combine(token.row, folded, place, &self.constant, scale);
+                    let constant = &self.constant;
+                    if stores == Stores::Plain {
+                        rows::scaled_sum(state.isa, folded, place, scale, constant, token.row);
+                    } else {
+                        let vector = &mut state.vector;
+                        rows::scaled_sum(state.isa, folded, place, scale, constant, vector);
+                        stream::copy(stores, vector, token.row);
+                    }
                 } else {
                     direct.push((id, token.place, &mut *token.row));
                 }
@@ -597,38 +640,6 @@ fn centre(exact: &mut [f64], out: &mut [f32]) -> f32 {
         *to = value as f32;
     }
     square as f32
-}
-
-/// `|left + right|^2`, as 16 sums side by side: a fixed order that fits vector registers.
-#[inline]
-fn sum_of_squares(left: &[f32], right: &[f32]) -> f32 {
-    let (left, left_rest) = left.as_chunks::<16>();
-    let (right, right_rest) = right.as_chunks::<16>();
-    let mut sums = [0.0_f32; 16];
-    for (left, right) in left.iter().zip(right) {
-        for i in 0..16 {
-            let value = left[i] + right[i];
-            sums[i] += value * value;
-        }
-    }
-    for ((sum, left), right) in sums.iter_mut().zip(left_rest).zip(right_rest) {
-        *sum += (left + right) * (left + right);
-    }
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            sums[i] += sums[i + half];
-        }
-    }
-    sums[0]
-}
-
-/// `out = (word + place) * scale + constant`.
-#[inline]
-fn combine(out: &mut [f32], word: &[f32], place: &[f32], constant: &[f32], scale: f32) {
-    for ((to, constant), (word, place)) in out.iter_mut().zip(constant).zip(word.iter().zip(place))
-    {
-        *to = (word + place) * scale + constant;
-    }
 }
 
 /// Sorts items by the slot of each, of `count`; also given is where every slot's part ends.

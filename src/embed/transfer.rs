@@ -60,6 +60,7 @@ impl Recipe {
 
     fn apply(&self, old: &Table) -> Result<Table> {
         self.check(old.rows())?;
+        old.check()?;
         let width = old.width();
         let mut values = reserved(self.len(), width)?;
         let mut row = vec![0.0; width];

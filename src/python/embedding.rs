@@ -6,19 +6,33 @@
 mod albert;
 mod arrays;
 mod dense;
+mod recycle;
 mod transfer;
 
 use std::sync::Arc;
 
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
 pub(super) use self::albert::PyAlbertEmbeddings;
-use self::arrays::{empty, floats, ids_of, number, offsets_of, output, weights_of};
+use self::arrays::{
+    Numbers, Output, empty, floats, ids_of, number, offsets_of, output, weights_of,
+};
 use super::args::{self, choice, size};
 use super::errors::argument;
-use crate::embed::{DenseOptions, FactorizedEmbedding, PoolMode, PoolOptions, PoolRows, Size};
+use crate::embed::{
+    DenseOptions, FactorizedEmbedding, Factors, Kind as TableKind, PoolMode, PoolOptions, PoolRows,
+    Size,
+};
 use crate::error::Error;
+
+/// `A`, `P` and `b`.
+type FactorArrays<'py> = (
+    Bound<'py, PyArray2<f32>>,
+    Option<Bound<'py, PyArray2<f32>>>,
+    Option<Bound<'py, PyArray1<f32>>>,
+);
 
 /// A table of vectors, kept as two thin factors: immutable, picklable, safe to share.
 #[pyclass(frozen, name = "FactorizedEmbedding", module = "subtok")]
@@ -51,11 +65,7 @@ impl PyFactorizedEmbedding {
         let hidden_dim = size("hidden_dim", hidden_dim)?;
         let seed = seed.map_or(Ok(0), |seed| size("seed", seed))? as u64;
         let padding = padding_id.map(|id| size("padding_id", id)).transpose()?;
-        let padding = padding.map(|id| {
-            let wanted = || format!("less than vocab_size ({vocab_size})");
-            u32::try_from(id).map_err(|_| Error::argument("padding_id", id, wanted()))
-        });
-        let padding = padding.transpose()?;
+        let padding = padding_of(padding, vocab_size)?;
         let made = py.detach(|| {
             FactorizedEmbedding::new(vocab_size, embedding_dim, hidden_dim, seed, padding, bias)
         })?;
@@ -112,26 +122,74 @@ impl PyFactorizedEmbedding {
         Ok(py.detach(|| self.0.save(&path))?)
     }
 
-    #[pyo3(signature = (ids, out = None, *, threads = None))]
+    #[pyo3(signature = (ids, out = None, *, dtype = None, threads = None))]
     fn __call__<'py>(
         &self,
         ids: &Bound<'py, PyAny>,
         out: Option<&Bound<'py, PyAny>>,
+        dtype: Option<&Bound<'py, PyAny>>,
         threads: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = ids.py();
         let (mut shape, ids) = ids_of(&self.0, ids)?;
         shape.push(self.0.hidden_dim());
         let threads = thread_count(threads, shape.iter().product())?;
-        let array = match out {
-            Some(out) => output(out, &shape)?,
-            None => empty(py, &shape)?,
-        };
-        let mut guard = arrays::writable(&array)?;
-        let values = guard.as_slice_mut().map_err(|_| argument(py, arrays::NOT_CONTIGUOUS))?;
-        py.detach(|| self.0.lookup_into(&ids, values, threads))?;
-        drop(guard);
-        Ok(array.into_any())
+        let Output { numbers, returned } = output(py, out, dtype, &shape)?;
+        let not_contiguous = |_| argument(py, arrays::NOT_CONTIGUOUS);
+        match numbers {
+            Numbers::Full(array) => {
+                let mut guard = arrays::writable(&array)?;
+                let values = guard.as_slice_mut().map_err(not_contiguous)?;
+                py.detach(|| self.0.lookup_into(&ids, values, threads))?;
+            }
+            Numbers::Half(array, format) => {
+                let mut guard = arrays::writable(&array)?;
+                let values = guard.as_slice_mut().map_err(not_contiguous)?;
+                py.detach(|| self.0.lookup_halves_into(&ids, values, format, threads))?;
+            }
+        }
+        Ok(returned)
+    }
+
+    #[pyo3(signature = (kind, *, threads = None))]
+    fn quantize(
+        &self,
+        kind: &Bound<'_, PyAny>,
+        threads: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let py = kind.py();
+        let kind = choice("kind", kind, &TableKind::NAMES)?;
+        let threads = args::threads(threads)?;
+        Ok(py.detach(|| self.0.quantize(kind, threads))?.into())
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (weight, *, padding_id = None))]
+    fn from_table(
+        weight: &Bound<'_, PyAny>,
+        padding_id: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let py = weight.py();
+        let padding = padding_id.map(|id| size("padding_id", id)).transpose()?;
+        let weight = floats(weight, "W", 2)?;
+        let made = weight.with_f32(|values, shape| {
+            let padding = padding_of(padding, shape[0])?;
+            py.detach(|| {
+                let mut table = Vec::new();
+                table.try_reserve_exact(values.len()).map_err(|_| {
+                    let wanted = "small enough for the memory of this machine";
+                    Error::argument("the size of the table", format!("{shape:?}"), wanted)
+                })?;
+                table.extend_from_slice(values);
+                FactorizedEmbedding::from_table(table, shape[1], padding)
+            })
+        })?;
+        Ok(made.into())
+    }
+
+    #[staticmethod]
+    fn release_buffers() -> usize {
+        recycle::release()
     }
 
     #[pyo3(
@@ -187,6 +245,21 @@ impl PyFactorizedEmbedding {
         Ok((moved.into(), transfer::report(py, &made, (&old, &new), rows)?))
     }
 
+    fn factors<'py>(&self, py: Python<'py>) -> PyResult<FactorArrays<'py>> {
+        let factors = py.detach(|| self.0.factors())?;
+        factor_arrays(py, factors, self.0.embedding_dim(), self.0.hidden_dim())
+    }
+
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.0.kind().name()
+    }
+
+    #[getter]
+    fn nbytes(&self) -> usize {
+        self.0.bytes()
+    }
+
     #[getter]
     fn vocab_size(&self) -> usize {
         self.0.vocab_size()
@@ -221,6 +294,12 @@ impl PyFactorizedEmbedding {
         if self.0.has_bias() {
             options += ", bias=True";
         }
+        if !self.0.has_projection() {
+            options += ", projection=False";
+        }
+        if self.0.kind() != TableKind::F32 {
+            options += &format!(", kind={:?}", self.0.kind().name());
+        }
         format!(
             "FactorizedEmbedding(vocab_size={}, embedding_dim={}, hidden_dim={}{options})",
             self.0.vocab_size(),
@@ -239,10 +318,31 @@ impl PyFactorizedEmbedding {
     ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
         let py = slf.py();
         let embedding = &slf.get().0;
-        let content = py.detach(|| embedding.to_bytes());
+        let content = py.detach(|| embedding.to_bytes())?;
         let restore = slf.get_type().getattr("_from_bytes")?;
         Ok((restore, (PyBytes::new(py, &content),)))
     }
+}
+
+/// An id of a vocabulary of this size.
+fn padding_of(id: Option<usize>, vocab_size: usize) -> Result<Option<u32>, Error> {
+    let wanted = || format!("less than vocab_size ({vocab_size})");
+    let convert = |id| u32::try_from(id).map_err(|_| Error::argument("padding_id", id, wanted()));
+    id.map(convert).transpose()
+}
+
+/// Factors as arrays: (vocab_size, width), (width, columns), (columns,).
+fn factor_arrays(
+    py: Python<'_>,
+    factors: Factors,
+    width: usize,
+    columns: usize,
+) -> PyResult<FactorArrays<'_>> {
+    let rows = factors.table.len() / width;
+    let table = factors.table.into_pyarray(py).reshape([rows, width])?;
+    let projection = factors.projection.map(|values| values.into_pyarray(py));
+    let projection = projection.map(|values| values.reshape([width, columns])).transpose()?;
+    Ok((table, projection, factors.bias.map(|bias| bias.into_pyarray(py))))
 }
 
 /// The number of threads of a call. What the machine allows takes as long to find out as a small call,

@@ -182,12 +182,17 @@ def test_the_factors_are_the_plain_layout(parts: list[Any]) -> None:
     assert stage.layout == "albert"
     assert (stage.vocab_size, stage.embedding_dim) == parts[0].shape
     assert (stage.max_position_embeddings, stage.type_vocab_size) == (50, 2)
-    factors = stage.factors
+    factors = stage.plain
+    arrays = stage.factors()
+    assert arrays[0].tobytes() == parts[0].tobytes()
     if len(parts) == 5:
         assert factors is None
+        assert arrays[1:] == (None, None)
         assert stage.hidden_dim == stage.embedding_dim
         return
     assert factors is not None
     assert factors.layout == "plain"
+    assert np.array_equal(arrays[1], parts[5].T)
+    assert np.array_equal(arrays[2], parts[6])
     want = parts[0].astype(np.float64) @ parts[5].T.astype(np.float64) + parts[6]
     assert error_of(factors(np.arange(len(parts[0]))), want) < 1e-5

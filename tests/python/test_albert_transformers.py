@@ -74,7 +74,7 @@ def test_saved_models_are_read(name: str, tmp_path: Path) -> None:
     ):
         want = stage_of(model, input_ids=ids, **given)
         np.testing.assert_allclose(stage(ids, **given), want, atol=2e-5, rtol=1e-4)
-    assert (stage.factors is None) == (stage.hidden_dim == stage.embedding_dim)
+    assert (stage.plain is None) == (stage.hidden_dim == stage.embedding_dim)
     assert stage.layer_norm_eps == model.config.layer_norm_eps
 
 

@@ -16,8 +16,11 @@ use serde_json::Value;
 
 use super::super::factorized::{FactorizedEmbedding, check_sizes};
 use super::super::kernel::Panels;
-use super::super::store::{ALIGNMENT, BIAS, FORMAT, PROJECTION, TABLE, Tensor, missing, open};
-use super::super::table::{Bytes, Kind, Table};
+use super::super::kind::Kind;
+use super::super::store::{
+    ALIGNMENT, BIAS, FORMAT, Header, PROJECTION, TABLE, Tensor, missing, open,
+};
+use super::super::table::{Bytes, Layout, Table};
 use super::{AlbertEmbeddings, AlbertParts, AlbertWords, LAYER_NORM_EPS, WordTable};
 use crate::error::{Error, Result};
 use crate::files;
@@ -128,11 +131,11 @@ impl AlbertEmbeddings {
         let words = names.needed(&[TABLE])?;
         let [vocab_size, width] = words.shape()?;
         let rows = |tensor: &Tensor| match tensor.shape()? {
-            [_, columns] if columns == width => Ok(tensor.decode(file.as_ref())),
+            [_, columns] if columns == width => tensor.decode(file.as_ref()),
             [_, columns] => Err(misfit(tensor, columns, width)),
         };
         let numbers = |tensor: &Tensor, width: usize| match tensor.shape()? {
-            [count] if count == width => Ok(tensor.decode(file.as_ref())),
+            [count] if count == width => tensor.decode(file.as_ref()),
             [count] => Err(misfit(tensor, count, width)),
         };
         let positions = rows(&names.needed(&[POSITIONS])?)?;
@@ -151,7 +154,7 @@ impl AlbertEmbeddings {
                 return Err(misfit(&weight, columns, width));
             }
             check_sizes(vocab_size, width, hidden_dim).map_err(bad)?;
-            let values = weight.decode(file.as_ref());
+            let values = weight.decode(file.as_ref())?;
             super::finite("it", &values)
                 .map_err(|error| Error::format(FORMAT, weight.name, error.to_string()))?;
             let bias = names.find(bias)?.map(|bias| numbers(&bias, hidden_dim)).transpose()?;
@@ -160,7 +163,8 @@ impl AlbertEmbeddings {
             break;
         }
         check_sizes(vocab_size, width, width).map_err(bad)?;
-        let table = Table::stored(file, words.range, words.kind, width);
+        let layout = Layout { kind: words.kind()?, values: words.range, scales: 0..0 };
+        let table = Table::stored(file, layout, width);
         let words = match projection {
             None => AlbertWords::Whole(WordTable(Arc::new(table))),
             Some((panels, bias)) => {
@@ -183,7 +187,7 @@ impl AlbertEmbeddings {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let (width, parts) = (self.embedding_dim(), &self.parts);
         let zeros;
-        let projection = self.factors();
+        let projection = self.plain();
         let mut small: Vec<(&str, Vec<usize>, &[f32])> = vec![
             (POSITIONS, vec![self.positions(), width], &parts.positions),
             (TYPES, vec![self.types(), width], &parts.types),
@@ -202,10 +206,11 @@ impl AlbertEmbeddings {
         }
         debug_assert_eq!(turned.is_empty(), projection.is_none());
         let table = self.table();
-        let kind = match table.kind() {
-            Kind::F32 => "F32",
-            Kind::F16 => "F16",
-            Kind::Bf16 => "BF16",
+        // A quantised table is written as the numbers that it stands for: nobody else reads its form.
+        let (kind, size) = match table.kind() {
+            Kind::F16 => ("F16", 2),
+            Kind::Bf16 => ("BF16", 2),
+            Kind::F32 | Kind::Int8 | Kind::Int4 => ("F32", 4),
         };
         let mut begin = 0;
         let mut entries = serde_json::Map::new();
@@ -227,7 +232,7 @@ impl AlbertEmbeddings {
             entry(name, "F32", shape.clone().into(), 4 * values.len());
         }
         // The table comes last: its numbers may be of 16 bits, and nothing behind it is out of step.
-        let bytes = table.rows() * width * table.kind().size();
+        let bytes = table.rows() * width * size;
         entry(TABLE, kind, vec![table.rows(), width].into(), bytes);
         let mut header = Value::from(entries).to_string();
         while !(8 + header.len()).is_multiple_of(ALIGNMENT) {
@@ -239,7 +244,16 @@ impl AlbertEmbeddings {
             let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             out.write_all(&bytes)?;
         }
-        table.write(|bytes| out.write_all(bytes))
+        if !matches!(table.kind(), Kind::Int8 | Kind::Int4) {
+            return table.write(|bytes| out.write_all(bytes));
+        }
+        let mut row = vec![0.0; width];
+        for id in 0..table.rows() {
+            table.copy_row(id, &mut row);
+            let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+            out.write_all(&bytes)?;
+        }
+        Ok(())
     }
 }
 
@@ -257,7 +271,7 @@ impl Names<'_> {
         if self.metadata.info(&name).is_none() {
             return Ok(None);
         }
-        Tensor::find(self.metadata, &name, self.start)
+        Header { metadata: self.metadata, start: self.start }.find(&name)
     }
 
     /// The tensor under the first of these names that the file has.

@@ -58,7 +58,7 @@ fn twin(stage: &AlbertEmbeddings, id: TokenId, kind: u32, position: u32) -> Vec<
     let normal =
         |k: usize| (x[k] - mean) / sigma * f64::from(parts.gamma[k]) + f64::from(parts.beta[k]);
     let normal: Vec<f64> = (0..width).map(normal).collect();
-    let Some(factors) = stage.factors() else { return normal };
+    let Some(factors) = stage.plain() else { return normal };
     let column = |j: usize| {
         let bias = factors.bias.as_ref().map_or(0.0, |bias| f64::from(bias[j]));
         let product = |k: usize| normal[k] * f64::from(factors.projection.get(k, j));
@@ -146,7 +146,7 @@ fn words_that_nearly_cancel_their_place_are_as_exact() {
                 .enumerate()
                 .map(|(i, noise)| noise - at(i % 24))
                 .collect();
-            parts.words = match made.factors() {
+            parts.words = match made.plain() {
                 None => AlbertWords::whole(table, 24).expect("valid"),
                 Some(factors) => {
                     let cell = |i: usize| factors.projection.get(i % 24, i / 24);
@@ -352,7 +352,7 @@ fn names_of_other_models_are_read() {
         None => format!("bert.{name}"),
     }));
     let bert = bert.expect("read");
-    assert!(bert.factors().is_none() && bert.hidden_dim() == 8);
+    assert!(bert.plain().is_none() && bert.hidden_dim() == 8);
     // DistilBERT: no token types.
     let without =
         read(renamed(|name| format!("m.{}", name.replace("token_type_embeddings", "other"))));

@@ -7,12 +7,13 @@ use numpy::{
 };
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyType};
+use pyo3::types::{PyBytes, PyDict, PyString, PyType};
 
 use super::arrays::{
-    self, busy, contiguous, empty, floats, integers, number, output, refuse, with_integers,
+    self, Numbers, Output, busy, contiguous, floats, integers, number, output, refuse,
+    with_integers,
 };
-use super::{PyFactorizedEmbedding, thread_count, transfer};
+use super::{FactorArrays, PyFactorizedEmbedding, factor_arrays, thread_count, transfer};
 use crate::embed::{AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, LAYER_NORM_EPS};
 use crate::error::Error;
 use crate::python::args::{self, size};
@@ -138,20 +139,29 @@ impl PyAlbertEmbeddings {
         };
         shape.push(stage.hidden_dim());
         let threads = thread_count(threads, shape.iter().product())?;
-        let array = match out {
-            Some(out) => output(out, &shape)?,
-            None => empty(py, &shape)?,
+        let full = PyString::new(py, "float32");
+        let Output { numbers, returned } = output(py, out, Some(full.as_any()), &shape)?;
+        let Numbers::Full(array) = numbers else {
+            return Err(refuse(py, "out must be an array of float32".to_owned()));
         };
         let mut guard = arrays::writable(&array)?;
         let values = guard.as_slice_mut().map_err(|_| argument(py, arrays::NOT_CONTIGUOUS))?;
         py.detach(|| stage.embed_into(&ids, types.as_deref(), &positions, values, threads))?;
-        drop(guard);
-        Ok(array.into_any())
+        Ok(returned)
+    }
+
+    fn factors<'py>(&self, py: Python<'py>) -> PyResult<FactorArrays<'py>> {
+        factor_arrays(
+            py,
+            py.detach(|| self.0.factors())?,
+            self.0.embedding_dim(),
+            self.0.hidden_dim(),
+        )
     }
 
     #[getter]
-    fn factors(&self) -> Option<PyFactorizedEmbedding> {
-        self.0.factors().map(PyFactorizedEmbedding)
+    fn plain(&self) -> Option<PyFactorizedEmbedding> {
+        self.0.plain().map(PyFactorizedEmbedding)
     }
 
     fn transfer<'py>(
