@@ -42,9 +42,13 @@ const VERSION: &str = "subtok.version";
 /// the width of the rows, which bytes of two numbers do not tell;
 const WIDTH: &str = "subtok.embedding_dim";
 /// whether there is a projection,
-const LAYOUT: &str = "subtok.layout";
+pub(super) const LAYOUT: &str = "subtok.layout";
 /// which here there is not.
 const FULL: &str = "full";
+/// Or that the table is one of a whole embedding stage,
+pub(super) const STAGE: &str = "albert";
+/// as it is where there is a normalisation.
+const NORMALISED: &str = "embeddings.LayerNorm.weight";
 /// Where data begin: a multiple of this.
 pub(super) const ALIGNMENT: usize = 64;
 
@@ -108,6 +112,9 @@ impl FactorizedEmbedding {
         let file_of = Header { metadata: &metadata, start: 8 + header };
         let projection = file_of.find(PROJECTION)?;
         let full = file_of.is_full()?;
+        if projection.is_some() && file_of.find(NORMALISED)?.is_some() {
+            return Err(is_stage());
+        }
         if full && let Some(projection) = projection {
             let problem = format!("a file with {LAYOUT} {FULL:?} has no projection");
             return Err(Error::format(FORMAT, projection.name, problem));
@@ -252,6 +259,7 @@ impl Header<'_> {
         match self.mark(LAYOUT) {
             None => Ok(false),
             Some(FULL) => Ok(true),
+            Some(STAGE) => Err(is_stage()),
             Some(other) => {
                 let problem = format!("{other:?} is not {FULL:?}, the only one known");
                 Err(Error::format(FORMAT, format!("__metadata__.{LAYOUT}"), problem))
@@ -374,6 +382,13 @@ impl Tensor {
         rows::decode(Isa::best(), row, &mut values);
         Ok(values)
     }
+}
+
+/// What lies between the table and the projection is not to be left out in silence.
+fn is_stage() -> Error {
+    let problem = "it holds an embedding stage that adds positions and normalises before it projects: read it \
+                   with AlbertEmbeddings, whose `plain` is the table and the projection alone";
+    Error::format(FORMAT, "", problem)
 }
 
 pub(super) fn missing(name: &str) -> Error {

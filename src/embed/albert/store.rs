@@ -18,7 +18,7 @@ use super::super::factorized::{FactorizedEmbedding, check_sizes};
 use super::super::kernel::Panels;
 use super::super::kind::Kind;
 use super::super::store::{
-    ALIGNMENT, BIAS, FORMAT, Header, PROJECTION, TABLE, Tensor, missing, open,
+    ALIGNMENT, BIAS, FORMAT, Header, LAYOUT, PROJECTION, STAGE, TABLE, Tensor, missing, open,
 };
 use super::super::table::{Bytes, Layout, Table};
 use super::{AlbertEmbeddings, AlbertParts, AlbertWords, LAYER_NORM_EPS, WordTable};
@@ -37,8 +37,7 @@ const OLD_BETA: &str = "embeddings.LayerNorm.beta";
 const PROJECTIONS: [(&str, &str); 2] =
     [(PROJECTION, BIAS), ("embeddings_project.weight", "embeddings_project.bias")];
 
-/// Keys of our metadata.
-const LAYOUT: &str = "subtok.layout";
+/// Keys of our metadata, beside the layout.
 const EPS: &str = "subtok.layer_norm_eps";
 const PADDING: &str = "subtok.position_padding_id";
 
@@ -216,7 +215,7 @@ impl AlbertEmbeddings {
         let mut entries = serde_json::Map::new();
         let mut said = serde_json::Map::new();
         said.insert("format".to_owned(), "pt".into());
-        said.insert(LAYOUT.to_owned(), "albert".into());
+        said.insert(LAYOUT.to_owned(), STAGE.into());
         said.insert(EPS.to_owned(), self.layer_norm_eps().to_string().into());
         if let Some(id) = self.position_padding_id() {
             said.insert(PADDING.to_owned(), id.to_string().into());
@@ -290,7 +289,10 @@ impl Names<'_> {
         let mut settings =
             Settings { eps: options.layer_norm_eps, padding: options.position_padding_id };
         let said = self.metadata.metadata().as_ref();
-        if said.and_then(|said| said.get(LAYOUT)).is_some() {
+        if let Some(layout) = said.and_then(|said| said.get(LAYOUT)) {
+            if layout != STAGE {
+                return Err(unreadable(LAYOUT, layout));
+            }
             let key = |key: &'static str| said.and_then(|said| Some((key, said.get(key)?)));
             if let Some((key, text)) = key(EPS) {
                 let eps = text.parse().map_err(|_| unreadable(key, text))?;
@@ -408,5 +410,9 @@ fn misfit(tensor: &Tensor, given: usize, wanted: usize) -> Error {
 }
 
 fn unreadable(key: &str, text: &str) -> Error {
-    Error::format(FORMAT, format!("__metadata__.{key}"), format!("{text:?} is no such number"))
+    Error::format(
+        FORMAT,
+        format!("__metadata__.{key}"),
+        format!("{text:?} is not what stands there"),
+    )
 }

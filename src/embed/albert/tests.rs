@@ -412,6 +412,13 @@ fn files_that_are_wrong_are_refused() {
             refused(renamed(|name| if name == gone { "x".to_owned() } else { name.to_owned() }));
         assert!(text.contains("there is no tensor") && text.contains(&gone[..20]), "{text}");
     }
+    let plain = FactorizedEmbedding::from_bytes(good.clone()).expect_err("not plain").to_string();
+    assert!(plain.contains("read it with AlbertEmbeddings"), "{plain}");
+    let plain = FactorizedEmbedding::from_bytes(renamed(str::to_owned)).expect_err("not plain");
+    assert!(plain.to_string().contains("read it with AlbertEmbeddings"), "{plain}");
+    let text =
+        refused(with_header(|header| header["__metadata__"]["subtok.layout"] = json!("full")));
+    assert!(text.contains("\"full\" is not what stands there"), "{text}");
     let twice = with_header(|header| {
         let entry = header.remove("embeddings.token_type_embeddings.weight").expect("there");
         header.insert("b.embeddings.word_embeddings.weight".to_owned(), entry);
@@ -430,7 +437,7 @@ fn files_that_are_wrong_are_refused() {
     let text = refused(with_header(|header| {
         header["__metadata__"]["subtok.layer_norm_eps"] = json!("little");
     }));
-    assert!(text.contains("\"little\" is no such number"), "{text}");
+    assert!(text.contains("\"little\" is not what stands there"), "{text}");
     let mut spoilt = good.clone();
     let start = SafeTensors::read_metadata(&good).expect("a good file").0 + 8;
     spoilt[start..start + 4].copy_from_slice(&f32::NAN.to_le_bytes());
