@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import subtok
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
+safetensors = pytest.importorskip("safetensors.torch")
 
 SMALL: dict[str, Any] = {
     "vocab_size": 90,
@@ -96,13 +99,11 @@ def test_task_models_have_prefixes(tmp_path: Path) -> None:
 
 
 def test_a_saved_stage_goes_back_into_albert(tmp_path: Path) -> None:
-    from safetensors.torch import load_file
-
     model = model_of("albert")
     model.save_pretrained(tmp_path)
     stage = subtok.AlbertEmbeddings.load(tmp_path)
     stage.save(tmp_path / "stage.safetensors")
-    state = load_file(tmp_path / "stage.safetensors")
+    state = safetensors.load_file(tmp_path / "stage.safetensors")
     fresh = transformers.AlbertModel(model.config).eval()
     result = fresh.load_state_dict(state, strict=False)
     assert not result.unexpected_keys

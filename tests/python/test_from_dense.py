@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import CORPUS
 
 import subtok
-from conftest import CORPUS
 from subtok import FactorizedEmbedding
 
 
@@ -49,7 +49,7 @@ def test_the_prior_by_rank() -> None:
     same, _ = FactorizedEmbedding.from_dense(matrix, rank=5, counts=1 / (np.arange(300) + 10))
     assert prior(np.arange(300)).tobytes() == same(np.arange(300)).tobytes()
     assert report["counts"].startswith("rank")
-    with pytest.raises(subtok.ArgumentError, match="'?\"?zipf\"? ?, but must be"):
+    with pytest.raises(subtok.ArgumentError, match='counts is "zipf", but must be'):
         FactorizedEmbedding.from_dense(matrix, rank=5, counts="zipf")
 
 
@@ -114,7 +114,9 @@ def test_the_recommendation_is_plain() -> None:
     assert text.startswith("quantise the table instead: as int8 it takes 258 bytes a token")
     assert "as int4 it takes 144" in text
     assert "these as int8" in text
-    steep = (np.random.default_rng(5).standard_normal((3000, 256)) * np.geomspace(1, 1e-9, 256)).astype("f4")
+    steep = (
+        np.random.default_rng(5).standard_normal((3000, 256)) * np.geomspace(1, 1e-9, 256)
+    ).astype("f4")
     text = FactorizedEmbedding.from_dense(steep, rank=40)[1]["recommendation"]
     assert text.startswith("factorise: at 174 bytes a token")
     text = FactorizedEmbedding.from_dense(flat, rank=256)[1]["recommendation"]
@@ -123,7 +125,9 @@ def test_the_recommendation_is_plain() -> None:
 
 def test_threads_change_nothing() -> None:
     matrix = table(2000, 130)
-    made = [FactorizedEmbedding.from_dense(matrix, rank=17, counts="rank", threads=n) for n in (1, 2, 5)]
+    made = [
+        FactorizedEmbedding.from_dense(matrix, rank=17, counts="rank", threads=n) for n in (1, 2, 5)
+    ]
     rows = [embedding(np.arange(2000)).tobytes() for embedding, _ in made]
     assert rows[0] == rows[1] == rows[2]
     assert made[0][1] == made[1][1] == made[2][1]

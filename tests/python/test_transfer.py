@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from conftest import CORPUS
 
 import subtok
-from conftest import CORPUS
 from subtok import FactorizedEmbedding
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -66,7 +68,9 @@ def test_marks_and_roles_are_crossed(tmp_path: Path, bpe: subtok.Tokenizer) -> N
 
 
 def test_a_round_trip_keeps_what_both_have(bpe: subtok.Tokenizer) -> None:
-    small = subtok.train_bpe(iter(CORPUS.splitlines()), vocab_size=330, special_tokens=["<|endoftext|>"])
+    small = subtok.train_bpe(
+        iter(CORPUS.splitlines()), vocab_size=330, special_tokens=["<|endoftext|>"]
+    )
     embedding = FactorizedEmbedding(bpe.vocab_size, 8, 12, seed=5)
     there, _ = embedding.transfer(bpe, small)
     back, report = there.transfer(small, bpe)
@@ -83,7 +87,15 @@ def test_the_stage_of_albert_moves_too(tmp_path: Path) -> None:
     new = wordpiece(tmp_path, ["lower", "low"], "new.txt")
     rng = np.random.default_rng(1)
     normal = lambda *shape: rng.standard_normal(shape, dtype=np.float32)  # noqa: E731
-    parts = (normal(7, 8), normal(9, 8), normal(2, 8), normal(8), normal(8), normal(12, 8), normal(12))
+    parts = (
+        normal(7, 8),
+        normal(9, 8),
+        normal(2, 8),
+        normal(8),
+        normal(8),
+        normal(12, 8),
+        normal(12),
+    )
     stage = subtok.AlbertEmbeddings(*parts)
     moved, report = stage.transfer(old, new)
     assert report["matched"] == 6
