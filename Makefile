@@ -54,7 +54,7 @@ integrations: $(VENV)/.extension requirements-integrations.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-integrations.txt
 	HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error $(PY) -m pytest tests/python/test_transformers.py \
 		tests/python/test_arrow_integrations.py tests/python/test_engines.py tests/python/test_ray.py \
-		tests/python/test_embedding_integrations.py
+		tests/python/test_embedding_integrations.py tests/python/test_albert_transformers.py
 
 lint: fmt clippy rustdoc ruff mypy stubtest licences
 

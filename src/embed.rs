@@ -4,6 +4,7 @@
 //! vector of an id is `A[id] P + b`. In real text most ids of a batch occur many times, so a look-up
 //! finds the distinct ids, multiplies the row of each by `P` once, and copies the results out.
 
+mod albert;
 mod dense;
 mod factorized;
 mod gram;
@@ -18,9 +19,15 @@ mod random;
 pub mod reference;
 mod store;
 mod table;
+mod transfer;
+mod wide;
 
-pub use dense::{DenseOptions, DenseReport, Size};
+pub use albert::{
+    AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, LAYER_NORM_EPS, WordTable,
+};
+pub use dense::{Alternative, DenseOptions, DenseReport, RowLoss, Size, rank_prior};
 pub use factorized::{FactorizedEmbedding, Factors, MAX_PARAMETERS, MAX_WIDTH};
 pub use kind::Kind;
 pub use lookup::{AnyId, HalfFormat};
+pub use transfer::Recipe;
 pub use pool::{PoolMode, PoolOptions, PoolRows};

@@ -27,6 +27,7 @@ mod regex;
 mod threads;
 mod tokenizer;
 mod train;
+mod transfer;
 mod trie;
 mod unicode;
 
@@ -34,8 +35,10 @@ pub use decode::{DecodeStream, Decoder, SentencePieceDecoder, decode_tokens};
 #[cfg(feature = "reference")]
 pub use embed::reference as embed_reference;
 pub use embed::{
-    AnyId, DenseOptions, DenseReport, FactorizedEmbedding, Factors, HalfFormat, Kind as TableKind,
-    MAX_PARAMETERS, MAX_WIDTH, PoolMode, PoolOptions, PoolRows, Size,
+    AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, Alternative, AnyId, DenseOptions,
+    DenseReport, FactorizedEmbedding, Factors, HalfFormat, Kind as TableKind, LAYER_NORM_EPS,
+    MAX_PARAMETERS, MAX_WIDTH, PoolMode, PoolOptions, PoolRows, Recipe, RowLoss, Size, WordTable,
+    rank_prior,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{
@@ -79,6 +82,7 @@ pub use train::{
     WordPieceTrainConfig, extend_bpe, learn_bpe, learn_wordpiece, train_bpe, train_wordpiece,
     wide_pre_tokenizer,
 };
+pub use transfer::{Composed, Role, RoleMatch, Transfer, transfer};
 pub use unicode::{
     BERT_CATEGORIES_VERSION, BERT_DECOMPOSITION_VERSION, BERT_LOWER_CASE_VERSION, CLASSES_VERSION,
     GRAPHEME_CLUSTERS_VERSION, LOWER_CASE_VERSION, NORMAL_FORMS_VERSION, NUMBERS_VERSION,

@@ -42,6 +42,8 @@ mod _subtok {
     #[pymodule_export]
     use super::counts::PyCounts;
     #[pymodule_export]
+    use super::embedding::PyAlbertEmbeddings;
+    #[pymodule_export]
     use super::embedding::PyFactorizedEmbedding;
     #[pymodule_export]
     use super::encoding::PyEncoding;

@@ -36,6 +36,7 @@ mod run;
 mod superwords;
 mod tally;
 mod ties;
+mod token_counts;
 #[cfg(test)]
 mod twins;
 mod wordpiece;

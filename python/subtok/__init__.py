@@ -11,6 +11,7 @@ import warnings
 from subtok import _starting as _starting
 from subtok import counting, data, ray
 from subtok._subtok import (
+    AlbertEmbeddings,
     Counts,
     DecodeStream,
     Encoding,
@@ -44,6 +45,7 @@ from subtok.errors import (
 from subtok.verify import verify
 
 __all__ = [
+    "AlbertEmbeddings",
     "ArgumentError",
     "ArgumentTypeError",
     "Counts",

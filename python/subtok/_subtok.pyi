@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "AlbertEmbeddings",
     "Counts",
     "DecodeStream",
     "Encoding",
@@ -959,6 +960,151 @@ def count(
     """
 
 @final
+class AlbertEmbeddings:
+    """A model's whole embedding stage: LayerNorm(word + position + token type) @ P + bias.
+
+    For inference, without dropout. ALBERT's and ELECTRA's; without P, the stage of BERT and RoBERTa.
+    """
+
+    def __new__(
+        cls,
+        word_embeddings: npt.ArrayLike,
+        position_embeddings: npt.ArrayLike,
+        token_type_embeddings: npt.ArrayLike,
+        layer_norm_weight: npt.ArrayLike,
+        layer_norm_bias: npt.ArrayLike,
+        projection: npt.ArrayLike | None = None,
+        bias: npt.ArrayLike | None = None,
+        *,
+        layer_norm_eps: float = 1e-12,
+        position_padding_id: int | None = None,
+    ) -> Self:
+        """A stage out of its tensors, which are copied as 32-bit numbers.
+
+        Args:
+            word_embeddings: (vocab_size, embedding_dim).
+            position_embeddings: (max_position_embeddings, embedding_dim).
+            token_type_embeddings: (type_vocab_size, embedding_dim).
+            layer_norm_weight: (embedding_dim,).
+            layer_norm_bias: (embedding_dim,).
+            projection: As torch.nn.Linear keeps it: (hidden_dim, embedding_dim). Without it the
+                stage ends at the normalisation.
+            bias: Of the projection: (hidden_dim,).
+            layer_norm_eps: What LayerNorm adds to the variance; at least 1e-30.
+            position_padding_id: RoBERTa's rule: positions count from the number after this, over
+                the ids that are not this one, which has this position.
+
+        Raises:
+            ArgumentError: Sizes do not fit one another, or a number is not finite.
+        """
+
+    @staticmethod
+    def load(
+        path: _Path,
+        mmap: bool = True,
+        *,
+        layer_norm_eps: float | None = None,
+        position_padding_id: int | None = None,
+    ) -> AlbertEmbeddings:
+        """Read the embedding stage of a model.
+
+        Args:
+            path: A safetensors file with the names that `transformers` gives to ALBERT, RemBERT,
+                ELECTRA, BERT, DistilBERT, RoBERTa or MPNet, under any prefix; or a folder with such
+                a `model.safetensors`.
+            mmap: Leave words in the file until they are used. It must not be changed in place then.
+            layer_norm_eps: By default what a file of `save` says, else the `config.json` in the same
+                folder, else 1e-12. RoBERTa's models differ: without a configuration it must be given.
+            position_padding_id: By default likewise; 1 for names of RoBERTa.
+
+        Raises:
+            FileError: A file cannot be read.
+            FormatError: It is not such a file, or does not say what must be known.
+            UnsupportedError: The configuration has positions that are not added to words.
+        """
+
+    def save(self, path: _Path) -> None:
+        """Write a safetensors file that `AlbertModel.load_state_dict` takes; an old file is replaced
+        as a whole."""
+
+    def __call__(
+        self,
+        ids: npt.ArrayLike,
+        token_type_ids: npt.ArrayLike | None = None,
+        position_ids: npt.ArrayLike | None = None,
+        out: npt.NDArray[np.float32] | None = None,
+        *,
+        threads: int | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Vectors for ids of any shape: (*shape, hidden_dim).
+
+        Args:
+            ids: Integers of any type, shape and memory layout; the last axis is the sequence.
+            token_type_ids: As many, or numbers that numpy would repeat to as many; 0 by default.
+            position_ids: Likewise; by default 0, 1, 2 ... along the last axis, or RoBERTa's rule.
+            out: Where to write: float32, of that shape, in C order.
+            threads: How many threads; the result does not depend on it.
+
+        Raises:
+            UnknownIdError: An id has no row; the message names it, its position and its row.
+            ArgumentError: The same for a token type or a position; a sequence is longer than there
+                are positions; shapes do not fit.
+        """
+
+    def transfer(
+        self, old_tok: Tokenizer, new_tok: Tokenizer
+    ) -> tuple[AlbertEmbeddings, dict[str, Any]]:
+        """The stage for another vocabulary: see `FactorizedEmbedding.transfer`.
+
+        Raises:
+            ArgumentError: Positions count from behind the padding id, and that is another one now.
+        """
+
+    def factors(
+        self,
+    ) -> tuple[
+        npt.NDArray[np.float32], npt.NDArray[np.float32] | None, npt.NDArray[np.float32] | None
+    ]:
+        """Table, projection and bias as float32 arrays: see `FactorizedEmbedding.factors`."""
+
+    @property
+    def plain(self) -> FactorizedEmbedding | None:
+        """Table, projection and bias in the plain layout, sharing memory: A[id] @ P + bias, without
+        what stands between them here. None without a projection."""
+
+    @property
+    def layout(self) -> Literal["albert"]:
+        """The name of what is computed; `FactorizedEmbedding` is "plain"."""
+
+    @property
+    def vocab_size(self) -> int:
+        """How many ids have a row."""
+
+    @property
+    def embedding_dim(self) -> int:
+        """The length of the rows of words, positions and token types."""
+
+    @property
+    def hidden_dim(self) -> int:
+        """The length of the vectors."""
+
+    @property
+    def max_position_embeddings(self) -> int:
+        """How many positions there are."""
+
+    @property
+    def type_vocab_size(self) -> int:
+        """How many token types there are."""
+
+    @property
+    def layer_norm_eps(self) -> float:
+        """What LayerNorm adds to the variance."""
+
+    @property
+    def position_padding_id(self) -> int | None:
+        """The id that has the position of its own number, where positions count from behind it."""
+
+@final
 class FactorizedEmbedding:
     """Vectors for ids out of two small tables: row = A[id] @ P (+ bias)."""
 
@@ -993,27 +1139,69 @@ class FactorizedEmbedding:
         rank: int | None = None,
         energy: float | None = None,
         budget_bytes: int | None = None,
-        counts: npt.ArrayLike | None = None,
+        counts: Counts | Literal["rank"] | npt.ArrayLike | None = None,
         alpha: float = 0.75,
         center: bool = False,
+        tokenizer: Tokenizer | None = None,
         threads: int | None = None,
     ) -> tuple[FactorizedEmbedding, dict[str, Any]]:
-        """Factorise a trained table; the report says what that costs.
+        """Factorise a trained table; the report says what that costs, and what would be better.
+
+        The best factors of their size for the weights of the rows (Eckart, Young), from one
+        eigen-solve of the weighted Gram matrix in 64 bits; the same on every machine.
 
         Args:
             weight: The table, one row for each id.
             rank: The embedding_dim to reach. Give this, or one of the next two.
             energy: The share of the weighted squares to keep, above 0 and at most 1.
             budget_bytes: The bytes that the factors may take.
-            counts: How often each id occurs; rows weigh counts ** alpha.
-            alpha: See counts.
+            counts: How often each id occurs: an array; `Counts` of words, which `tokenizer` turns
+                into counts of its tokens; or "rank", 1 / (id + 10), for vocabularies that are
+                ordered by falling frequency. Rows weigh counts ** alpha; without counts all alike.
+            alpha: See counts. 0.75 kept most of retrieval among 0, 0.25, ... 1.25.
             center: Keep the weighted mean of the rows as bias.
+            tokenizer: Whose ids the rows have; names the tokens in the report.
             threads: How many threads; the result does not depend on it.
 
         Returns:
-            The embedding, and a dict with rank, energy, relative_error, weighted_error, bytes,
-            dense_bytes and recommendation.
+            The embedding, and a dict: rank; energy, the share that is kept; relative_error, every
+            row alike; weighted_error, by counts; bytes; dense_bytes; counts, where they came from;
+            recommendation, a sentence; alternatives, the whole table as int8 and int4, each with
+            name, bytes, relative_error and weighted_error (measured on up to 2048 rows);
+            worst_tokens, ten with the largest relative_error, and costliest_tokens, ten with the
+            largest share in the weighted error, each with id, token, count, relative_error, share.
+
+        Raises:
+            ArgumentError: A size cannot be met, the table is empty or not finite, counts do not fit.
         """
+
+    def transfer(
+        self, old_tok: Tokenizer, new_tok: Tokenizer
+    ) -> tuple[FactorizedEmbedding, dict[str, Any]]:
+        """The embedding for another vocabulary: only the table changes, in 32 bits.
+
+        A token of both vocabularies keeps its row, however they mark words (`##`, `Ġ`, `▁`). A
+        special token without its like takes the row of the one with its job (padding, unknown,
+        begin, end, mask). Any other is the mean of the rows of the pieces that `old_tok` makes of
+        its text, weighted by their length in bytes; without a piece it is drawn from a normal
+        distribution with the mean and the deviation of every column of the old table.
+
+        Args:
+            old_tok: Whose ids the rows have now.
+            new_tok: Whose ids they shall have.
+
+        Returns:
+            The embedding, and a dict: rows, old_rows, matched, by_role (a list of id, token, role,
+            from), composed, drawn, holes (ids without a token, drawn as well), unused_old_rows,
+            composed_examples (id, token, pieces with their bytes), drawn_examples, drawn_from.
+
+        Raises:
+            ArgumentError: The table has fewer rows than the old tokenizer has ids.
+        """
+
+    @property
+    def layout(self) -> Literal["plain"]:
+        """The name of what is computed; `AlbertEmbeddings` is "albert"."""
 
     @staticmethod
     def load(path: _Path, mmap: bool = True) -> FactorizedEmbedding:

@@ -6,12 +6,17 @@
 // costs no digit that a 32-bit table has. P has orthonormal rows, so inner products of rows of A are
 // those of the vectors.
 
+mod report;
+
+use self::report::Losses;
+pub use self::report::{Alternative, DenseReport, RowLoss};
 use super::factorized::{FactorizedEmbedding, check_sizes, reserved};
 use super::gram::gram;
-use super::kernel::{BLOCK, Panels, Scratch};
-use super::linalg::{Eigen, eigen};
+use super::kernel::Panels;
+use super::linalg::{Eigen, dot, eigen};
 use super::parallel::{self, SMALL};
 use super::table::Table;
+use super::wide::{Factor, GROUP};
 use crate::error::{Error, Result};
 
 /// How `embedding_dim` is chosen.
@@ -45,26 +50,6 @@ impl DenseOptions<'_> {
     }
 }
 
-/// What a factorisation kept and what it lost.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DenseReport {
-    /// The `embedding_dim` that was chosen.
-    pub rank: usize,
-    /// The share of the weighted squares (of the deviations, when centred) that is kept.
-    pub energy: f64,
-    /// The length of the error against that of the table, every row alike.
-    pub relative_error: f64,
-    /// The same, every row as often as it was counted.
-    pub weighted_error: f64,
-    /// Bytes of the factors and the bias.
-    pub bytes: usize,
-    /// Bytes of the table as it was.
-    pub dense_bytes: usize,
-    /// Whether factors are the right choice, and what would be better.
-    pub recommendation: String,
-}
-
 impl FactorizedEmbedding {
     /// Factorises a table of `hidden_dim` columns, given row after row.
     ///
@@ -93,7 +78,16 @@ impl FactorizedEmbedding {
         let rank = choose(options, rows, hidden_dim, &kept)?;
         check_sizes(rows, rank, hidden_dim)?;
         let (factor, lost) = dense.project(&solved, rank, threads)?;
-        let report = dense.report(options, &lost, rank, kept[rank - 1]);
+        let losses = Losses {
+            table,
+            width: hidden_dim,
+            counts: options.counts,
+            lost: &lost,
+            rank,
+            bias: options.center,
+            energy: kept[rank - 1],
+        };
+        let report = losses.report();
         #[expect(clippy::cast_possible_truncation, reason = "rounding is what is wanted")]
         let at = |k: usize, j: usize| solved.vectors[k * hidden_dim + j] as f32;
         #[expect(clippy::cast_possible_truncation, reason = "rounding is what is wanted")]
@@ -152,32 +146,37 @@ impl Dense<'_> {
 
     /// Every row on the leading eigenvectors, and the square of what it loses by that.
     fn project(&self, solved: &Eigen, rank: usize, threads: usize) -> Result<(Vec<f32>, Vec<f64>)> {
-        // Rows of a slab, to bound the 64-bit numbers that exist at a time.
-        const SLAB: usize = 96 * BLOCK;
-        let panels = Panels::pack(self.width, rank, |k, j| solved.vectors[j * self.width + k]);
+        // Rows that a thread takes at a time, and rows of a slab, which bounds the 64-bit numbers
+        // that exist at a time.
+        const PIECE: usize = 8 * GROUP;
+        const SLAB: usize = 64 * PIECE;
+        let vectors = Factor::of_columns(&solved.vectors[..rank * self.width], self.width);
         let count = self.weights.len();
         let mut factor = reserved(count, rank)?;
         let mut lost = Vec::with_capacity(count);
         // A row of the slab is one of the factor, and what it loses.
         let mut slab = vec![0.0; SLAB.min(count) * (rank + 1)];
         let threads = if slab.len() * self.width < SMALL { 1 } else { threads };
-        let state = || (Scratch::default(), Vec::new());
+        let state =
+            || (vec![0.0; self.width], vec![[0.0; GROUP]; self.width], vec![0.0; GROUP * rank]);
         for start in (0..count).step_by(SLAB) {
             let slab = &mut slab[..SLAB.min(count - start) * (rank + 1)];
-            parallel::for_rows(slab, rank + 1, BLOCK, threads, state, |state, first, slab| {
-                let (scratch, block) = state;
-                let rows = slab.len() / (rank + 1);
-                let mut squares = [0.0; BLOCK];
-                block.resize(BLOCK * rank, 0.0);
-                panels.multiply(scratch, &mut block[..rows * rank], |i, row| {
-                    self.row(start + first + i, row);
-                    squares[i] = row.iter().map(|value| value * value).sum();
-                });
-                let from = block.chunks_exact(rank).zip(squares);
-                for (to, (from, square)) in slab.chunks_exact_mut(rank + 1).zip(from) {
-                    to[..rank].copy_from_slice(from);
-                    let kept: f64 = from.iter().map(|value| value * value).sum();
-                    to[rank] = (square - kept).max(0.0);
+            parallel::for_rows(slab, rank + 1, PIECE, threads, state, |state, first, slab| {
+                let (row, group, block) = state;
+                for (index, slab) in slab.chunks_mut(GROUP * (rank + 1)).enumerate() {
+                    let rows = slab.len() / (rank + 1);
+                    let mut squares = [0.0; GROUP];
+                    for (i, square) in squares.iter_mut().enumerate().take(rows) {
+                        self.row(start + first + index * GROUP + i, row);
+                        *square = dot(row, row);
+                        group.iter_mut().zip(&*row).for_each(|(to, from)| to[i] = *from);
+                    }
+                    vectors.multiply(group, &mut block[..rows * rank]);
+                    let from = block.chunks_exact(rank).zip(squares);
+                    for (to, (from, square)) in slab.chunks_exact_mut(rank + 1).zip(from) {
+                        to[..rank].copy_from_slice(from);
+                        to[rank] = (square - dot(from, from)).max(0.0);
+                    }
                 }
             });
             for row in slab.chunks_exact(rank + 1) {
@@ -187,35 +186,6 @@ impl Dense<'_> {
             }
         }
         Ok((factor, lost))
-    }
-
-    fn report(
-        &self,
-        options: &DenseOptions<'_>,
-        lost: &[f64],
-        rank: usize,
-        energy: f64,
-    ) -> DenseReport {
-        let (mut plain, mut counted) = ((0.0, 0.0), (0.0, 0.0));
-        for (i, (row, lost)) in self.rows().zip(lost).enumerate() {
-            let count = options.counts.map_or(1.0, |counts| counts[i]);
-            let square: f64 = row.iter().map(|value| f64::from(*value).powi(2)).sum();
-            plain = (plain.0 + lost, plain.1 + square);
-            counted = (counted.0 + count * lost, counted.1 + count * square);
-        }
-        let share =
-            |(lost, whole): (f64, f64)| if whole > 0.0 { (lost / whole).sqrt() } else { 0.0 };
-        let (count, width) = (lost.len(), self.width);
-        let weighted_error = share(counted);
-        DenseReport {
-            rank,
-            energy,
-            relative_error: share(plain),
-            weighted_error,
-            bytes: factor_bytes(count, width, rank, options.center),
-            dense_bytes: 4 * count * width,
-            recommendation: recommend(count, width, rank, weighted_error),
-        }
     }
 }
 
@@ -298,30 +268,10 @@ fn factor_bytes(rows: usize, width: usize, rank: usize, bias: bool) -> usize {
     4 * (rank * (rows + width) + if bias { width } else { 0 })
 }
 
-/// What quantising the whole table costs: name, bits of a number with its share of a scale, and the
-/// relative error on normally distributed rows (measured; real tables are close to it).
-const QUANTISED: [(&str, f64, f64); 2] =
-    [("int8", 8.0, 0.007), ("int4 in groups of 32", 4.5, 0.097)];
-
-fn recommend(rows: usize, width: usize, rank: usize, error: f64) -> String {
-    let bytes = 4.0 * rank as f64;
-    let percent = 100.0 * error;
-    if factor_bytes(rows, width, rank, false) >= 4 * rows * width {
-        return "keep the table as it is: these factors are no smaller".to_owned();
-    }
-    let smaller =
-        QUANTISED.iter().map(|(name, bits, loss)| (name, bits * width as f64 / 8.0, loss));
-    match smaller.into_iter().find(|(_, size, loss)| *size <= bytes && **loss < error) {
-        Some((name, size, loss)) => format!(
-            "quantise the table instead: as {name} it takes about {size:.0} bytes a token and loses \
-             about {:.1} %, these factors take {bytes:.0} and lose {percent:.1} % (by counts)",
-            100.0 * loss
-        ),
-        None => format!(
-            "factorise: at {bytes:.0} bytes a token these factors lose {percent:.1} % (by counts), and \
-             quantising the table to that size would lose more"
-        ),
-    }
+/// The weights of rows that are ordered by falling frequency, where nothing is counted: Zipf's law, as
+/// `1 / (id + 10)`.
+pub fn rank_prior(rows: usize) -> Vec<f64> {
+    (0..rows).map(|id| 1.0 / (id as f64 + 10.0)).collect()
 }
 
 #[cfg(test)]
@@ -371,6 +321,33 @@ mod tests {
             assert!((report.weighted_error - counted).abs() < 1e-6);
             assert_eq!(report.bytes, 4 * (7 * 530 + if center { 30 } else { 0 }));
         }
+    }
+
+    #[test]
+    fn rows_that_lost_most_are_listed() {
+        let mut table = table(500, 30);
+        // One row that no other is like, and one that is counted more often than all others.
+        table[7 * 30..8 * 30].fill(0.0);
+        table[7 * 30 + 29] = 1e-3;
+        let mut counts = vec![1.0; 500];
+        counts[11] = 1e9;
+        let options =
+            DenseOptions { counts: Some(&counts), alpha: 0.0, ..DenseOptions::new(Size::Rank(7)) };
+        let (got, report) = made(&table, 30, &options);
+        assert_eq!((report.worst.len(), report.worst[0].id), (10, 7));
+        assert_eq!((report.costliest[0].id, report.costliest[0].count), (11, 1e9));
+        assert!(report.costliest[0].share > 0.99 && report.costliest[0].share <= 1.0);
+        for row in report.worst.iter().chain(&report.costliest) {
+            let span = row.id * 30..(row.id + 1) * 30;
+            let want = error(&table[span.clone()], &got[span], 30, |_| 1.0);
+            assert!((row.relative_error - want).abs() < 1e-5, "{row:?}, {want}");
+        }
+        assert!(report.worst.is_sorted_by(|x, y| x.relative_error >= y.relative_error));
+    }
+
+    #[test]
+    fn the_prior_falls_with_the_rank() {
+        assert_eq!(rank_prior(2), [0.1, 1.0 / 11.0]);
     }
 
     #[test]

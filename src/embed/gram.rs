@@ -4,16 +4,11 @@
 // upper triangle is the product of a group (columns as rows) and a panel. Threads share the tiles of
 // a chunk, never its rows, so the order of every sum is fixed.
 
-use super::kernel::{Real, Target};
 use super::parallel::{self, SMALL};
+use super::wide::{GROUP, PANEL, spread, tile};
 
-/// Rows of a chunk: both of its packed forms stay in the second cache up to a width of about 200.
+/// Rows of a chunk: of a panel and a group, what a tile reads stays in the first cache.
 const CHUNK: usize = 256;
-
-/// Columns of a group.
-const GROUP: usize = 6;
-
-const PANEL: usize = f64::WIDTH;
 
 /// `X' X` for `rows` rows of `width` numbers, as a full symmetric matrix. `fill(i, row)` must write the
 /// `i`-th row of `X`.
@@ -26,54 +21,45 @@ pub(crate) fn gram(
     let panels = width.div_ceil(PANEL);
     let groups = width.div_ceil(GROUP);
     // Panel after panel, each as `width` rows (filled up to whole groups) of PANEL columns.
-    let mut sums = vec![0.0; panels * groups * GROUP * PANEL];
+    let height = groups * GROUP;
+    let mut sums = vec![[0.0; PANEL]; panels * height];
     let mut row = vec![0.0; width];
-    let mut as_panels = vec![0.0; panels * CHUNK * PANEL];
-    let mut as_groups = vec![0.0; groups * CHUNK * GROUP];
+    let mut as_panels = vec![[0.0; PANEL]; panels * CHUNK];
+    let mut as_groups = vec![[0.0; GROUP]; groups * CHUNK];
     let threads = if CHUNK * width * width < SMALL { 1 } else { threads };
     for first in (0..rows).step_by(CHUNK) {
         let depth = CHUNK.min(rows - first);
         for k in 0..depth {
             fill(first + k, &mut row);
-            spread(&row, &mut as_panels, depth, k, PANEL);
-            spread(&row, &mut as_groups, depth, k, GROUP);
+            spread(&row, &mut as_panels, depth, k);
+            spread(&row, &mut as_groups, depth, k);
         }
         let (as_panels, as_groups) = (&as_panels[..], &as_groups[..]);
-        let height = groups * GROUP;
         parallel::for_rows(
             &mut sums,
-            PANEL,
+            1,
             height,
             threads,
             || (),
             |(), at, sums| {
                 let index = at / height;
-                let panel = &as_panels[index * depth * PANEL..][..depth * PANEL];
+                let panel = &as_panels[index * depth..][..depth];
                 // Tiles below the diagonal are the mirror of those above.
                 let wanted = ((index + 1) * PANEL).min(width).div_ceil(GROUP);
-                let tiles = sums.chunks_exact_mut(GROUP * PANEL).take(wanted);
-                for (sums, group) in tiles.zip(as_groups.chunks_exact(depth * GROUP)) {
-                    let mut tile = [0.0; GROUP * PANEL];
-                    let target = Target { values: &mut tile, stride: PANEL, width: PANEL };
-                    f64::tile::<GROUP>(group, panel, target);
-                    sums.iter_mut().zip(tile).for_each(|(sum, value)| *sum += value);
+                let tiles = sums.chunks_exact_mut(GROUP).take(wanted);
+                for (sums, group) in tiles.zip(as_groups.chunks_exact(depth)) {
+                    for (sums, row) in sums.iter_mut().zip(tile(group, panel)) {
+                        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+                    }
                 }
             },
         );
     }
-    let at = |i: usize, j: usize| sums[(j / PANEL * groups * GROUP + i) * PANEL + j % PANEL];
+    let at = |i: usize, j: usize| sums[j / PANEL * height + i][j % PANEL];
     (0..width * width)
         .map(|index| (index / width, index % width))
         .map(|(i, j)| at(i.min(j), i.max(j)))
         .collect()
-}
-
-/// Writes row `k` of a chunk of `depth` rows into pieces of `piece` columns.
-fn spread(row: &[f64], pieces: &mut [f64], depth: usize, k: usize, piece: usize) {
-    let pieces = pieces.chunks_exact_mut(depth * piece);
-    for (to, from) in pieces.zip(row.chunks(piece)) {
-        to[k * piece..][..from.len()].copy_from_slice(from);
-    }
 }
 
 #[cfg(test)]

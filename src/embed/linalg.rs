@@ -176,7 +176,7 @@ fn make_positive(vector: &mut [f64]) {
 }
 
 /// The inner product, as eight sums side by side: a fixed order that fits vector registers.
-fn dot(left: &[f64], right: &[f64]) -> f64 {
+pub(crate) fn dot(left: &[f64], right: &[f64]) -> f64 {
     let (left, left_rest) = left.as_chunks::<8>();
     let (right, right_rest) = right.as_chunks::<8>();
     let mut sums = [0.0; 8];

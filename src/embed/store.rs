@@ -22,11 +22,11 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::ids::TokenId;
 
-const FORMAT: &str = "safetensors";
-const TABLE: &str = "embeddings.word_embeddings.weight";
+pub(super) const FORMAT: &str = "safetensors";
+pub(super) const TABLE: &str = "embeddings.word_embeddings.weight";
 /// As `torch.nn.Linear` keeps it: `hidden_dim` x `embedding_dim`.
-const PROJECTION: &str = "encoder.embedding_hidden_mapping_in.weight";
-const BIAS: &str = "encoder.embedding_hidden_mapping_in.bias";
+pub(super) const PROJECTION: &str = "encoder.embedding_hidden_mapping_in.weight";
+pub(super) const BIAS: &str = "encoder.embedding_hidden_mapping_in.bias";
 /// What whole-task checkpoints put before these names.
 const PREFIX: &str = "albert.";
 /// A quantised table, in the place of [`TABLE`].
@@ -42,11 +42,15 @@ const VERSION: &str = "subtok.version";
 /// the width of the rows, which bytes of two numbers do not tell;
 const WIDTH: &str = "subtok.embedding_dim";
 /// whether there is a projection,
-const LAYOUT: &str = "subtok.layout";
+pub(super) const LAYOUT: &str = "subtok.layout";
 /// which here there is not.
 const FULL: &str = "full";
+/// Or that the table is one of a whole embedding stage,
+pub(super) const STAGE: &str = "albert";
+/// as it is where there is a normalisation.
+const NORMALISED: &str = "embeddings.LayerNorm.weight";
 /// Where data begin: a multiple of this.
-const ALIGNMENT: usize = 64;
+pub(super) const ALIGNMENT: usize = 64;
 
 impl FactorizedEmbedding {
     /// Writes a safetensors file. The file appears under its name when it is complete, and replaces
@@ -108,6 +112,9 @@ impl FactorizedEmbedding {
         let file_of = Header { metadata: &metadata, start: 8 + header };
         let projection = file_of.find(PROJECTION)?;
         let full = file_of.is_full()?;
+        if projection.is_some() && file_of.find(NORMALISED)?.is_some() {
+            return Err(is_stage());
+        }
         if full && let Some(projection) = projection {
             let problem = format!("a file with {LAYOUT} {FULL:?} has no projection");
             return Err(Error::format(FORMAT, projection.name, problem));
@@ -217,15 +224,15 @@ impl FactorizedEmbedding {
 }
 
 /// The header of a file.
-struct Header<'a> {
-    metadata: &'a Metadata,
+pub(super) struct Header<'a> {
+    pub(super) metadata: &'a Metadata,
     /// Where the data begin.
-    start: usize,
+    pub(super) start: usize,
 }
 
 impl Header<'_> {
     /// The tensor of this name, with or without the prefix.
-    fn find(&self, name: &str) -> Result<Option<Tensor>> {
+    pub(super) fn find(&self, name: &str) -> Result<Option<Tensor>> {
         let long = format!("{PREFIX}{name}");
         let found = |name: &str| self.metadata.info(name).map(|info| (name.to_owned(), info));
         let tensor = |(name, info): (String, &TensorInfo)| {
@@ -243,7 +250,7 @@ impl Header<'_> {
         }
     }
 
-    fn mark(&self, key: &str) -> Option<&str> {
+    pub(super) fn mark(&self, key: &str) -> Option<&str> {
         self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
     }
 
@@ -252,6 +259,7 @@ impl Header<'_> {
         match self.mark(LAYOUT) {
             None => Ok(false),
             Some(FULL) => Ok(true),
+            Some(STAGE) => Err(is_stage()),
             Some(other) => {
                 let problem = format!("{other:?} is not {FULL:?}, the only one known");
                 Err(Error::format(FORMAT, format!("__metadata__.{LAYOUT}"), problem))
@@ -333,16 +341,16 @@ impl Header<'_> {
 }
 
 /// A tensor of a file.
-struct Tensor {
-    name: String,
+pub(super) struct Tensor {
+    pub(super) name: String,
     shape: Vec<usize>,
     dtype: Dtype,
     /// Its bytes in the file.
-    range: std::ops::Range<usize>,
+    pub(super) range: std::ops::Range<usize>,
 }
 
 impl Tensor {
-    fn shape<const N: usize>(&self) -> Result<[usize; N]> {
+    pub(super) fn shape<const N: usize>(&self) -> Result<[usize; N]> {
         match self.shape[..].try_into() {
             Ok(shape) if !self.shape.contains(&0) => Ok(shape),
             _ => {
@@ -353,7 +361,7 @@ impl Tensor {
     }
 
     /// How its numbers are written, if they have a point.
-    fn kind(&self) -> Result<Kind> {
+    pub(super) fn kind(&self) -> Result<Kind> {
         match self.dtype {
             Dtype::F32 => Ok(Kind::F32),
             Dtype::F16 => Ok(Kind::F16),
@@ -365,7 +373,7 @@ impl Tensor {
         }
     }
 
-    fn decode(&self, file: &[u8]) -> Result<Vec<f32>> {
+    pub(super) fn decode(&self, file: &[u8]) -> Result<Vec<f32>> {
         let kind = self.kind()?;
         let mut values = vec![0.0; self.range.len() / kind.row_bytes(1)];
         let row = Coded { kind, values: &file[self.range.clone()], scales: &[] };
@@ -374,11 +382,18 @@ impl Tensor {
     }
 }
 
-fn missing(name: &str) -> Error {
+/// What lies between the table and the projection is not to be left out in silence.
+fn is_stage() -> Error {
+    let problem = "it holds an embedding stage that adds positions and normalises before it projects: read it \
+                   with AlbertEmbeddings, whose `plain` is the table and the projection alone";
+    Error::format(FORMAT, "", problem)
+}
+
+pub(super) fn missing(name: &str) -> Error {
     Error::format(FORMAT, "", format!("there is no tensor `{name}`"))
 }
 
-fn open(path: &Path, mmap: bool) -> io::Result<Bytes> {
+pub(super) fn open(path: &Path, mmap: bool) -> io::Result<Bytes> {
     // Asked before opening: to open a pipe is to wait for its other end.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));

@@ -3,8 +3,11 @@
 // Ids are copied into a vector of our own before the interpreter is released: another Python thread
 // may then write into the caller's array, and every id that is used has been checked.
 
+mod albert;
 mod arrays;
+mod dense;
 mod recycle;
+mod transfer;
 
 use std::sync::Arc;
 
@@ -12,13 +15,15 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
+pub(super) use self::albert::PyAlbertEmbeddings;
 use self::arrays::{
     Numbers, Output, empty, floats, ids_of, number, offsets_of, output, weights_of,
 };
 use super::args::{self, choice, size};
 use super::errors::argument;
 use crate::embed::{
-    DenseOptions, FactorizedEmbedding, Kind as TableKind, PoolMode, PoolOptions, PoolRows, Size,
+    DenseOptions, FactorizedEmbedding, Factors, Kind as TableKind, PoolMode, PoolOptions, PoolRows,
+    Size,
 };
 use crate::error::Error;
 
@@ -69,9 +74,10 @@ impl PyFactorizedEmbedding {
 
     #[staticmethod]
     #[pyo3(
-        signature = (weight, *, rank = None, energy = None, budget_bytes = None, counts = None, alpha = None, center = false, threads = None),
-        text_signature = "(weight, *, rank=None, energy=None, budget_bytes=None, counts=None, alpha=0.75, center=False, threads=None)"
+        signature = (weight, *, rank = None, energy = None, budget_bytes = None, counts = None, alpha = None, center = false, tokenizer = None, threads = None),
+        text_signature = "(weight, *, rank=None, energy=None, budget_bytes=None, counts=None, alpha=0.75, center=False, tokenizer=None, threads=None)"
     )]
+    #[expect(clippy::too_many_arguments, reason = "keywords")]
     fn from_dense<'py>(
         weight: &Bound<'py, PyAny>,
         rank: Option<&Bound<'py, PyAny>>,
@@ -80,6 +86,7 @@ impl PyFactorizedEmbedding {
         counts: Option<&Bound<'py, PyAny>>,
         alpha: Option<&Bound<'py, PyAny>>,
         center: bool,
+        tokenizer: Option<&Bound<'py, PyAny>>,
         threads: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<(Self, Bound<'py, PyDict>)> {
         let py = weight.py();
@@ -89,23 +96,16 @@ impl PyFactorizedEmbedding {
             (None, None, Some(bytes)) => Size::Budget(size("budget_bytes", bytes)?),
             _ => return Err(argument(py, "give exactly one of rank, energy and budget_bytes")),
         };
-        let counts = counts.map(|counts| floats(counts, "counts", 1)?.to_f64()).transpose()?;
         let weight = floats(weight, "W", 2)?;
+        let tokenizer = tokenizer.map(dense::tokenizer).transpose()?;
+        let (counts, origin) = dense::counts(counts, tokenizer.as_ref(), weight.rows())?;
         let threads = args::threads(threads)?;
         let alpha = alpha.map_or(Ok(0.75), |alpha| number("alpha", alpha))?;
         let (embedding, report) = weight.with_f32(|values, shape| {
             let options = DenseOptions { size, counts: counts.as_deref(), alpha, center };
             py.detach(|| FactorizedEmbedding::from_dense(values, shape[1], &options, threads))
         })?;
-        let fields = PyDict::new(py);
-        fields.set_item("rank", report.rank)?;
-        fields.set_item("energy", report.energy)?;
-        fields.set_item("relative_error", report.relative_error)?;
-        fields.set_item("weighted_error", report.weighted_error)?;
-        fields.set_item("bytes", report.bytes)?;
-        fields.set_item("dense_bytes", report.dense_bytes)?;
-        fields.set_item("recommendation", report.recommendation)?;
-        Ok((embedding.into(), fields))
+        Ok((embedding.into(), dense::report(py, &report, origin, tokenizer.as_ref())?))
     }
 
     #[staticmethod]
@@ -232,14 +232,22 @@ impl PyFactorizedEmbedding {
         Ok(array.into_any())
     }
 
+    fn transfer<'py>(
+        &self,
+        old_tok: &Bound<'py, PyAny>,
+        new_tok: &Bound<'py, PyAny>,
+    ) -> PyResult<(Self, Bound<'py, PyDict>)> {
+        let py = old_tok.py();
+        let rows = self.0.vocab_size();
+        let (old, new) = transfer::tokenizers(old_tok, new_tok)?;
+        let (made, padding) = transfer::planned(py, rows, (&old, &new), self.0.padding_id())?;
+        let moved = py.detach(|| self.0.recomposed(&made.recipe, padding))?;
+        Ok((moved.into(), transfer::report(py, &made, (&old, &new), rows)?))
+    }
+
     fn factors<'py>(&self, py: Python<'py>) -> PyResult<FactorArrays<'py>> {
         let factors = py.detach(|| self.0.factors())?;
-        let (rows, width, columns) =
-            (self.0.vocab_size(), self.0.embedding_dim(), self.0.hidden_dim());
-        let table = factors.table.into_pyarray(py).reshape([rows, width])?;
-        let projection = factors.projection.map(|values| values.into_pyarray(py));
-        let projection = projection.map(|values| values.reshape([width, columns])).transpose()?;
-        Ok((table, projection, factors.bias.map(|bias| bias.into_pyarray(py))))
+        factor_arrays(py, factors, self.0.embedding_dim(), self.0.hidden_dim())
     }
 
     #[getter]
@@ -270,6 +278,12 @@ impl PyFactorizedEmbedding {
     #[getter]
     fn padding_id(&self) -> Option<u32> {
         self.0.padding_id()
+    }
+
+    #[getter]
+    #[expect(clippy::unused_self, reason = "a property of Python's")]
+    fn layout(&self) -> &'static str {
+        "plain"
     }
 
     fn __repr__(&self) -> String {
@@ -315,6 +329,20 @@ fn padding_of(id: Option<usize>, vocab_size: usize) -> Result<Option<u32>, Error
     let wanted = || format!("less than vocab_size ({vocab_size})");
     let convert = |id| u32::try_from(id).map_err(|_| Error::argument("padding_id", id, wanted()));
     id.map(convert).transpose()
+}
+
+/// Factors as arrays: (vocab_size, width), (width, columns), (columns,).
+fn factor_arrays(
+    py: Python<'_>,
+    factors: Factors,
+    width: usize,
+    columns: usize,
+) -> PyResult<FactorArrays<'_>> {
+    let rows = factors.table.len() / width;
+    let table = factors.table.into_pyarray(py).reshape([rows, width])?;
+    let projection = factors.projection.map(|values| values.into_pyarray(py));
+    let projection = projection.map(|values| values.reshape([width, columns])).transpose()?;
+    Ok((table, projection, factors.bias.map(|bias| bias.into_pyarray(py))))
 }
 
 /// The number of threads of a call. What the machine allows takes as long to find out as a small call,

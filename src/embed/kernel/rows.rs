@@ -103,6 +103,46 @@ for_every_set! {
     to_brains(row: &[f32], out: &mut [u16]) => brains
 }
 
+for_every_set! {
+    /// `square = |left + right|^2`.
+    square_of_sum(left: &[f32], right: &[f32], square: &mut f32) => squares
+}
+
+for_every_set! {
+    /// `out = (left + right) * scale + constant`.
+    scaled_sum(left: &[f32], right: &[f32], scale: f32, constant: &[f32], out: &mut [f32]) => scaled
+}
+
+/// As 16 sums side by side: a fixed order that fits every set.
+#[inline(always)]
+fn squares(left: &[f32], right: &[f32], square: &mut f32) {
+    let (left, left_rest) = left.as_chunks::<16>();
+    let (right, right_rest) = right.as_chunks::<16>();
+    let mut sums = [0.0_f32; 16];
+    for (left, right) in left.iter().zip(right) {
+        for i in 0..16 {
+            let value = left[i] + right[i];
+            sums[i] += value * value;
+        }
+    }
+    for ((sum, left), right) in sums.iter_mut().zip(left_rest).zip(right_rest) {
+        *sum += (left + right) * (left + right);
+    }
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            sums[i] += sums[i + half];
+        }
+    }
+    *square = sums[0];
+}
+
+#[inline(always)]
+fn scaled(left: &[f32], right: &[f32], scale: f32, constant: &[f32], out: &mut [f32]) {
+    for ((to, constant), (left, right)) in out.iter_mut().zip(constant).zip(left.iter().zip(right)) {
+        *to = (left + right) * scale + constant;
+    }
+}
+
 #[inline(always)]
 fn add_all(sums: &mut [f32], row: &[f32]) {
     for (sum, value) in sums.iter_mut().zip(row) {

@@ -20,7 +20,7 @@ use crate::python::errors::{argument, raise, wrong_type};
 pub(super) const NOT_CONTIGUOUS: &str = "out must be contiguous in C order";
 
 /// An argument of the wrong type, in words of its own.
-fn refuse(py: Python<'_>, message: String) -> PyErr {
+pub(super) fn refuse(py: Python<'_>, message: String) -> PyErr {
     raise(py, "ArgumentTypeError", message)
 }
 
@@ -88,13 +88,18 @@ macro_rules! with_integers {
     }};
 }
 
-fn busy(py: Python<'_>, name: &str, error: impl std::fmt::Display) -> PyErr {
+pub(super) use with_integers;
+
+pub(super) fn busy(py: Python<'_>, name: &str, error: impl std::fmt::Display) -> PyErr {
     argument(py, format!("{name} cannot be read: {error}"))
 }
 
 /// Refuses what is no integer array of native byte order. An empty list, which numpy takes for
 /// numbers with a point, is one.
-fn integers<'py>(given: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyUntypedArray>> {
+pub(super) fn integers<'py>(
+    given: &Bound<'py, PyAny>,
+    name: &str,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
     let array = as_array(given, name)?;
     let dtype = array.dtype();
     if dtype.kind() == b'f' && array.is_empty() && !given.is_instance_of::<PyUntypedArray>() {
@@ -192,6 +197,11 @@ pub(super) fn floats<'py>(
 }
 
 impl Floats<'_> {
+    /// The length of the first axis.
+    pub(super) fn rows(&self) -> usize {
+        self.array.shape().first().copied().unwrap_or(0)
+    }
+
     /// Lends the numbers out in 32 bits, with their shape.
     pub(super) fn with_f32<R>(
         &self,
