@@ -6,6 +6,7 @@
 
 mod dense;
 mod factorized;
+mod gradient;
 mod gram;
 mod kernel;
 mod linalg;
@@ -20,5 +21,6 @@ mod table;
 
 pub use dense::{DenseOptions, DenseReport, Size};
 pub use factorized::{FactorizedEmbedding, MAX_PARAMETERS, MAX_WIDTH};
+pub use gradient::{DistinctIds, copy_by_slot, sum_by_slot};
 pub use lookup::AnyId;
 pub use pool::{PoolMode, PoolOptions, PoolRows};

@@ -24,6 +24,7 @@ mod pretokenize;
 #[cfg(feature = "python")]
 mod python;
 mod regex;
+mod text_embedder;
 mod threads;
 mod tokenizer;
 mod train;
@@ -34,8 +35,8 @@ pub use decode::{DecodeStream, Decoder, SentencePieceDecoder, decode_tokens};
 #[cfg(feature = "reference")]
 pub use embed::reference as embed_reference;
 pub use embed::{
-    AnyId, DenseOptions, DenseReport, FactorizedEmbedding, MAX_PARAMETERS, MAX_WIDTH, PoolMode,
-    PoolOptions, PoolRows, Size,
+    AnyId, DenseOptions, DenseReport, DistinctIds, FactorizedEmbedding, MAX_PARAMETERS, MAX_WIDTH,
+    PoolMode, PoolOptions, PoolRows, Size, copy_by_slot, sum_by_slot,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{
@@ -69,6 +70,7 @@ pub use pretokenize::{
 };
 pub use regex::{Dialect, Pattern, Regex};
 pub use threads::count as thread_count;
+pub use text_embedder::{TextEmbedder, TextPooling};
 pub use tokenizer::{
     AddedToken, BatchIds, BatchRow, BatchTexts, Columns, EncodeOptions, Encoding, Input,
     TokenStream, Tokenizer, TokenizerBuilder, UnknownIds,

@@ -7,6 +7,7 @@ mod arrays;
 
 use std::sync::Arc;
 
+use numpy::PyArrayDyn;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
@@ -23,6 +24,25 @@ pub(crate) struct PyFactorizedEmbedding(Arc<FactorizedEmbedding>);
 impl From<FactorizedEmbedding> for PyFactorizedEmbedding {
     fn from(embedding: FactorizedEmbedding) -> Self {
         Self(Arc::new(embedding))
+    }
+}
+
+impl PyFactorizedEmbedding {
+    /// The table itself.
+    pub(crate) fn shared(&self) -> Arc<FactorizedEmbedding> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// The array that results of this shape are written to: the caller's, or a new one.
+pub(super) fn result<'py>(
+    py: Python<'py>,
+    out: Option<&Bound<'py, PyAny>>,
+    shape: &[usize],
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    match out {
+        Some(out) => output(out, shape),
+        None => empty(py, shape),
     }
 }
 
@@ -105,6 +125,11 @@ impl PyFactorizedEmbedding {
         let py = path.py();
         let path = args::path("path", path)?;
         Ok(py.detach(|| FactorizedEmbedding::load(&path, mmap))?.into())
+    }
+
+    /// Plain modules of torch that compute the same.
+    fn to_torch<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("subtok.torch")?.call_method1("to_torch", (slf,))
     }
 
     fn save(&self, path: &Bound<'_, PyAny>) -> PyResult<()> {
