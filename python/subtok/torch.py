@@ -33,7 +33,7 @@ except ImportError as error:
 __all__ = ["FactorizedEmbedding", "TiedHead", "set_recycled_bytes", "to_torch"]
 
 # Below this many bytes the allocator of the system has memory at hand.
-_LARGE = 32 << 20
+_LARGE = 1 << 20
 _DEVIATION = 0.02
 _BLOCK = 8192
 
@@ -384,10 +384,11 @@ def _onednn() -> Any:
     try:
         product = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 (what torch.compile calls)
         rows, weight, bias = torch.randn(5, 3), torch.randn(4, 3), torch.randn(4)
-        for b in (bias, None):
-            found = product(rows, weight, b, "none", [], "")
-            if not torch.allclose(found, functional.linear(rows, weight, b), atol=1e-5):
-                return None
+        for factor in (weight, weight.t().contiguous().t()):
+            for b in (bias, None):
+                found = product(rows, factor, b, "none", [], "")
+                if not torch.allclose(found, functional.linear(rows, factor, b), atol=1e-5):
+                    return None
     except (AttributeError, RuntimeError, TypeError):
         return None
     return product
@@ -437,7 +438,7 @@ def _sums(gradient: Any, slots: Any, count: int) -> Any:
     if not _is_native(gradient):
         sums = gradient.new_zeros(count, gradient.shape[1])
         return sums.index_add_(0, slots, gradient)
-    sums = torch.empty(count, gradient.shape[1])
+    sums = _empty(count, gradient.shape[1])
     _subtok._sum_by_slot(  # noqa: SLF001
         _view(gradient), slots.numpy().view(np.uint32), sums.numpy(), torch.get_num_threads()
     )
@@ -464,13 +465,14 @@ def _backward(
     narrow = sums if native else sums.to(dtype)
     if needs[0]:
         if native:
-            rows = _linear(narrow, projection.t().contiguous())
+            rows = _linear(narrow, projection.t())
         else:
             rows = narrow.matmul(projection.to(dtype)).to(table.dtype)
     if needs[1]:
         inner = table.index_select(0, distinct)
         if native:
-            weight = _linear(narrow.t().contiguous(), inner.t().contiguous())
+            # The long matrix is read as it is, and only the other one turned.
+            weight = _linear(inner.t().contiguous(), narrow.t()).t().contiguous()
         else:
             weight = narrow.t().matmul(inner.to(dtype)).to(projection.dtype)
     if needs[2]:
@@ -506,7 +508,8 @@ def _traced_backward(
 
 def _whole(table: Any, distinct: Any, rows: Any) -> Any:
     """The dense gradient of A."""
-    return table.new_zeros(table.shape).index_copy_(0, distinct, rows)
+    zeros = _empty(*table.shape).zero_() if _is_native(table) else table.new_zeros(table.shape)
+    return zeros.index_copy_(0, distinct, rows)
 
 
 class _Lookup(torch.autograd.Function):
