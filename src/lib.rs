@@ -35,8 +35,9 @@ pub use decode::{DecodeStream, Decoder, SentencePieceDecoder, decode_tokens};
 #[cfg(feature = "reference")]
 pub use embed::reference as embed_reference;
 pub use embed::{
-    AnyId, DenseOptions, DenseReport, DistinctIds, FactorizedEmbedding, MAX_PARAMETERS, MAX_WIDTH,
-    PoolMode, PoolOptions, PoolRows, Size, copy_by_slot, sum_by_slot,
+    AnyId, DenseOptions, DenseReport, DistinctIds, FactorizedEmbedding, Factors, HalfFormat,
+    Kind as TableKind, MAX_PARAMETERS, MAX_WIDTH, PoolMode, PoolOptions, PoolRows, Size,
+    copy_by_slot, scatter_rows, sum_by_slot,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{

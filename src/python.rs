@@ -56,7 +56,7 @@ mod _subtok {
     #[pymodule_export]
     use super::trainer::{count, train_bpe, train_wordpiece};
     #[pymodule_export]
-    use super::training_rows::{copy_rows, distinct_ids, sum_rows};
+    use super::training_rows::{copy_rows, distinct_ids, scatter, sum_rows};
 
     /// Makes what the first call would make: numpy's interface, which is not to be looked up while a
     /// signal is being handled, and the table of characters, which is not to be made while another

@@ -821,6 +821,21 @@ class FactorizedEmbedding:
     def save(self, path: _Path) -> None:
         """Write a safetensors file with ALBERT's names; an old file is replaced as a whole."""
 
+    def factors(
+        self,
+    ) -> tuple[
+        npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32] | None
+    ]:
+        """The factors as new float32 arrays, however they are kept: row = A[id] @ P + b.
+
+        Returns:
+            A (vocab_size, embedding_dim), P (embedding_dim, hidden_dim), and b (hidden_dim,) or
+            None. The row of the padding id is zero, with a bias too.
+
+        Raises:
+            ArgumentError: They do not fit into memory.
+        """
+
     def __call__(
         self,
         ids: npt.ArrayLike,

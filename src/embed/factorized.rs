@@ -1,6 +1,7 @@
 //! [`FactorizedEmbedding`]: the two factors, what they must satisfy, and how new ones are drawn.
 
 use super::kernel::{Panels, Real as _};
+use super::kind::Kind;
 use super::random::Random;
 use super::table::Table;
 use crate::error::{Error, Result};
@@ -37,6 +38,17 @@ pub struct FactorizedEmbedding {
     pub(super) projection: Panels<f32>,
     pub(super) bias: Option<Vec<f32>>,
     padding_id: Option<TokenId>,
+}
+
+/// The parts of a [`FactorizedEmbedding`] as plain numbers: see [`FactorizedEmbedding::factors`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Factors {
+    /// `A`: `vocab_size` rows of `embedding_dim` numbers.
+    pub table: Vec<f32>,
+    /// `P`: `embedding_dim` rows of `hidden_dim` numbers; none where there is no projection.
+    pub projection: Option<Vec<f32>>,
+    /// `b`: `hidden_dim` numbers.
+    pub bias: Option<Vec<f32>>,
 }
 
 impl FactorizedEmbedding {
@@ -82,6 +94,44 @@ impl FactorizedEmbedding {
         )
     }
 
+    /// Keeps a table as it is: rows of `hidden_dim` numbers, no projection. To be quantised, usually:
+    /// see [`Self::quantize`]. `embedding_dim` is `hidden_dim` then. The row of the padding id counts as
+    /// zero whatever it is.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the table is empty, ragged or not finite, or when `padding_id` is not in
+    /// the vocabulary.
+    pub fn from_table(
+        table: Vec<f32>,
+        hidden_dim: usize,
+        padding_id: Option<TokenId>,
+    ) -> Result<Self> {
+        if hidden_dim == 0 || table.is_empty() || !table.len().is_multiple_of(hidden_dim) {
+            let given = format!("{} numbers in rows of {hidden_dim}", table.len());
+            return Err(Error::argument("W", given, "at least one row and one column"));
+        }
+        check_sizes(table.len() / hidden_dim, hidden_dim, 1)?;
+        if let Some(i) = table.iter().position(|value| !value.is_finite()) {
+            let given = format!("{} at [{}, {}]", table[i], i / hidden_dim, i % hidden_dim);
+            return Err(Error::argument("W", given, "finite, as 32-bit numbers"));
+        }
+        let table = Table::owned(table, hidden_dim);
+        Self::from_parts(table, Panels::identity(hidden_dim), None, padding_id)
+    }
+
+    /// The same embedding with the rows of `A` in another kind; the projection and the bias stay as they
+    /// are. Rows are taken as they are kept now, so quantising twice loses twice.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when a row is not finite or cannot be written in that kind (half precision
+    /// ends at 65504), or when memory does not suffice; [`Error::Format`] when the file that the rows lie
+    /// in was shortened.
+    pub fn quantize(&self, kind: Kind, threads: usize) -> Result<Self> {
+        self.table.check()?;
+        let table = self.table.to_kind(kind, threads)?;
+        Self::from_parts(table, self.projection.clone(), self.bias.clone(), self.padding_id)
+    }
+
     /// Puts factors together. Their sizes must agree already.
     pub(super) fn from_parts(
         table: Table,
@@ -110,9 +160,55 @@ impl FactorizedEmbedding {
         self.projection.columns()
     }
 
+    /// The factors in 32-bit numbers, however they are kept: `A` row after row, `P` row after row, and
+    /// `b` if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when memory does not suffice, [`Error::Format`] when the file that the rows lie
+    /// in was shortened.
+    pub fn factors(&self) -> Result<Factors> {
+        self.table.check()?;
+        let (rows, width, columns) = (self.vocab_size(), self.embedding_dim(), self.hidden_dim());
+        let mut table = reserved(rows, width)?;
+        table.resize(rows * width, 0.0);
+        for (index, row) in table.chunks_exact_mut(width).enumerate() {
+            self.table.copy_row(index, row);
+        }
+        let projection = match self.has_projection() {
+            false => None,
+            true => {
+                let mut projection = reserved(width, columns)?;
+                for k in 0..width {
+                    projection.extend((0..columns).map(|j| self.projection.get(k, j)));
+                }
+                Some(projection)
+            }
+        };
+        Ok(Factors { table, projection, bias: self.bias.clone() })
+    }
+
     /// The id whose vector is zero.
     pub fn padding_id(&self) -> Option<TokenId> {
         self.padding_id
+    }
+
+    /// How the rows of `A` are kept.
+    pub fn kind(&self) -> Kind {
+        self.table.kind()
+    }
+
+    /// Whether there is a projection; a table from [`Self::from_table`] has none.
+    pub fn has_projection(&self) -> bool {
+        !self.projection.is_identity()
+    }
+
+    /// Bytes of the factors and the bias.
+    pub fn bytes(&self) -> usize {
+        let (kind, width) = (self.kind(), self.embedding_dim());
+        let row = kind.row_bytes(width) + kind.scale_bytes(width);
+        let projection = if self.has_projection() { 4 * width * self.hidden_dim() } else { 0 };
+        let bias = if self.has_bias() { 4 * self.hidden_dim() } else { 0 };
+        self.vocab_size() * row + projection + bias
     }
 
     /// Whether a bias is added to every vector but the padding's.

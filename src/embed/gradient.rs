@@ -9,6 +9,7 @@
 use std::array;
 use std::ops::Range;
 
+use super::kernel::stream::{self, Stores};
 use super::lookup::Distinct;
 use super::parallel::{self, SMALL};
 use crate::error::{Error, Result};
@@ -23,9 +24,6 @@ const LINE: usize = memory::LINE / size_of::<f32>();
 
 /// Rows between one that is added alone and the one that memory is asked for meanwhile.
 const AHEAD: usize = 3;
-
-/// Rows that are copied by one thread at a time.
-const COPIES: usize = 64;
 
 /// The ids of a batch without repetition.
 #[derive(Debug)]
@@ -66,14 +64,7 @@ pub fn sum_by_slot(
     threads: usize,
 ) -> Result<()> {
     let count = check(rows, width, slots, out, slots.len())?;
-    let mut ends = vec![0_usize; count];
-    for slot in slots {
-        ends[*slot as usize] += 1;
-    }
-    let mut start = 0;
-    for end in &mut ends {
-        (*end, start) = (start, start + *end);
-    }
+    let mut ends = starts(slots, count);
     let mut places = vec![0_usize; slots.len()];
     for (place, slot) in slots.iter().enumerate() {
         let next = &mut ends[*slot as usize];
@@ -108,21 +99,75 @@ pub fn copy_by_slot(
     out: &mut [f32],
     threads: usize,
 ) -> Result<()> {
-    check(out, width, slots, rows, slots.len())?;
+    let count = check(out, width, slots, rows, slots.len())?;
+    // A row goes to all of its places while it is in the cache.
+    let stores = Stores::for_output(size_of_val(out));
     let threads = if out.len() < SMALL / 4 { 1 } else { threads };
-    parallel::for_rows(
-        out,
-        width,
-        COPIES,
+    let mut ends = starts(slots, count);
+    let mut sorted: Vec<&mut [f32]> = slots.iter().map(|_| Default::default()).collect();
+    for (row, slot) in out.chunks_exact_mut(width).zip(slots) {
+        let next = &mut ends[*slot as usize];
+        sorted[*next] = row;
+        *next += 1;
+    }
+    let begin_of = |slot: usize| if slot == 0 { 0 } else { ends[slot - 1] };
+    let mut blocks = Vec::with_capacity(count.div_ceil(PIECE));
+    let mut rest = &mut sorted[..];
+    for first in (0..count).step_by(PIECE) {
+        let end = count.min(first + PIECE);
+        let (these, others) = rest.split_at_mut(ends[end - 1] - begin_of(first));
+        rest = others;
+        blocks.push((first..end, these));
+    }
+    parallel::for_each(
+        blocks.into_iter(),
         threads,
         || (),
-        |(), first, out| {
-            for (slot, row) in slots[first..].iter().zip(out.chunks_exact_mut(width)) {
-                row.copy_from_slice(&rows[*slot as usize * width..][..width]);
+        |(), (block, places)| {
+            let mut places = places.iter_mut();
+            for slot in block {
+                let row = &rows[slot * width..][..width];
+                for place in places.by_ref().take(ends[slot] - begin_of(slot)) {
+                    stream::copy(stores, row, place);
+                }
             }
+            stream::finish(stores);
         },
     );
     Ok(())
+}
+
+/// Writes rows to the places of their ids, which must rise, and zeros everywhere else.
+///
+/// # Errors
+/// [`Error::Argument`] when lengths do not fit, or an id is beyond `out`.
+pub fn scatter_rows(rows: &[f32], width: usize, ids: &[i64], out: &mut [f32]) -> Result<()> {
+    if width == 0 || ids.len().checked_mul(width) != Some(rows.len()) {
+        let given = format!("{} numbers for {} rows", rows.len(), ids.len());
+        return Err(Error::argument("rows", given, format!("{width} wide")));
+    }
+    out.fill(0.0);
+    let count = out.len() / width;
+    for (id, row) in ids.iter().zip(rows.chunks_exact(width)) {
+        let Some(id) = usize::try_from(*id).ok().filter(|id| *id < count) else {
+            return Err(Error::argument("ids", format!("{id}"), format!("less than {count}")));
+        };
+        out[id * width..][..width].copy_from_slice(row);
+    }
+    Ok(())
+}
+
+/// For every slot how many stand before it in sorted order.
+fn starts(slots: &[u32], count: usize) -> Vec<usize> {
+    let mut starts = vec![0_usize; count];
+    for slot in slots {
+        starts[*slot as usize] += 1;
+    }
+    let mut start = 0;
+    for count in &mut starts {
+        (*count, start) = (start, start + *count);
+    }
+    starts
 }
 
 /// Checks that `many` has a row for every slot, `few` whole rows, and the slots are rows of it; the
@@ -265,5 +310,10 @@ mod tests {
         }
         assert!(copy_by_slot(&[1.0; 4], 2, &[0, 2], &mut out, 1).is_err());
         assert!(copy_by_slot(&[1.0; 3], 2, &[0, 1], &mut out, 1).is_err());
+        assert!(scatter_rows(&[1.0; 3], 2, &[0], &mut out).is_err());
+        assert!(scatter_rows(&[1.0; 2], 2, &[2], &mut out).is_err());
+        assert!(scatter_rows(&[1.0; 2], 2, &[-1], &mut out).is_err());
+        scatter_rows(&[7.0; 2], 2, &[1], &mut out).expect("valid");
+        assert_eq!(out, [0.0, 0.0, 7.0, 7.0]);
     }
 }

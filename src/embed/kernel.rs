@@ -4,26 +4,35 @@
 //! row, so that a tile of the product reads both of its operands from front to back. The left-hand
 //! rows are gathered in blocks of [`BLOCK`] and interleaved the same way.
 
-// Invariant: an element of the product is `((0 + a0*b0) + a1*b1) + ...`, one rounding for every
-// product and every sum, in this order, whatever the shape of the tile it falls into. Hence the
-// same bits for every batch, block and thread, and on every machine. Fused multiply-add would give
-// other bits, and on a machine that adds and multiplies in separate pipes it gains nothing: this
-// product runs at 98-100 GFLOP/s on one core where a fused BLAS was measured at 102.
+// Invariant: an element of the product is `fma(a1, b1, fma(a0, b0, 0)) ...`: one rounding for every
+// step, in this order, whatever the shape of the tile it falls into. Hence the same bits for every
+// batch, block and thread, and on every machine: the fused multiply-add of IEEE 754 is the same
+// number in an instruction of any width and in `f32::mul_add`, which a machine without the instruction
+// (x86 before 2013) computes slowly. In 64 bits products and sums are rounded apart.
 //
-// The tile comes twice. `tile` is plain Rust, for any machine. `avx2.rs` holds the same tile in
-// vector registers, because the compiler turns the plain one into good code only by luck: over
-// heights of 3 to 6 and widths of 8 to 32 it gave anything from 4 to 100 GFLOP/s.
+// The tile comes three times. `tile` is plain Rust, for any machine; AArch64 runs it, with the fused
+// instruction that all of them have. `avx2.rs` and `avx512.rs` hold the same tile in vector registers,
+// because the compiler turns the plain one into good code only by luck: over heights of 3 to 6 and
+// widths of 8 to 32 it gave anything from 4 to 100 GFLOP/s.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod isa;
+pub(crate) mod rows;
+pub(crate) mod stream;
 
 use std::array;
 
+pub(crate) use isa::Isa;
+use isa::Set;
+
 /// Rows that are gathered together: packed, they share the second cache with one panel. A multiple
-/// of [`HEIGHT`].
+/// of every height of a tile.
 pub(crate) const BLOCK: usize = 48;
 
-/// Rows of a full tile: with two vectors a row, the sums fill 12 of 16 registers.
+/// Rows of a full tile: with two vectors of 256 bits a row, the sums fill 12 of 16 registers.
 const HEIGHT: usize = 6;
 
 /// Numbers that the product is written for.
@@ -31,34 +40,103 @@ pub(crate) trait Real: Copy + Default + Send + Sync + 'static {
     /// Columns of a panel: two vectors of 256 bits.
     const WIDTH: usize;
 
-    /// `sum + left * right`, rounded twice.
+    /// The number 1.
+    const ONE: Self;
+
+    /// `sum + left * right`, rounded once in 32 bits and twice in 64.
     fn add_product(sum: Self, left: Self, right: Self) -> Self;
 
     /// Multiplies `N` interleaved rows by one panel; see [`tile`].
     fn tile<const N: usize>(group: &[Self], panel: &[Self], out: Target<'_, Self>);
+
+    /// How many rows and how many panels a full tile takes.
+    fn tile_size(_isa: Isa) -> (usize, usize) {
+        (HEIGHT, 1)
+    }
+
+    /// Multiplies `height` interleaved rows by as many panels as are there; neither may be more than
+    /// [`Self::tile_size`] says.
+    fn tiles(_isa: Isa, height: usize, group: &[Self], panels: &[Self], out: Target<'_, Self>) {
+        match height {
+            6 => Self::tile::<6>(group, panels, out),
+            5 => Self::tile::<5>(group, panels, out),
+            4 => Self::tile::<4>(group, panels, out),
+            3 => Self::tile::<3>(group, panels, out),
+            2 => Self::tile::<2>(group, panels, out),
+            _ => Self::tile::<1>(group, panels, out),
+        }
+    }
 }
 
 impl Real for f32 {
     const WIDTH: usize = 16;
+    const ONE: Self = 1.0;
 
     #[inline]
     fn add_product(sum: Self, left: Self, right: Self) -> Self {
-        sum + left * right
+        left.mul_add(right, sum)
     }
 
-    #[inline]
     fn tile<const N: usize>(group: &[Self], panel: &[Self], out: Target<'_, Self>) {
-        #[cfg(target_arch = "x86_64")]
-        if avx2::is_available() {
-            // SAFETY: the machine has AVX2, which is all that the function asks for.
-            return unsafe { avx2::tile_f32::<N>(group, panel, out) };
-        }
         tile::<Self, 16, N>(group, panel, out);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn tile_size(isa: Isa) -> (usize, usize) {
+        match isa.set() {
+            Set::Avx512 => (avx512::HEIGHT, avx512::PANELS),
+            Set::Avx2 | Set::Portable => (HEIGHT, 1),
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn tiles(isa: Isa, height: usize, group: &[Self], panels: &[Self], out: Target<'_, Self>) {
+        let depth = group.len() / height;
+        macro_rules! avx2 {
+            ($($height:literal)*) => {
+                match height {
+                    // SAFETY: the set says that the machine has what the function asks for.
+                    $($height => unsafe { avx2::tile_f32::<$height>(group, panels, out) },)*
+                    _ => debug_assert!(false, "no tile has {height} rows"),
+                }
+            };
+        }
+        macro_rules! avx512 {
+            ($panels:expr, $($height:literal)*) => {
+                match height {
+                    // SAFETY: as above.
+                    $($height => unsafe { avx512::tile_f32::<$height, _>(group, $panels, out) },)*
+                    _ => debug_assert!(false, "no tile has {height} rows"),
+                }
+            };
+        }
+        let panel = |m: usize| &panels[m * depth * Self::WIDTH..][..depth * Self::WIDTH];
+        match (isa.set(), panels.len() / (depth * Self::WIDTH)) {
+            (Set::Avx512, 3) => avx512!([panel(0), panel(1), panel(2)], 1 2 3 4 5 6 7 8),
+            (Set::Avx512, 2) => avx512!([panel(0), panel(1)], 1 2 3 4 5 6 7 8),
+            (Set::Avx512, _) => avx512!([panel(0)], 1 2 3 4 5 6 7 8),
+            (Set::Avx2, _) => avx2!(1 2 3 4 5 6),
+            (Set::Portable, _) => portable_tiles(height, group, panels, out),
+        }
+    }
+}
+
+/// The plain tiles of 32 bits.
+#[cfg(target_arch = "x86_64")]
+fn portable_tiles(height: usize, group: &[f32], panels: &[f32], out: Target<'_, f32>) {
+    match height {
+        6 => f32::tile::<6>(group, panels, out),
+        5 => f32::tile::<5>(group, panels, out),
+        4 => f32::tile::<4>(group, panels, out),
+        3 => f32::tile::<3>(group, panels, out),
+        2 => f32::tile::<2>(group, panels, out),
+        _ => f32::tile::<1>(group, panels, out),
     }
 }
 
 impl Real for f64 {
     const WIDTH: usize = 8;
+    const ONE: Self = 1.0;
 
     #[inline]
     fn add_product(sum: Self, left: Self, right: Self) -> Self {
@@ -68,7 +146,7 @@ impl Real for f64 {
     #[inline]
     fn tile<const N: usize>(group: &[Self], panel: &[Self], out: Target<'_, Self>) {
         #[cfg(target_arch = "x86_64")]
-        if avx2::is_available() {
+        if Isa::best().set() != Set::Portable {
             // SAFETY: the machine has AVX2, which is all that the function asks for.
             return unsafe { avx2::tile_f64::<N>(group, panel, out) };
         }
@@ -86,9 +164,15 @@ pub(crate) struct Target<'a, T> {
 
 impl<T: Copy> Target<'_, T> {
     /// Stores row `i` of a tile.
-    #[inline]
+    #[inline(always)]
     fn store(&mut self, i: usize, row: &[T]) {
-        self.values[i * self.stride..][..self.width].copy_from_slice(&row[..self.width]);
+        let to = &mut self.values[i * self.stride..];
+        if self.width == row.len() {
+            // Nearly always; the length is a constant where `row` is an array.
+            to[..row.len()].copy_from_slice(row);
+        } else {
+            to[..self.width].copy_from_slice(&row[..self.width]);
+        }
     }
 }
 
@@ -106,7 +190,7 @@ fn tile<T: Real, const W: usize, const N: usize>(group: &[T], panel: &[T], mut o
 }
 
 /// The right-hand factor (`depth` rows, `columns` columns), packed into panels; the last panel is
-/// filled up with zeros.
+/// filled up with zeros. The factor of [`Self::identity`] has no panels.
 #[derive(Clone, Debug)]
 pub(crate) struct Panels<T> {
     depth: usize,
@@ -130,6 +214,16 @@ impl<T: Real> Panels<T> {
         Self { depth, columns, values }
     }
 
+    /// The factor that changes nothing, and costs nothing.
+    pub(crate) fn identity(width: usize) -> Self {
+        Self { depth: width, columns: width, values: Vec::new() }
+    }
+
+    /// Whether this is [`Self::identity`].
+    pub(crate) fn is_identity(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// The number of rows of the factor: the width of the left-hand rows.
     pub(crate) fn depth(&self) -> usize {
         self.depth
@@ -142,6 +236,9 @@ impl<T: Real> Panels<T> {
 
     /// The element in row `k` and column `j`.
     pub(crate) fn get(&self, k: usize, j: usize) -> T {
+        if self.is_identity() {
+            return if k == j { T::ONE } else { T::default() };
+        }
         self.values[(j / T::WIDTH * self.depth + k) * T::WIDTH + j % T::WIDTH]
     }
 
@@ -157,10 +254,17 @@ impl<T: Real> Panels<T> {
     ) {
         let rows = out.len() / self.columns;
         debug_assert!(rows <= BLOCK && out.len() == rows * self.columns);
+        if self.is_identity() {
+            return out.chunks_exact_mut(self.columns).enumerate().for_each(|(i, row)| gather(i, row));
+        }
+        let isa = scratch.isa;
+        let (full, panels_of_tile) = T::tile_size(isa);
         scratch.row.resize(self.depth, T::default());
-        scratch.packed.resize(BLOCK * self.depth, T::default());
-        for first in (0..rows).step_by(HEIGHT) {
-            let height = HEIGHT.min(rows - first);
+        if scratch.packed.len() < rows * self.depth {
+            scratch.packed.resize(rows * self.depth, T::default());
+        }
+        for first in (0..rows).step_by(full) {
+            let height = full.min(rows - first);
             let group = &mut scratch.packed[first * self.depth..][..height * self.depth];
             for i in 0..height {
                 gather(first + i, &mut scratch.row);
@@ -169,32 +273,27 @@ impl<T: Real> Panels<T> {
                 }
             }
         }
-        for (index, panel) in self.values.chunks_exact(self.depth * T::WIDTH).enumerate() {
-            let column = index * T::WIDTH;
-            for first in (0..rows).step_by(HEIGHT) {
-                let height = HEIGHT.min(rows - first);
+        let width = panels_of_tile * T::WIDTH;
+        for (index, panels) in self.values.chunks(self.depth * width).enumerate() {
+            let column = index * width;
+            for first in (0..rows).step_by(full) {
+                let height = full.min(rows - first);
                 let group = &scratch.packed[first * self.depth..][..height * self.depth];
                 let target = Target {
                     values: &mut out[first * self.columns + column..],
                     stride: self.columns,
-                    width: T::WIDTH.min(self.columns - column),
+                    width: width.min(self.columns - column),
                 };
-                match height {
-                    6 => T::tile::<6>(group, panel, target),
-                    5 => T::tile::<5>(group, panel, target),
-                    4 => T::tile::<4>(group, panel, target),
-                    3 => T::tile::<3>(group, panel, target),
-                    2 => T::tile::<2>(group, panel, target),
-                    _ => T::tile::<1>(group, panel, target),
-                }
+                T::tiles(isa, height, group, panels, target);
             }
         }
     }
 }
 
-/// What [`Panels::multiply`] gathers into.
+/// What [`Panels::multiply`] gathers into, and the instructions that it uses.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch<T> {
+    isa: Isa,
     row: Vec<T>,
     packed: Vec<T>,
 }

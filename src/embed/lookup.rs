@@ -12,7 +12,8 @@
 // at 128 x 768 on one core, of which 5 are the copies), and 12 MB more of memory.
 
 use super::factorized::FactorizedEmbedding;
-use super::kernel::{BLOCK, Scratch};
+use super::kernel::stream::{self, Plain, Stores};
+use super::kernel::{BLOCK, Isa, Scratch, rows};
 use super::parallel::{self, SMALL};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
@@ -63,6 +64,31 @@ impl FactorizedEmbedding {
     /// [`Error::UnknownId`] for an id that the table does not have, [`Error::Argument`] when `out` has
     /// another length than the vectors together. Nothing is written then.
     pub fn lookup_into(&self, ids: &[TokenId], out: &mut [f32], threads: usize) -> Result<()> {
+        self.checked_fill(ids, out, (), threads)
+    }
+
+    /// [`Self::lookup_into`] with numbers of 16 bits: vectors are computed in 32 and rounded once, to
+    /// the nearest, of two the one that ends in a zero. What half precision cannot hold is infinite.
+    ///
+    /// # Errors
+    /// As of [`Self::lookup_into`].
+    pub fn lookup_halves_into(
+        &self,
+        ids: &[TokenId],
+        out: &mut [u16],
+        format: HalfFormat,
+        threads: usize,
+    ) -> Result<()> {
+        self.checked_fill(ids, out, format, threads)
+    }
+
+    fn checked_fill<T: Written>(
+        &self,
+        ids: &[TokenId],
+        out: &mut [T],
+        format: T::Format,
+        threads: usize,
+    ) -> Result<()> {
         let wanted = ids.len().checked_mul(self.hidden_dim());
         if wanted != Some(out.len()) {
             let given = format!("{} numbers long", out.len());
@@ -70,7 +96,8 @@ impl FactorizedEmbedding {
             return Err(Error::argument("out", given, wanted));
         }
         self.check_range(ids)?;
-        self.fill(ids, out, threads);
+        self.table.check()?;
+        self.fill(ids, out, format, threads);
         Ok(())
     }
 
@@ -85,34 +112,47 @@ impl FactorizedEmbedding {
         }
     }
 
-    /// [`Self::lookup_into`] for ids that are known to be in range.
-    fn fill(&self, ids: &[TokenId], out: &mut [f32], threads: usize) {
+    /// Writes the vectors of ids that are known to be in range.
+    fn fill<T: Written>(&self, ids: &[TokenId], out: &mut [T], format: T::Format, threads: usize) {
         let width = self.hidden_dim();
+        let stores = Stores::for_output(size_of_val(out));
         let distinct = Distinct::of(ids, self.vocab_size());
-        if distinct.ids.len() * 20 > ids.len() * 19 {
+        if distinct.ids.len() * 20 > ids.len() * 19
+            && stores == Stores::Plain
+            && let Some(out) = T::direct(out)
+        {
             return self.project(ids, out, threads);
         }
         // Copying a number takes as long as eight multiply-adds.
-        let work = distinct.ids.len() * width * self.embedding_dim() + 8 * out.len();
+        let work = distinct.ids.len() * width * self.depth() + 8 * out.len();
         let threads = if work < SMALL { 1 } else { threads };
         let (mut rows, ends) = distinct.sort(out.chunks_exact_mut(width));
         let blocks = split_blocks(&distinct.ids, &ends, &mut rows);
-        let state = || (Scratch::default(), vec![0.0; BLOCK * width]);
-        parallel::for_each(blocks.into_iter(), threads, state, |(scratch, vectors), block| {
+        let block = BLOCK.min(distinct.ids.len());
+        let state = || (Scratch::default(), vec![0.0; block * width], Vec::new());
+        parallel::for_each(blocks.into_iter(), threads, state, |state, block| {
+            let (scratch, vectors, written) = state;
             let vectors = &mut vectors[..block.ids.len() * width];
             self.project_block(scratch, block.ids, vectors);
+            let vectors = T::write(format, vectors, written);
             let mut rows = block.rows.iter_mut();
             for (vector, copies) in vectors.chunks_exact(width).zip(block.copies) {
                 for row in rows.by_ref().take(copies) {
-                    row.copy_from_slice(vector);
+                    stream::copy(stores, vector, row);
                 }
             }
+            stream::finish(stores);
         });
+    }
+
+    /// Multiply-adds for a number of a vector.
+    fn depth(&self) -> usize {
+        if self.projection.is_identity() { 1 } else { self.embedding_dim() }
     }
 
     /// Computes the vector of every id, without looking for equal ones.
     fn project(&self, ids: &[TokenId], out: &mut [f32], threads: usize) {
-        let threads = if out.len() * self.embedding_dim() < SMALL { 1 } else { threads };
+        let threads = if out.len() * self.depth() < SMALL { 1 } else { threads };
         let width = self.hidden_dim();
         parallel::for_rows(out, width, BLOCK, threads, Scratch::default, |scratch, first, rows| {
             self.project_block(scratch, &ids[first..][..rows.len() / width], rows);
@@ -139,20 +179,77 @@ impl FactorizedEmbedding {
     }
 }
 
+/// How numbers of 16 bits are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HalfFormat {
+    /// IEEE 754 half precision: 11 digits, up to 65504.
+    Float16,
+    /// The upper half of an `f32`: 8 digits, the same range.
+    Bfloat16,
+}
+
+/// Numbers that vectors are handed out in.
+trait Written: Plain {
+    type Format: Copy + Sync;
+
+    /// The output itself, where vectors may be computed in it.
+    fn direct(out: &mut [Self]) -> Option<&mut [f32]>;
+
+    /// The vectors in these numbers; `buffer` may serve to hold them.
+    fn write<'a>(
+        format: Self::Format,
+        vectors: &'a [f32],
+        buffer: &'a mut Vec<Self>,
+    ) -> &'a [Self];
+}
+
+impl Written for f32 {
+    type Format = ();
+
+    fn direct(out: &mut [Self]) -> Option<&mut [f32]> {
+        Some(out)
+    }
+
+    fn write<'a>((): (), vectors: &'a [f32], _buffer: &'a mut Vec<Self>) -> &'a [Self] {
+        vectors
+    }
+}
+
+impl Written for u16 {
+    type Format = HalfFormat;
+
+    fn direct(_out: &mut [Self]) -> Option<&mut [f32]> {
+        None
+    }
+
+    fn write<'a>(
+        format: HalfFormat,
+        vectors: &'a [f32],
+        buffer: &'a mut Vec<Self>,
+    ) -> &'a [Self] {
+        buffer.resize(vectors.len(), 0);
+        match format {
+            HalfFormat::Float16 => rows::to_halves(Isa::best(), vectors, buffer),
+            HalfFormat::Bfloat16 => rows::to_brains(Isa::best(), vectors, buffer),
+        }
+        buffer
+    }
+}
+
 /// Up to [`BLOCK`] distinct ids and the places of their vectors.
-struct Block<'a, 'b> {
+struct Block<'a, 'b, T> {
     ids: &'a [TokenId],
     /// How many places every id has.
     copies: Vec<usize>,
     /// The places, sorted by id.
-    rows: &'a mut [&'b mut [f32]],
+    rows: &'a mut [&'b mut [T]],
 }
 
-fn split_blocks<'a, 'b>(
+fn split_blocks<'a, 'b, T>(
     ids: &'a [TokenId],
     ends: &[usize],
-    mut rows: &'a mut [&'b mut [f32]],
-) -> Vec<Block<'a, 'b>> {
+    mut rows: &'a mut [&'b mut [T]],
+) -> Vec<Block<'a, 'b, T>> {
     let mut blocks = Vec::with_capacity(ids.len().div_ceil(BLOCK));
     let mut start = 0;
     for (ids, ends) in ids.chunks(BLOCK).zip(ends.chunks(BLOCK)) {

@@ -2,18 +2,15 @@
 
 // A mean or a sum commutes with the projection: rows are added up at `embedding_dim`, and each sum
 // is multiplied by `P` once. A maximum does not: it is taken over the vectors of the row's distinct
-// ids. Sums are kept in 64 bits and fed by short sums in 32, so that a row of a million ids loses
-// nothing.
+// ids.
 
 use super::factorized::FactorizedEmbedding;
-use super::kernel::{BLOCK, Scratch};
+use super::kernel::{BLOCK, Isa, Scratch, rows};
 use super::lookup::Distinct;
 use super::parallel::{self, SMALL};
+use super::table::SumScratch;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
-
-/// Terms of a short sum.
-const SHORT: usize = 64;
 
 /// How the vectors of a row become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,6 +113,7 @@ impl FactorizedEmbedding {
         rows.check(ids.len())?;
         self.check_range(ids)?;
         check_weights(options.weights, ids.len())?;
+        self.table.check()?;
         let width = self.hidden_dim();
         if rows.len().checked_mul(width) != Some(out.len()) {
             let given = format!("{} numbers long", out.len());
@@ -148,25 +146,24 @@ impl FactorizedEmbedding {
         out: &mut [f32],
     ) {
         let mut sums = vec![0.0_f64; self.embedding_dim()];
-        let mut short = vec![0.0_f32; self.embedding_dim()];
+        let mut scratch_sums = SumScratch::default();
+        let (mut kept, mut kept_weights) = (Vec::new(), Vec::new());
         let mut shares = [0.0_f64; BLOCK];
         self.projection.multiply(scratch, out, |i, row| {
+            let (ids, weights) = input.row(first + i);
+            let total = weights.map_or(ids.len() as f64, |weights| {
+                weights.iter().map(|weight| f64::from(*weight)).sum()
+            });
             sums.fill(0.0);
-            let (mut total, mut padding, mut terms) = (0.0, 0.0, 0);
-            for (id, weight) in input.row(first + i) {
-                total += f64::from(weight);
-                if self.padding_id() == Some(id) {
-                    padding += f64::from(weight);
-                } else if weight > 0.0 {
-                    self.table.add_row(id as usize, weight, &mut short, row);
-                    terms += 1;
-                    if terms == SHORT {
-                        drain(&mut short, &mut sums);
-                        terms = 0;
-                    }
-                }
-            }
-            drain(&mut short, &mut sums);
+            let plain = weights.is_none() && self.padding_id().is_none_or(|id| !ids.contains(&id));
+            let padding = if plain {
+                self.table.add_rows(ids, None, &mut sums, &mut scratch_sums);
+                0.0
+            } else {
+                let padding = self.keep(ids, weights, &mut kept, &mut kept_weights);
+                self.table.add_rows(&kept, Some(&kept_weights), &mut sums, &mut scratch_sums);
+                padding
+            };
             let scale = if mode == PoolMode::Mean && total > 0.0 { 1.0 / total } else { 1.0 };
             shares[i] = (total - padding) * scale;
             for (to, sum) in row.iter_mut().zip(&sums) {
@@ -181,6 +178,30 @@ impl FactorizedEmbedding {
         }
     }
 
+    /// The ids of a row that count, and their weights. Returned is the weight of the padding id, whose
+    /// vector is zero.
+    fn keep(
+        &self,
+        ids: &[TokenId],
+        weights: Option<&[f32]>,
+        kept: &mut Vec<TokenId>,
+        kept_weights: &mut Vec<f32>,
+    ) -> f64 {
+        kept.clear();
+        kept_weights.clear();
+        let mut padding = 0.0;
+        for (i, &id) in ids.iter().enumerate() {
+            let weight = weights.map_or(1.0, |weights| weights[i]);
+            if self.padding_id() == Some(id) {
+                padding += f64::from(weight);
+            } else if weight > 0.0 {
+                kept.push(id);
+                kept_weights.push(weight);
+            }
+        }
+        padding
+    }
+
     /// The maxima of some rows.
     fn pool_max(
         &self,
@@ -189,18 +210,19 @@ impl FactorizedEmbedding {
         first: usize,
         out: &mut [f32],
     ) {
-        let width = self.hidden_dim();
+        let (isa, width) = (Isa::best(), self.hidden_dim());
         let mut vectors = vec![0.0; BLOCK * width];
         for (i, row) in out.chunks_exact_mut(width).enumerate() {
-            let there = input.row(first + i).filter(|(_, weight)| *weight > 0.0);
-            let ids: Vec<TokenId> = there.map(|(id, _)| id).collect();
+            let (ids, weights) = input.row(first + i);
+            let there = |(i, _): &(usize, &TokenId)| weights.is_none_or(|all| all[*i] > 0.0);
+            let ids: Vec<TokenId> = ids.iter().enumerate().filter(there).map(|(_, id)| *id).collect();
             let distinct = Distinct::of(&ids, self.vocab_size()).ids;
             row.fill(if distinct.is_empty() { 0.0 } else { f32::NEG_INFINITY });
             for block in distinct.chunks(BLOCK) {
                 let vectors = &mut vectors[..block.len() * width];
                 self.project_block(scratch, block, vectors);
                 for vector in vectors.chunks_exact(width) {
-                    row.iter_mut().zip(vector).for_each(|(max, value)| *max = max.max(*value));
+                    rows::raise(isa, row, vector);
                 }
             }
         }
@@ -215,9 +237,10 @@ struct Input<'a> {
 }
 
 impl Input<'_> {
-    fn row(&self, row: usize) -> impl Iterator<Item = (TokenId, f32)> {
-        let weight = |i: usize| self.weights.map_or(1.0, |weights| weights[i]);
-        self.rows.range(row).map(move |i| (self.ids[i], weight(i)))
+    /// The ids of a row, and their weights.
+    fn row(&self, row: usize) -> (&[TokenId], Option<&[f32]>) {
+        let range = self.rows.range(row);
+        (&self.ids[range.clone()], self.weights.map(|weights| &weights[range]))
     }
 }
 
@@ -233,13 +256,6 @@ fn check_weights(weights: Option<&[f32]>, ids: usize) -> Result<()> {
             let given = format!("{} at position {i}", weights[i]);
             Err(Error::argument("mask", given, "finite and not negative"))
         }
-    }
-}
-
-/// Moves short sums to the long ones.
-fn drain(short: &mut [f32], sums: &mut [f64]) {
-    for (sum, short) in sums.iter_mut().zip(short) {
-        *sum += f64::from(std::mem::take(short));
     }
 }
 

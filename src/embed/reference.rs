@@ -11,9 +11,9 @@ pub fn lookup(embedding: &FactorizedEmbedding, ids: &[TokenId]) -> Vec<f32> {
     for &id in ids {
         embedding.table.copy_row(id as usize, &mut row);
         for column in 0..embedding.hidden_dim() {
-            let mut sum = 0.0;
+            let mut sum = 0.0_f32;
             for (k, value) in row.iter().enumerate() {
-                sum += value * embedding.projection.get(k, column);
+                sum = value.mul_add(embedding.projection.get(k, column), sum);
             }
             let bias = embedding.bias.as_ref().map_or(0.0, |bias| bias[column]);
             out.push(if embedding.padding_id() == Some(id) { 0.0 } else { sum + bias });

@@ -14,9 +14,10 @@ use memmap2::Mmap;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
-use super::factorized::{FactorizedEmbedding, check_sizes};
-use super::kernel::Panels;
-use super::table::{Bytes, Kind, Table};
+use super::factorized::{FactorizedEmbedding, MAX_WIDTH, check_sizes};
+use super::kernel::{Isa, Panels, rows};
+use super::kind::{Coded, Kind};
+use super::table::{Bytes, Layout, Table};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::ids::TokenId;
@@ -28,8 +29,22 @@ const PROJECTION: &str = "encoder.embedding_hidden_mapping_in.weight";
 const BIAS: &str = "encoder.embedding_hidden_mapping_in.bias";
 /// What whole-task checkpoints put before these names.
 const PREFIX: &str = "albert.";
-/// The key of the padding id in the file's metadata.
+/// A quantised table, in the place of [`TABLE`].
+const QUANTISED: &str = "embeddings.word_embeddings.weight_q";
+/// Its scales: for every row one, or one for every group.
+const SCALES: &str = "embeddings.word_embeddings.weight_scale";
+/// Keys of the file's metadata: the padding id;
 const PADDING: &str = "subtok.padding_id";
+/// how a table is quantised,
+const SCHEME: &str = "subtok.scheme";
+/// the version of these rules,
+const VERSION: &str = "subtok.version";
+/// the width of the rows, which bytes of two numbers do not tell;
+const WIDTH: &str = "subtok.embedding_dim";
+/// whether there is a projection,
+const LAYOUT: &str = "subtok.layout";
+/// which here there is not.
+const FULL: &str = "full";
 /// Where data begin: a multiple of this.
 const ALIGNMENT: usize = 64;
 
@@ -38,25 +53,38 @@ impl FactorizedEmbedding {
     /// an old one then; on an error nothing of it remains.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::Format`] when the file that the rows lie in was shortened.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.table.check()?;
         files::write_atomically(path.as_ref(), |out| self.write(out))
     }
 
     /// The bytes of the file that [`Self::save`] writes.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// [`Error::Format`] when the file that the rows lie in was shortened, [`Error::Argument`] when
+    /// memory does not suffice.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.table.check()?;
         let mut bytes = Vec::new();
+        // Room for the header too; longer ones grow.
+        bytes.try_reserve(self.bytes().saturating_add(1024)).map_err(|_| {
+            let wanted = "small enough for the memory of this machine";
+            Error::argument("the size of the table", format!("{} bytes", self.bytes()), wanted)
+        })?;
         // A vector takes everything.
         let _ = self.write(&mut bytes);
-        bytes
+        Ok(bytes)
     }
 
     /// Reads a safetensors file with the tensors of ALBERT's factorised embedding, with or without the
     /// prefix `albert.`; other tensors are left alone. Numbers may be of 32 or 16 bits (F32, F16, BF16).
+    /// Read are also quantised tables and tables without projection, as [`Self::save`] writes them.
     ///
     /// With `mmap`, rows stay in the file and come into memory when they are first used. The file must
-    /// not be changed in place while it is mapped: another program that shortens it ends this one
-    /// when it reads the missing part. Files written by [`Self::save`] are always new ones.
+    /// not be changed in place while it is mapped. A call finds out whether it was shortened, but one
+    /// that runs while another program shortens it ends this process. Files written by [`Self::save`]
+    /// are always new ones.
     ///
     /// # Errors
     /// [`Error::Io`] when the file cannot be read, [`Error::Format`] when it is not such a file.
@@ -77,45 +105,56 @@ impl FactorizedEmbedding {
     fn parse(file: Bytes) -> Result<Self> {
         let (header, metadata) = SafeTensors::read_metadata(file.as_ref())
             .map_err(|error| Error::format(FORMAT, "", error.to_string()))?;
-        let start = 8 + header;
-        let table = Tensor::find(&metadata, TABLE, start)?.ok_or_else(|| missing(TABLE))?;
-        let projection =
-            Tensor::find(&metadata, PROJECTION, start)?.ok_or_else(|| missing(PROJECTION))?;
-        let [vocab_size, embedding_dim] = table.shape()?;
-        let [hidden_dim, depth] = projection.shape()?;
-        if depth != embedding_dim {
-            let problem = format!(
-                "{hidden_dim} x {depth} does not fit rows of {embedding_dim} in `{}`",
-                table.name
-            );
+        let file_of = Header { metadata: &metadata, start: 8 + header };
+        let projection = file_of.find(PROJECTION)?;
+        let full = file_of.is_full()?;
+        if full && let Some(projection) = projection {
+            let problem = format!("a file with {LAYOUT} {FULL:?} has no projection");
             return Err(Error::format(FORMAT, projection.name, problem));
         }
-        check_sizes(vocab_size, embedding_dim, hidden_dim)
+        let depth = match &projection {
+            Some(projection) => Some(projection.shape::<2>()?[1]),
+            None if full => None,
+            None => return Err(missing(PROJECTION)),
+        };
+        let (layout, [vocab_size, embedding_dim]) = file_of.table(depth)?;
+        let hidden_dim = match &projection {
+            None => embedding_dim,
+            Some(projection) => {
+                let [hidden_dim, depth] = projection.shape()?;
+                if depth != embedding_dim {
+                    let problem =
+                        format!("{hidden_dim} x {depth} does not fit rows of {embedding_dim}");
+                    return Err(Error::format(FORMAT, projection.name.clone(), problem));
+                }
+                hidden_dim
+            }
+        };
+        // A factor that is not there takes no room.
+        check_sizes(vocab_size, embedding_dim, if full { 1 } else { hidden_dim })
             .map_err(|error| Error::format(FORMAT, "", error.to_string()))?;
-        let weights = projection.decode(file.as_ref());
-        let bias = match Tensor::find(&metadata, BIAS, start)? {
+        let panels = match projection {
+            None => Panels::identity(embedding_dim),
+            Some(projection) => {
+                let weights = projection.decode(file.as_ref())?;
+                Panels::pack(embedding_dim, hidden_dim, |k, j| weights[j * embedding_dim + k])
+            }
+        };
+        let bias = match file_of.find(BIAS)? {
             None => None,
-            Some(bias) if bias.shape::<1>()? == [hidden_dim] => Some(bias.decode(file.as_ref())),
+            Some(bias) if bias.shape::<1>()? == [hidden_dim] => Some(bias.decode(file.as_ref())?),
             Some(bias) => {
                 let problem = format!("{} numbers do not fit {hidden_dim}", bias.shape::<1>()?[0]);
                 return Err(Error::format(FORMAT, bias.name, problem));
             }
         };
-        let panels = Panels::pack(embedding_dim, hidden_dim, |k, j| weights[j * embedding_dim + k]);
-        let padding = padding_id(&metadata, vocab_size)?;
-        let table = Table::stored(file, table.range, table.kind, embedding_dim);
-        Self::from_parts(table, panels, bias, padding)
+        let padding = file_of.padding_id(vocab_size)?;
+        Self::from_parts(Table::stored(file, layout, embedding_dim), panels, bias, padding)
     }
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let (vocab, embed, hidden) = (self.vocab_size(), self.embedding_dim(), self.hidden_dim());
-        // The table comes last: its numbers may be of 16 bits, and then nothing behind it is
-        // out of step.
-        let kind = match self.table.kind() {
-            Kind::F32 => "F32",
-            Kind::F16 => "F16",
-            Kind::Bf16 => "BF16",
-        };
+        let kind = self.table.kind();
         let mut entries = Vec::new();
         let mut begin = 0;
         let mut entry = |name: &str, kind: &str, shape: String, bytes: usize| {
@@ -125,59 +164,186 @@ impl FactorizedEmbedding {
             ));
             begin = end;
         };
-        entry(PROJECTION, "F32", format!("{hidden},{embed}"), 4 * hidden * embed);
+        let mut marks = vec![(String::from("format"), String::from("pt"))];
+        let mut mark = |key: &str, value: String| marks.push((key.to_owned(), value));
+        if self.has_projection() {
+            entry(PROJECTION, "F32", format!("{hidden},{embed}"), 4 * hidden * embed);
+        } else {
+            mark(LAYOUT, FULL.to_owned());
+        }
         if self.bias.is_some() {
             entry(BIAS, "F32", hidden.to_string(), 4 * hidden);
         }
-        let bytes = vocab * embed * self.table.kind().size();
-        entry(TABLE, kind, format!("{vocab},{embed}"), bytes);
-        let padding = self.padding_id();
-        let padding = padding.map_or(String::new(), |id| format!(r#","{PADDING}":"{id}""#));
+        // The narrowest numbers come last; then nothing behind them is out of step.
+        let scales = kind.row_scales(embed);
+        if scales > 0 {
+            entry(SCALES, "BF16", format!("{vocab},{scales}"), vocab * kind.scale_bytes(embed));
+            mark(SCHEME, kind.name().to_owned());
+            mark(VERSION, "1".to_owned());
+            mark(WIDTH, embed.to_string());
+        }
+        let (name, dtype, columns) = match kind {
+            Kind::F32 => (TABLE, "F32", embed),
+            Kind::F16 => (TABLE, "F16", embed),
+            Kind::Bf16 => (TABLE, "BF16", embed),
+            Kind::Int8 => (QUANTISED, "I8", embed),
+            Kind::Int4 => (QUANTISED, "U8", kind.row_bytes(embed)),
+        };
+        entry(name, dtype, format!("{vocab},{columns}"), vocab * kind.row_bytes(embed));
+        if let Some(id) = self.padding_id() {
+            mark(PADDING, id.to_string());
+        }
+        let marks: Vec<_> =
+            marks.iter().map(|(key, value)| format!(r#""{key}":"{value}""#)).collect();
         let mut header =
-            format!(r#"{{"__metadata__":{{"format":"pt"{padding}}},{}}}"#, entries.join(","));
+            format!(r#"{{"__metadata__":{{{}}},{}}}"#, marks.join(","), entries.join(","));
         while !(8 + header.len()).is_multiple_of(ALIGNMENT) {
             header.push(' ');
         }
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(header.as_bytes())?;
-        for j in 0..hidden {
-            let column = (0..embed).flat_map(|k| self.projection.get(k, j).to_le_bytes());
-            out.write_all(&column.collect::<Vec<u8>>())?;
+        if self.has_projection() {
+            for j in 0..hidden {
+                let column = (0..embed).flat_map(|k| self.projection.get(k, j).to_le_bytes());
+                out.write_all(&column.collect::<Vec<u8>>())?;
+            }
         }
         for value in self.bias.iter().flatten() {
             out.write_all(&value.to_le_bytes())?;
         }
+        out.write_all(self.table.scales())?;
         self.table.write(|bytes| out.write_all(bytes))
     }
 }
 
-/// A tensor of a file, with numbers of a kind that we read.
+/// The header of a file.
+struct Header<'a> {
+    metadata: &'a Metadata,
+    /// Where the data begin.
+    start: usize,
+}
+
+impl Header<'_> {
+    /// The tensor of this name, with or without the prefix.
+    fn find(&self, name: &str) -> Result<Option<Tensor>> {
+        let long = format!("{PREFIX}{name}");
+        let found = |name: &str| self.metadata.info(name).map(|info| (name.to_owned(), info));
+        let tensor = |(name, info): (String, &TensorInfo)| {
+            let TensorInfo { dtype, shape, data_offsets: (begin, end) } = info;
+            // Both lie in the file, which has been mapped or read.
+            let range = self.start + begin..self.start + end;
+            Tensor { name, shape: shape.clone(), dtype: *dtype, range }
+        };
+        match (found(name), found(&long)) {
+            (Some(_), Some((long, _))) => {
+                let problem = format!("`{name}` is there too; which one is meant?");
+                Err(Error::format(FORMAT, long, problem))
+            }
+            (short, long) => Ok(short.or(long).map(tensor)),
+        }
+    }
+
+    fn mark(&self, key: &str) -> Option<&str> {
+        self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// Whether the file says that its table has no projection.
+    fn is_full(&self) -> Result<bool> {
+        match self.mark(LAYOUT) {
+            None => Ok(false),
+            Some(FULL) => Ok(true),
+            Some(other) => {
+                let problem = format!("{other:?} is not {FULL:?}, the only one known");
+                Err(Error::format(FORMAT, format!("__metadata__.{LAYOUT}"), problem))
+            }
+        }
+    }
+
+    /// Where the table lies, and its numbers of rows and columns. `depth` is the number of columns that
+    /// the projection asks for.
+    fn table(&self, depth: Option<usize>) -> Result<(Layout, [usize; 2])> {
+        match (self.find(TABLE)?, self.find(QUANTISED)?) {
+            (Some(table), None) => {
+                let shape = table.shape()?;
+                let layout = Layout { kind: table.kind()?, values: table.range, scales: 0..0 };
+                Ok((layout, shape))
+            }
+            (None, Some(table)) => self.quantised(&table, depth),
+            (None, None) => Err(missing(TABLE)),
+            (Some(table), Some(other)) => {
+                let problem = format!("`{}` is there too; which one is meant?", other.name);
+                Err(Error::format(FORMAT, table.name, problem))
+            }
+        }
+    }
+
+    fn quantised(&self, table: &Tensor, depth: Option<usize>) -> Result<(Layout, [usize; 2])> {
+        let wrong = |key: &str, problem: String| {
+            Err(Error::format(FORMAT, format!("__metadata__.{key}"), problem))
+        };
+        match self.mark(VERSION) {
+            Some("1") => {}
+            other => return wrong(VERSION, format!("{other:?} is not \"1\", the only one known")),
+        }
+        let (kind, dtype) = match self.mark(SCHEME) {
+            Some("int8") => (Kind::Int8, Dtype::I8),
+            Some("int4") => (Kind::Int4, Dtype::U8),
+            other => return wrong(SCHEME, format!("{other:?} is neither \"int8\" nor \"int4\"")),
+        };
+        let width = match self.mark(WIDTH).map(str::parse::<usize>) {
+            Some(Ok(width)) if (1..=MAX_WIDTH).contains(&width) => width,
+            _ => {
+                let given = self.mark(WIDTH);
+                return wrong(WIDTH, format!("{given:?} is no size from 1 to {MAX_WIDTH}"));
+            }
+        };
+        if depth.is_some_and(|depth| depth != width) {
+            return wrong(WIDTH, format!("{width} is not the depth of the projection"));
+        }
+        let [rows, columns] = table.shape()?;
+        if table.dtype != dtype || columns != kind.row_bytes(width) {
+            let problem = format!(
+                "{columns} numbers of {:?} in a row are not {width} of {}",
+                table.dtype,
+                kind.name()
+            );
+            return Err(Error::format(FORMAT, table.name.clone(), problem));
+        }
+        let scales = self.find(SCALES)?.ok_or_else(|| missing(SCALES))?;
+        let wanted = [rows, kind.row_scales(width)];
+        if scales.dtype != Dtype::BF16 || scales.shape::<2>()? != wanted {
+            let problem = format!(
+                "it is {:?} of {:?}, not {wanted:?} of BF16",
+                scales.shape, scales.dtype
+            );
+            return Err(Error::format(FORMAT, scales.name, problem));
+        }
+        let layout = Layout { kind, values: table.range.clone(), scales: scales.range };
+        Ok((layout, [rows, width]))
+    }
+
+    fn padding_id(&self, vocab_size: usize) -> Result<Option<TokenId>> {
+        let Some(text) = self.mark(PADDING) else { return Ok(None) };
+        match text.parse::<TokenId>() {
+            Ok(id) if (id as usize) < vocab_size => Ok(Some(id)),
+            _ => {
+                let problem = format!("{text:?} is no id below {vocab_size}");
+                Err(Error::format(FORMAT, format!("__metadata__.{PADDING}"), problem))
+            }
+        }
+    }
+}
+
+/// A tensor of a file.
 struct Tensor {
     name: String,
     shape: Vec<usize>,
-    kind: Kind,
+    dtype: Dtype,
     /// Its bytes in the file.
     range: std::ops::Range<usize>,
 }
 
 impl Tensor {
-    fn find(metadata: &Metadata, name: &str, start: usize) -> Result<Option<Self>> {
-        let long = format!("{PREFIX}{name}");
-        let found = |name: &str| metadata.info(name).map(|info| (name.to_owned(), info));
-        let Some((name, info)) = found(name).or_else(|| found(&long)) else { return Ok(None) };
-        let TensorInfo { dtype, shape, data_offsets: (begin, end) } = info;
-        let kind = match dtype {
-            Dtype::F32 => Kind::F32,
-            Dtype::F16 => Kind::F16,
-            Dtype::BF16 => Kind::Bf16,
-            other => {
-                let problem = format!("its numbers are {other:?}, not F32, F16 or BF16");
-                return Err(Error::format(FORMAT, name, problem));
-            }
-        };
-        Ok(Some(Self { name, shape: shape.clone(), kind, range: start + begin..start + end }))
-    }
-
     fn shape<const N: usize>(&self) -> Result<[usize; N]> {
         match self.shape[..].try_into() {
             Ok(shape) if !self.shape.contains(&0) => Ok(shape),
@@ -188,28 +354,30 @@ impl Tensor {
         }
     }
 
-    fn decode(&self, file: &[u8]) -> Vec<f32> {
-        let mut values = vec![0.0; self.range.len() / self.kind.size()];
-        self.kind.decode(&file[self.range.clone()], &mut values);
-        values
+    /// How its numbers are written, if they have a point.
+    fn kind(&self) -> Result<Kind> {
+        match self.dtype {
+            Dtype::F32 => Ok(Kind::F32),
+            Dtype::F16 => Ok(Kind::F16),
+            Dtype::BF16 => Ok(Kind::Bf16),
+            other => {
+                let problem = format!("its numbers are {other:?}, not F32, F16 or BF16");
+                Err(Error::format(FORMAT, self.name.clone(), problem))
+            }
+        }
+    }
+
+    fn decode(&self, file: &[u8]) -> Result<Vec<f32>> {
+        let kind = self.kind()?;
+        let mut values = vec![0.0; self.range.len() / kind.row_bytes(1)];
+        let row = Coded { kind, values: &file[self.range.clone()], scales: &[] };
+        rows::decode(Isa::best(), row, &mut values);
+        Ok(values)
     }
 }
 
 fn missing(name: &str) -> Error {
     Error::format(FORMAT, "", format!("there is no tensor `{name}`"))
-}
-
-fn padding_id(metadata: &Metadata, vocab_size: usize) -> Result<Option<TokenId>> {
-    let Some(text) = metadata.metadata().as_ref().and_then(|map| map.get(PADDING)) else {
-        return Ok(None);
-    };
-    match text.parse::<TokenId>() {
-        Ok(id) if (id as usize) < vocab_size => Ok(Some(id)),
-        _ => {
-            let problem = format!("{text:?} is no id below {vocab_size}");
-            Err(Error::format(FORMAT, format!("__metadata__.{PADDING}"), problem))
-        }
-    }
 }
 
 fn open(path: &Path, mmap: bool) -> io::Result<Bytes> {
@@ -226,10 +394,11 @@ fn open(path: &Path, mmap: bool) -> io::Result<Bytes> {
     }
     // SAFETY: the map is read-only and private to this object, its length is that of the file, and all
     // tensors are checked to lie within it. Should another program change the bytes, numbers change,
-    // and no decision that memory safety rests on is read from the map twice; should it shorten the
-    // file, the system ends this process on the next access. `load` says so.
-    let mapped = unsafe { Mmap::map(&file)? };
-    Ok(Bytes::Mapped(mapped))
+    // and no decision that memory safety rests on is read from the map twice. Should it shorten the
+    // file, the next call finds out (`Table::check`), and only a call that runs at that moment makes the
+    // system end this process. `load` says so.
+    let map = unsafe { Mmap::map(&file)? };
+    Ok(Bytes::Mapped { map, file, path: path.to_owned() })
 }
 
 #[cfg(test)]
@@ -249,7 +418,7 @@ mod tests {
 
     /// The file of [`embedding`] with a header of another content.
     fn with_header(change: impl FnOnce(&mut Value)) -> Vec<u8> {
-        let bytes = embedding().to_bytes();
+        let bytes = embedding().to_bytes().expect("memory");
         let (header, _) = SafeTensors::read_metadata(&bytes).expect("a good file");
         let mut value = serde_json::from_slice(&bytes[8..8 + header]).expect("a good header");
         change(&mut value);
@@ -272,7 +441,7 @@ mod tests {
         let path = folder.path().join("table.safetensors");
         let made = embedding();
         made.save(&path).expect("saved");
-        assert_eq!(fs::read(&path).expect("there"), made.to_bytes());
+        assert_eq!(fs::read(&path).expect("there"), made.to_bytes().expect("memory"));
         for mmap in [true, false] {
             let loaded = FactorizedEmbedding::load(&path, mmap).expect("loaded");
             assert_eq!(vectors(&loaded), vectors(&made));
@@ -280,14 +449,14 @@ mod tests {
             // Onto itself, while it is mapped.
             loaded.save(&path).expect("saved");
             assert_eq!(vectors(&loaded), vectors(&made));
-            assert_eq!(fs::read(&path).expect("there"), made.to_bytes());
+            assert_eq!(fs::read(&path).expect("there"), made.to_bytes().expect("memory"));
         }
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }
 
     #[test]
     fn data_begin_at_a_multiple_of_64_and_the_header_is_plain() {
-        let bytes = embedding().to_bytes();
+        let bytes = embedding().to_bytes().expect("memory");
         let (header, metadata) = SafeTensors::read_metadata(&bytes).expect("a good file");
         assert!((8 + header).is_multiple_of(64));
         assert_eq!(metadata.offset_keys(), [PROJECTION, BIAS, TABLE]);
@@ -309,14 +478,14 @@ mod tests {
             let loaded = FactorizedEmbedding::from_bytes(bytes).expect("valid");
             let got = vectors(&loaded);
             assert!(got[0] == 0.0 && (got[1] - 0.5).abs() < 1e-6, "{kind}: {got:?}");
-            let again = FactorizedEmbedding::from_bytes(loaded.to_bytes()).expect("valid");
+            let again = FactorizedEmbedding::from_bytes(loaded.to_bytes().expect("memory")).expect("valid");
             assert_eq!(vectors(&again), got);
         }
     }
 
     #[test]
     fn files_cut_anywhere_are_refused() {
-        let good = embedding().to_bytes();
+        let good = embedding().to_bytes().expect("memory");
         for length in (0..good.len()).step_by(13).chain([good.len() - 1]) {
             refused(good[..length].to_vec());
         }
@@ -326,7 +495,7 @@ mod tests {
 
     #[test]
     fn headers_that_lie_about_their_length_are_refused() {
-        let good = embedding().to_bytes();
+        let good = embedding().to_bytes().expect("memory");
         for length in [0, 1, 1_000_000, 1 << 63, u64::MAX] {
             refused([&length.to_le_bytes(), &good[8..]].concat());
         }

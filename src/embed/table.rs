@@ -4,79 +4,69 @@
 // file's bytes need neither alignment nor the machine's byte order nor its number format, and no
 // cast of bytes to numbers is needed. The copy costs 2 % of a look-up.
 
+use std::array;
+use std::fs::File;
 use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use memmap2::Mmap;
 
-/// How the numbers of a stored table are written; all are little-endian.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// 32 bits.
-    F32,
-    /// IEEE 754 half precision.
-    F16,
-    /// The upper half of an `f32`.
-    Bf16,
-}
+use super::kernel::{Isa, rows};
+use super::kind::{self, Coded, Kind};
+use super::parallel::{self, SMALL};
+use crate::error::{Error, Result};
+use crate::ids::TokenId;
 
-impl Kind {
-    /// Bytes of a number.
-    pub(crate) fn size(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
-        }
-    }
-
-    /// Decodes as many numbers as `out` takes.
-    pub(crate) fn decode(self, bytes: &[u8], out: &mut [f32]) {
-        match self {
-            Self::F32 => {
-                for (to, from) in out.iter_mut().zip(bytes.as_chunks().0) {
-                    *to = f32::from_le_bytes(*from);
-                }
-            }
-            Self::F16 => {
-                for (to, from) in out.iter_mut().zip(bytes.as_chunks().0) {
-                    *to = half_to_f32(u16::from_le_bytes(*from));
-                }
-            }
-            Self::Bf16 => {
-                for (to, from) in out.iter_mut().zip(bytes.as_chunks().0) {
-                    *to = f32::from_bits(u32::from(u16::from_le_bytes(*from)) << 16);
-                }
-            }
-        }
-    }
-}
-
-/// The value of a number in half precision.
-fn half_to_f32(half: u16) -> f32 {
-    let sign = u32::from(half & 0x8000) << 16;
-    let magnitude = u32::from(half & 0x7FFF) << 13;
-    // Shifted into place the exponent is 112 too small; a multiplication mends normal and
-    // subnormal numbers alike. What was infinite or no number stays so.
-    let scaled = (f32::from_bits(magnitude) * f32::from_bits((127 + 112) << 23)).to_bits();
-    let special = if half & 0x7C00 == 0x7C00 { 0xFF << 23 } else { 0 };
-    f32::from_bits(sign | scaled | special)
-}
+/// Terms of a short sum.
+const SHORT: usize = 64;
 
 /// The bytes of a file.
 #[derive(Debug)]
 pub(crate) enum Bytes {
-    /// Read into memory.
+    /// Read into memory, or made there.
     Read(Vec<u8>),
-    /// Mapped; pages come in when they are first touched.
-    Mapped(Mmap),
+    /// Mapped; pages come in when they are first touched. The file is kept open to see whether it
+    /// is still as long as it was.
+    Mapped { map: Mmap, file: File, path: PathBuf },
+}
+
+impl Bytes {
+    /// Finds out whether the bytes are still there: to read a page that a file no longer has ends the
+    /// process. The file may still be shortened while a call runs; nothing can be done about that.
+    fn check(&self) -> Result<()> {
+        let Self::Mapped { map, file, path } = self else { return Ok(()) };
+        let metadata = file.metadata().map_err(|source| Error::io("read", path, source))?;
+        let (now, then) = (metadata.len(), map.len() as u64);
+        if now < then {
+            let problem = format!(
+                "it was shortened from {then} to {now} bytes while it was mapped; load it again, or \
+                 load it with mmap=False"
+            );
+            return Err(Error::format("safetensors", "", problem).in_file(path));
+        }
+        Ok(())
+    }
 }
 
 impl AsRef<[u8]> for Bytes {
+    #[inline]
     fn as_ref(&self) -> &[u8] {
         match self {
             Self::Read(bytes) => bytes,
-            Self::Mapped(map) => map,
+            Self::Mapped { map, .. } => map,
         }
     }
+}
+
+/// Where the parts of a table lie in its bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) kind: Kind,
+    /// The numbers, row after row.
+    pub(crate) values: Range<usize>,
+    /// The scales, row after row; empty where the kind has none.
+    pub(crate) scales: Range<usize>,
 }
 
 /// Rows of equal width.
@@ -89,7 +79,7 @@ pub(crate) struct Table {
 #[derive(Debug)]
 enum Values {
     Owned(Vec<f32>),
-    Stored { file: Bytes, range: Range<usize>, kind: Kind },
+    Stored { bytes: Bytes, layout: Layout },
 }
 
 impl Table {
@@ -99,18 +89,22 @@ impl Table {
         Self { width, values: Values::Owned(values) }
     }
 
-    /// A table inside a file; `range` must lie within the file and hold whole rows.
-    pub(crate) fn stored(file: Bytes, range: Range<usize>, kind: Kind, width: usize) -> Self {
-        debug_assert!(range.end <= file.as_ref().len());
-        debug_assert!(range.len().is_multiple_of(width * kind.size()));
-        Self { width, values: Values::Stored { file, range, kind } }
+    /// A table inside bytes; `layout` must lie within them, and hold whole rows and their scales.
+    pub(crate) fn stored(bytes: Bytes, layout: Layout, width: usize) -> Self {
+        debug_assert!(layout.values.end.max(layout.scales.end) <= bytes.as_ref().len());
+        let rows = layout.values.len() / layout.kind.row_bytes(width);
+        debug_assert_eq!(layout.values.len(), rows * layout.kind.row_bytes(width));
+        debug_assert_eq!(layout.scales.len(), rows * layout.kind.scale_bytes(width));
+        Self { width, values: Values::Stored { bytes, layout } }
     }
 
     /// The number of rows.
     pub(crate) fn rows(&self) -> usize {
         match &self.values {
             Values::Owned(values) => values.len() / self.width,
-            Values::Stored { range, kind, .. } => range.len() / (self.width * kind.size()),
+            Values::Stored { layout, .. } => {
+                layout.values.len() / layout.kind.row_bytes(self.width)
+            }
         }
     }
 
@@ -119,11 +113,22 @@ impl Table {
         self.width
     }
 
-    /// How the numbers are written in a file.
+    /// How the numbers are written.
     pub(crate) fn kind(&self) -> Kind {
         match &self.values {
             Values::Owned(_) => Kind::F32,
-            Values::Stored { kind, .. } => *kind,
+            Values::Stored { layout, .. } => layout.kind,
+        }
+    }
+
+    /// Finds out whether the rows can still be read. To be asked once a call, before the first row.
+    ///
+    /// # Errors
+    /// [`Error::Format`] when the file that they lie in has become shorter.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.values {
+            Values::Owned(_) => Ok(()),
+            Values::Stored { bytes, .. } => bytes.check(),
         }
     }
 
@@ -134,38 +139,88 @@ impl Table {
             Values::Owned(values) => {
                 out.copy_from_slice(&values[index * self.width..][..self.width]);
             }
-            Values::Stored { file, range, kind } => {
-                let bytes = &file.as_ref()[range.clone()];
-                let size = self.width * kind.size();
-                kind.decode(&bytes[index * size..][..size], out);
+            Values::Stored { bytes, layout } => {
+                rows::decode(Isa::best(), self.coded(bytes, layout, index), out);
             }
         }
     }
 
-    /// Adds `weight` times the row with this index, which must exist, to `sums`.
     #[inline]
-    pub(crate) fn add_row(&self, index: usize, weight: f32, sums: &mut [f32], row: &mut [f32]) {
-        let add = |row: &[f32], sums: &mut [f32]| {
-            for (sum, value) in sums.iter_mut().zip(row) {
-                *sum += weight * value;
+    fn coded<'a>(&self, bytes: &'a Bytes, layout: &Layout, index: usize) -> Coded<'a> {
+        let (kind, bytes) = (layout.kind, bytes.as_ref());
+        let (size, scales) = (kind.row_bytes(self.width), kind.scale_bytes(self.width));
+        Coded {
+            kind,
+            values: &bytes[layout.values.clone()][index * size..][..size],
+            scales: &bytes[layout.scales.clone()][index * scales..][..scales],
+        }
+    }
+
+    /// Adds to `sums` the rows of `ids`, which must exist, times their weights (1 if there are none).
+    pub(crate) fn add_rows(
+        &self,
+        ids: &[TokenId],
+        weights: Option<&[f32]>,
+        sums: &mut [f64],
+        scratch: &mut SumScratch,
+    ) {
+        // Sums are kept in 64 bits and fed by short sums in 32, so that a row of a million ids
+        // loses nothing.
+        let isa = Isa::best();
+        scratch.short.resize(self.width, 0.0);
+        for (index, ids) in ids.chunks(SHORT).enumerate() {
+            let weights = weights.map(|weights| &weights[index * SHORT..][..ids.len()]);
+            let weight = |i: usize| weights.map_or(1.0, |weights| weights[i]);
+            let (fours, rest) = ids.as_chunks::<{ rows::TOGETHER }>();
+            for (i, ids) in fours.iter().enumerate() {
+                let weights = array::from_fn(|k| weight(i * rows::TOGETHER + k));
+                self.add_four(isa, *ids, weights, scratch);
             }
-        };
+            let first = ids.len() - rest.len();
+            for (i, id) in rest.iter().enumerate() {
+                self.add_one(isa, *id, weight(first + i), scratch);
+            }
+            rows::drain(isa, &mut scratch.short, sums);
+        }
+    }
+
+    #[inline]
+    fn add_four(
+        &self,
+        isa: Isa,
+        ids: [TokenId; rows::TOGETHER],
+        weights: [f32; rows::TOGETHER],
+        scratch: &mut SumScratch,
+    ) {
+        let SumScratch { short, decoded } = scratch;
         match &self.values {
-            Values::Owned(values) => add(&values[index * self.width..][..self.width], sums),
-            Values::Stored { file, range, kind: Kind::F32 } => {
-                let bytes = &file.as_ref()[range.clone()][index * self.width * 4..];
-                for (sum, value) in sums.iter_mut().zip(bytes.as_chunks().0) {
-                    *sum += weight * f32::from_le_bytes(*value);
-                }
+            Values::Owned(values) => {
+                let row = |id: TokenId| &values[id as usize * self.width..][..self.width];
+                rows::add_four(isa, ids.map(row), weights, short);
             }
-            Values::Stored { .. } => {
-                self.copy_row(index, row);
-                add(row, sums);
+            Values::Stored { bytes, layout } => {
+                let coded = ids.map(|id| self.coded(bytes, layout, id as usize));
+                if layout.kind == Kind::F32 {
+                    return rows::add_four_coded(isa, coded.map(|row| row.values), weights, short);
+                }
+                decoded.resize(rows::TOGETHER * self.width, 0.0);
+                for (row, out) in coded.into_iter().zip(decoded.chunks_exact_mut(self.width)) {
+                    rows::decode(isa, row, out);
+                }
+                let row = |k: usize| &decoded[k * self.width..][..self.width];
+                rows::add_four(isa, array::from_fn(row), weights, short);
             }
         }
     }
 
-    /// Hands the rows out in the form of a file: pieces of bytes, in order.
+    fn add_one(&self, isa: Isa, id: TokenId, weight: f32, scratch: &mut SumScratch) {
+        scratch.decoded.resize(rows::TOGETHER * self.width, 0.0);
+        let row = &mut scratch.decoded[..self.width];
+        self.copy_row(id as usize, row);
+        rows::add_one(isa, [row], [weight], &mut scratch.short);
+    }
+
+    /// Hands the numbers out in the form of a file: pieces of bytes, in order.
     pub(crate) fn write<E>(&self, mut write: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         match &self.values {
             Values::Owned(values) => {
@@ -177,9 +232,77 @@ impl Table {
                 }
                 Ok(())
             }
-            Values::Stored { file, range, .. } => write(&file.as_ref()[range.clone()]),
+            Values::Stored { bytes, layout } => write(&bytes.as_ref()[layout.values.clone()]),
         }
     }
+
+    /// The bytes of the scales, in the form of a file; none where the kind has none.
+    pub(crate) fn scales(&self) -> &[u8] {
+        match &self.values {
+            Values::Owned(_) => &[],
+            Values::Stored { bytes, layout } => &bytes.as_ref()[layout.scales.clone()],
+        }
+    }
+
+    /// The same rows in another kind, in memory of their own. Rows that cannot be written so are refused.
+    pub(crate) fn to_kind(&self, kind: Kind, threads: usize) -> Result<Self> {
+        // Rows of a piece of work.
+        const PIECE: usize = 256;
+        let (rows, width) = (self.rows(), self.width);
+        let (size, scale_size) = (kind.row_bytes(width), kind.scale_bytes(width));
+        let mut bytes = Vec::new();
+        let total = rows * (size + scale_size);
+        bytes.try_reserve_exact(total).map_err(|_| {
+            let wanted = "small enough for the memory of this machine";
+            Error::argument("the size of the table", format!("{total} bytes"), wanted)
+        })?;
+        bytes.resize(total, 0);
+        let (values, scales) = bytes.split_at_mut(rows * size);
+        let pieces = values.chunks_mut(PIECE * size).enumerate();
+        // Kinds without scales have no pieces of them either.
+        let mut scales = scales.chunks_mut((PIECE * scale_size).max(1));
+        let pieces: Vec<_> = pieces.map(|(index, values)| (index, values, scales.next())).collect();
+        let failed = Mutex::new(None::<(usize, usize, &str)>);
+        let threads = if rows * width < SMALL { 1 } else { threads };
+        let state = || (vec![0.0; width], Vec::new(), Vec::new());
+        parallel::for_each(pieces.into_iter(), threads, state, |state, (index, values, scales)| {
+            let (row, coded, coded_scales) = state;
+            coded.clear();
+            coded_scales.clear();
+            for i in 0..values.len() / size {
+                let index = index * PIECE + i;
+                self.copy_row(index, row);
+                if let Err((column, wanted)) = kind::encode(kind, row, coded, coded_scales) {
+                    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                    // The first one, whoever finds it.
+                    if failed.is_none_or(|(before, ..)| index < before) {
+                        *failed = Some((index, column, wanted));
+                    }
+                    return;
+                }
+            }
+            values.copy_from_slice(coded);
+            if let Some(scales) = scales {
+                scales.copy_from_slice(coded_scales);
+            }
+        });
+        if let Some((row, column, wanted)) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            let mut values = vec![0.0; width];
+            self.copy_row(row, &mut values);
+            let given = format!("{} at [{row}, {column}]", values[column]);
+            return Err(Error::argument("the table", given, wanted));
+        }
+        let end = rows * size;
+        let layout = Layout { kind, values: 0..end, scales: end..total };
+        Ok(Self::stored(Bytes::Read(bytes), layout, width))
+    }
+}
+
+/// What [`Table::add_rows`] works in.
+#[derive(Debug, Default)]
+pub(crate) struct SumScratch {
+    short: Vec<f32>,
+    decoded: Vec<f32>,
 }
 
 #[cfg(test)]
@@ -187,28 +310,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_have_the_value_that_the_standard_gives_them() {
-        for half in 0..=u16::MAX {
-            let (exponent, fraction) = (i32::from(half >> 10 & 31), f32::from(half & 1023));
-            let sign = if half & 0x8000 == 0 { 1.0 } else { -1.0 };
-            let want = match exponent {
-                0 => sign * fraction * 2_f32.powi(-24),
-                31 if fraction == 0.0 => sign * f32::INFINITY,
-                31 => f32::NAN,
-                _ => sign * (1.0 + fraction / 1024.0) * 2_f32.powi(exponent - 15),
-            };
-            let got = half_to_f32(half);
-            assert!(got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan(), "{half:#x}");
-        }
-    }
-
-    #[test]
     fn rows_in_a_file_need_no_alignment() {
         let mut bytes = vec![9];
         for value in [1.5_f32, -2.0, 3.25, 4.0] {
             bytes.extend(value.to_le_bytes());
         }
-        let table = Table::stored(Bytes::Read(bytes), 1..17, Kind::F32, 2);
+        let layout = Layout { kind: Kind::F32, values: 1..17, scales: 0..0 };
+        let table = Table::stored(Bytes::Read(bytes), layout, 2);
         let mut row = [0.0; 2];
         table.copy_row(1, &mut row);
         assert_eq!((table.rows(), row), (2, [3.25, 4.0]));

@@ -4,18 +4,30 @@
 // may then write into the caller's array, and every id that is used has been checked.
 
 mod arrays;
+mod recycle;
 
 use std::sync::Arc;
 
-use numpy::PyArrayDyn;
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
-use self::arrays::{empty, floats, ids_of, number, offsets_of, output, weights_of};
+use self::arrays::{
+    Numbers, Output, empty, floats, ids_of, number, offsets_of, output, weights_of,
+};
 use super::args::{self, choice, size};
-use super::errors::argument;
-use crate::embed::{DenseOptions, FactorizedEmbedding, PoolMode, PoolOptions, PoolRows, Size};
+use super::errors::{argument, wrong_type};
+use crate::embed::{
+    DenseOptions, FactorizedEmbedding, Kind as TableKind, PoolMode, PoolOptions, PoolRows, Size,
+};
 use crate::error::Error;
+
+/// `A`, `P` and `b`.
+type FactorArrays<'py> = (
+    Bound<'py, PyArray2<f32>>,
+    Option<Bound<'py, PyArray2<f32>>>,
+    Option<Bound<'py, PyArray1<f32>>>,
+);
 
 /// A table of vectors, kept as two thin factors: immutable, picklable, safe to share.
 #[pyclass(frozen, name = "FactorizedEmbedding", module = "subtok")]
@@ -40,10 +52,22 @@ pub(super) fn result<'py>(
     out: Option<&Bound<'py, PyAny>>,
     shape: &[usize],
 ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
-    match out {
-        Some(out) => output(out, shape),
-        None => empty(py, shape),
+    match (output(py, out, None, shape)?.numbers, out) {
+        (Numbers::Half(..), Some(out)) => {
+            Err(wrong_type("out", "a numpy array of float32", out))
+        }
+        (Numbers::Full(array), _) => Ok(array),
+        (Numbers::Half(..), None) => empty(py, shape),
     }
+}
+
+/// A new array, of memory that is used again when it is large.
+pub(super) fn new_rows<'py>(
+    py: Python<'py>,
+    rows: usize,
+    width: usize,
+) -> PyResult<Bound<'py, PyArray2<f32>>> {
+    Ok(empty(py, &[rows, width])?.cast_into::<PyArray2<f32>>()?)
 }
 
 #[pymethods]
@@ -67,11 +91,7 @@ impl PyFactorizedEmbedding {
         let hidden_dim = size("hidden_dim", hidden_dim)?;
         let seed = seed.map_or(Ok(0), |seed| size("seed", seed))? as u64;
         let padding = padding_id.map(|id| size("padding_id", id)).transpose()?;
-        let padding = padding.map(|id| {
-            let wanted = || format!("less than vocab_size ({vocab_size})");
-            u32::try_from(id).map_err(|_| Error::argument("padding_id", id, wanted()))
-        });
-        let padding = padding.transpose()?;
+        let padding = padding_of(padding, vocab_size)?;
         let made = py.detach(|| {
             FactorizedEmbedding::new(vocab_size, embedding_dim, hidden_dim, seed, padding, bias)
         })?;
@@ -138,26 +158,74 @@ impl PyFactorizedEmbedding {
         Ok(py.detach(|| self.0.save(&path))?)
     }
 
-    #[pyo3(signature = (ids, out = None, *, threads = None))]
+    #[pyo3(signature = (ids, out = None, *, dtype = None, threads = None))]
     fn __call__<'py>(
         &self,
         ids: &Bound<'py, PyAny>,
         out: Option<&Bound<'py, PyAny>>,
+        dtype: Option<&Bound<'py, PyAny>>,
         threads: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = ids.py();
         let (mut shape, ids) = ids_of(&self.0, ids)?;
         shape.push(self.0.hidden_dim());
         let threads = thread_count(threads, shape.iter().product())?;
-        let array = match out {
-            Some(out) => output(out, &shape)?,
-            None => empty(py, &shape)?,
-        };
-        let mut guard = arrays::writable(&array)?;
-        let values = guard.as_slice_mut().map_err(|_| argument(py, arrays::NOT_CONTIGUOUS))?;
-        py.detach(|| self.0.lookup_into(&ids, values, threads))?;
-        drop(guard);
-        Ok(array.into_any())
+        let Output { numbers, returned } = output(py, out, dtype, &shape)?;
+        let not_contiguous = |_| argument(py, arrays::NOT_CONTIGUOUS);
+        match numbers {
+            Numbers::Full(array) => {
+                let mut guard = arrays::writable(&array)?;
+                let values = guard.as_slice_mut().map_err(not_contiguous)?;
+                py.detach(|| self.0.lookup_into(&ids, values, threads))?;
+            }
+            Numbers::Half(array, format) => {
+                let mut guard = arrays::writable(&array)?;
+                let values = guard.as_slice_mut().map_err(not_contiguous)?;
+                py.detach(|| self.0.lookup_halves_into(&ids, values, format, threads))?;
+            }
+        }
+        Ok(returned)
+    }
+
+    #[pyo3(signature = (kind, *, threads = None))]
+    fn quantize(
+        &self,
+        kind: &Bound<'_, PyAny>,
+        threads: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let py = kind.py();
+        let kind = choice("kind", kind, &TableKind::NAMES)?;
+        let threads = args::threads(threads)?;
+        Ok(py.detach(|| self.0.quantize(kind, threads))?.into())
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (weight, *, padding_id = None))]
+    fn from_table(
+        weight: &Bound<'_, PyAny>,
+        padding_id: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let py = weight.py();
+        let padding = padding_id.map(|id| size("padding_id", id)).transpose()?;
+        let weight = floats(weight, "W", 2)?;
+        let made = weight.with_f32(|values, shape| {
+            let padding = padding_of(padding, shape[0])?;
+            py.detach(|| {
+                let mut table = Vec::new();
+                table.try_reserve_exact(values.len()).map_err(|_| {
+                    let wanted = "small enough for the memory of this machine";
+                    Error::argument("the size of the table", format!("{shape:?}"), wanted)
+                })?;
+                table.extend_from_slice(values);
+                FactorizedEmbedding::from_table(table, shape[1], padding)
+            })
+        })?;
+        Ok(made.into())
+    }
+
+    #[staticmethod]
+    fn release_buffers() -> usize {
+        recycle::release()
     }
 
     #[pyo3(
@@ -200,6 +268,26 @@ impl PyFactorizedEmbedding {
         Ok(array.into_any())
     }
 
+    fn factors<'py>(&self, py: Python<'py>) -> PyResult<FactorArrays<'py>> {
+        let factors = py.detach(|| self.0.factors())?;
+        let (rows, width, columns) =
+            (self.0.vocab_size(), self.0.embedding_dim(), self.0.hidden_dim());
+        let table = factors.table.into_pyarray(py).reshape([rows, width])?;
+        let projection = factors.projection.map(|values| values.into_pyarray(py));
+        let projection = projection.map(|values| values.reshape([width, columns])).transpose()?;
+        Ok((table, projection, factors.bias.map(|bias| bias.into_pyarray(py))))
+    }
+
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.0.kind().name()
+    }
+
+    #[getter]
+    fn nbytes(&self) -> usize {
+        self.0.bytes()
+    }
+
     #[getter]
     fn vocab_size(&self) -> usize {
         self.0.vocab_size()
@@ -228,6 +316,12 @@ impl PyFactorizedEmbedding {
         if self.0.has_bias() {
             options += ", bias=True";
         }
+        if !self.0.has_projection() {
+            options += ", projection=False";
+        }
+        if self.0.kind() != TableKind::F32 {
+            options += &format!(", kind={:?}", self.0.kind().name());
+        }
         format!(
             "FactorizedEmbedding(vocab_size={}, embedding_dim={}, hidden_dim={}{options})",
             self.0.vocab_size(),
@@ -246,10 +340,18 @@ impl PyFactorizedEmbedding {
     ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
         let py = slf.py();
         let embedding = &slf.get().0;
-        let content = py.detach(|| embedding.to_bytes());
+        let content = py.detach(|| embedding.to_bytes())?;
         let restore = slf.get_type().getattr("_from_bytes")?;
         Ok((restore, (PyBytes::new(py, &content),)))
     }
+}
+
+/// An id of a vocabulary of this size.
+fn padding_of(id: Option<usize>, vocab_size: usize) -> Result<Option<u32>, Error> {
+    let wanted = || format!("less than vocab_size ({vocab_size})");
+    let convert =
+        |id| u32::try_from(id).map_err(|_| Error::argument("padding_id", id, wanted()));
+    id.map(convert).transpose()
 }
 
 /// The number of threads of a call. What the machine allows takes as long to find out as a small call,

@@ -54,6 +54,20 @@ def error_of(got: Any, want: Any) -> float:
     return float(np.linalg.norm(got - want) / max(np.linalg.norm(want), 1e-30))
 
 
+def test_factors_are_those_of_the_file_and_give_the_vectors(
+    embedding: FactorizedEmbedding, tmp_path: Path
+) -> None:
+    rows, projection, bias = embedding.factors()
+    want = all_vectors(embedding, tmp_path / "x.safetensors")
+    assert rows.shape == (1000, 48) and projection.shape == (48, 80)
+    assert bias is not None and bias.shape == (80,)
+    got = rows.astype(np.float64) @ projection.astype(np.float64) + bias
+    got[3] = 0
+    assert np.array_equal(got, want)
+    assert all(array.flags.writeable and array.dtype == np.float32 for array in (rows, projection))
+    assert FactorizedEmbedding(3, 2, 4).factors()[2] is None
+
+
 @pytest.fixture(scope="module")
 def embedding() -> FactorizedEmbedding:
     return FactorizedEmbedding(1000, 48, 80, seed=5, padding_id=3, bias=True)

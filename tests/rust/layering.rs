@@ -32,13 +32,17 @@ const SIBLINGS: [(&str, &str); 10] = [
 ];
 
 /// Files that may say `unsafe`, and why.
-const UNSAFE: [(&str, &str); 12] = [
+const UNSAFE: [(&str, &str); 16] = [
     ("embed/kernel.rs", "calls the kernels that the processor was found to have"),
     ("embed/kernel/avx2.rs", "vector instructions; safe twin beside it"),
+    ("embed/kernel/avx512.rs", "vector instructions; safe twin beside it"),
+    ("embed/kernel/rows.rs", "loops compiled for the instructions that the processor was found to have"),
+    ("embed/kernel/stream.rs", "stores past the caches; a copy is the twin"),
     ("embed/store.rs", "maps a file into memory"),
     ("memory.rs", "asks for lines of tables before they are read"),
     ("pretokenize/masks/x86.rs", "vector instructions; portable twin beside it"),
     ("python/call.rs", "a method that reads its arguments off the interpreter's stack"),
+    ("python/embedding/recycle.rs", "arrays in memory that is used again"),
     ("python/arrow/export.rs", "ids in memory that numpy and Arrow share"),
     ("tokenizer/bert/machine.rs", "vector instructions; safe twin beside it"),
     ("python/arrow/ffi.rs", "the structs of the Arrow C data interface"),

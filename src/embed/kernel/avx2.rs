@@ -4,21 +4,15 @@
 // only other way out of a vector is a cast of its bits.
 
 use std::arch::x86_64::{
-    __m256, __m256d, _mm256_add_pd, _mm256_add_ps, _mm256_mul_pd, _mm256_mul_ps, _mm256_set1_pd,
-    _mm256_set1_ps, _mm256_setr_pd, _mm256_setr_ps, _mm256_setzero_pd, _mm256_setzero_ps,
+    __m256, __m256d, _mm256_add_pd, _mm256_fmadd_ps, _mm256_mul_pd, _mm256_set1_pd, _mm256_set1_ps,
+    _mm256_setr_pd, _mm256_setr_ps, _mm256_setzero_pd, _mm256_setzero_ps,
 };
 use std::mem::transmute;
 
 use super::Target;
 
-/// Whether this machine can run the tiles of this file.
-#[inline]
-pub(super) fn is_available() -> bool {
-    std::arch::is_x86_feature_detected!("avx2")
-}
-
 /// `N` interleaved rows times one panel of 16 columns; the same bits as the plain tile.
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma")]
 pub(super) fn tile_f32<const N: usize>(group: &[f32], panel: &[f32], mut out: Target<'_, f32>) {
     let mut sums = [[_mm256_setzero_ps(); 2]; N];
     for (a, b) in group.as_chunks::<N>().0.iter().zip(panel.as_chunks::<16>().0) {
@@ -26,8 +20,8 @@ pub(super) fn tile_f32<const N: usize>(group: &[f32], panel: &[f32], mut out: Ta
         let right = _mm256_setr_ps(b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
         for (a, sums) in a.iter().zip(&mut sums) {
             let a = _mm256_set1_ps(*a);
-            sums[0] = _mm256_add_ps(sums[0], _mm256_mul_ps(a, left));
-            sums[1] = _mm256_add_ps(sums[1], _mm256_mul_ps(a, right));
+            sums[0] = _mm256_fmadd_ps(a, left, sums[0]);
+            sums[1] = _mm256_fmadd_ps(a, right, sums[1]);
         }
     }
     for (i, sums) in sums.into_iter().enumerate() {

@@ -8,10 +8,13 @@ use pyo3::exceptions::PyMemoryError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyString;
 
-use crate::embed::{AnyId, FactorizedEmbedding};
+use super::recycle;
+use crate::embed::{AnyId, FactorizedEmbedding, HalfFormat};
 use crate::error::Error;
 use crate::ids::TokenId;
+use crate::python::args::choice;
 use crate::python::errors::{argument, raise, wrong_type};
 
 pub(super) const NOT_CONTIGUOUS: &str = "out must be contiguous in C order";
@@ -224,32 +227,111 @@ impl Floats<'_> {
     }
 }
 
-/// A new array of float32. numpy asks for huge pages where they help, so its own allocator is used.
+/// A new array of float32: recycled memory when it is large, otherwise numpy's.
 pub(super) fn empty<'py>(
     py: Python<'py>,
     shape: &[usize],
 ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
     static EMPTY: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
-    let (empty, dtype) = EMPTY.get_or_try_init(py, || {
-        let dtype = numpy(py, "dtype")?.call1(("float32",))?;
+    if let Some(array) = recycle::array(py, shape)? {
+        return Ok(array);
+    }
+    new(py, shape, &EMPTY, "float32")
+}
+
+/// A new array of uint16: likewise.
+fn empty_halves<'py>(
+    py: Python<'py>,
+    shape: &[usize],
+) -> PyResult<Bound<'py, PyArrayDyn<u16>>> {
+    static EMPTY: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
+    if let Some(array) = recycle::array(py, shape)? {
+        return Ok(array);
+    }
+    new(py, shape, &EMPTY, "uint16")
+}
+
+fn new<'py, T: Element>(
+    py: Python<'py>,
+    shape: &[usize],
+    parts: &PyOnceLock<(Py<PyAny>, Py<PyAny>)>,
+    name: &str,
+) -> PyResult<Bound<'py, PyArrayDyn<T>>> {
+    let (empty, dtype) = parts.get_or_try_init(py, || {
+        let dtype = numpy(py, "dtype")?.call1((name,))?;
         Ok::<_, PyErr>((numpy(py, "empty")?.unbind(), dtype.unbind()))
     })?;
     let shape = pyo3::types::PyTuple::new(py, shape)?;
-    Ok(empty.bind(py).call1((shape, dtype))?.cast_into::<PyArrayDyn<f32>>()?)
+    Ok(empty.bind(py).call1((shape, dtype))?.cast_into::<PyArrayDyn<T>>()?)
 }
 
-/// The caller's array, if results of this shape can be written into it.
+/// Where vectors go, and what is returned.
+pub(super) struct Output<'py> {
+    pub(super) numbers: Numbers<'py>,
+    /// The caller's array, or the new one in the type that was asked for.
+    pub(super) returned: Bound<'py, PyAny>,
+}
+
+/// The numbers of an output.
+pub(super) enum Numbers<'py> {
+    Full(Bound<'py, PyArrayDyn<f32>>),
+    Half(Bound<'py, PyArrayDyn<u16>>, HalfFormat),
+}
+
+/// The formats that numbers are handed out in; the first is the usual one.
+const FORMATS: [(&str, Option<HalfFormat>); 3] = [
+    ("float32", None),
+    ("float16", Some(HalfFormat::Float16)),
+    ("bfloat16", Some(HalfFormat::Bfloat16)),
+];
+
+/// The output of a call: a new array, or the caller's if results of this shape can be written into it.
+///
+/// numpy has no bfloat16. Asked for by name it comes as uint16, the upper halves of float32; asked for
+/// with a type of that name (of the package `ml_dtypes`), in that type.
 pub(super) fn output<'py>(
-    given: &Bound<'py, PyAny>,
+    py: Python<'py>,
+    out: Option<&Bound<'py, PyAny>>,
+    dtype: Option<&Bound<'py, PyAny>>,
     shape: &[usize],
-) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
-    let py = given.py();
-    let Ok(array) = given.cast::<PyArrayDyn<f32>>() else {
-        return Err(refuse(
-            py,
-            "out must be a numpy array of float32 in native byte order".to_owned(),
-        ));
+) -> PyResult<Output<'py>> {
+    let named = dtype.map(|dtype| format_of(dtype)).transpose()?;
+    let Some(out) = out else {
+        let Some((Some(half), dtype)) = named else {
+            let array = empty(py, shape)?;
+            return Ok(Output { returned: array.clone().into_any(), numbers: Numbers::Full(array) });
+        };
+        let array = empty_halves(py, shape)?;
+        let returned = match (half, dtype) {
+            (HalfFormat::Float16, _) => array.call_method1("view", ("float16",))?,
+            (HalfFormat::Bfloat16, Some(dtype)) => array.call_method1("view", (dtype,))?,
+            (HalfFormat::Bfloat16, None) => array.clone().into_any(),
+        };
+        return Ok(Output { numbers: Numbers::Half(array, half), returned });
     };
+    let Ok(array) = out.cast::<PyUntypedArray>() else {
+        return Err(wrong_type("out", "a numpy array of float32", out));
+    };
+    let given = array.dtype();
+    let name = given.getattr("name")?.extract::<String>()?;
+    let half = match (named, name.as_str()) {
+        (None | Some((None, _)), "float32") => None,
+        (None | Some((Some(HalfFormat::Float16), _)), "float16") => Some(HalfFormat::Float16),
+        (None | Some((Some(HalfFormat::Bfloat16), _)), "bfloat16")
+        | (Some((Some(HalfFormat::Bfloat16), _)), "uint16") => Some(HalfFormat::Bfloat16),
+        (named, _) => {
+            let wanted = match named {
+                None => "float32 or float16 (uint16 with dtype=\"bfloat16\")",
+                Some((None, _)) => "float32",
+                Some((Some(HalfFormat::Float16), _)) => "float16",
+                Some((Some(HalfFormat::Bfloat16), _)) => "uint16",
+            };
+            return Err(refuse(py, format!("out must be an array of {wanted}, not {given}")));
+        }
+    };
+    if given.is_native_byteorder() == Some(false) {
+        return Err(refuse(py, format!("out must be an array of {name} in native byte order, not {}", given.str()?)));
+    }
     if array.shape() != shape {
         let text = format!("out has shape {:?}, but must have {shape:?}", array.shape());
         return Err(argument(py, text));
@@ -257,13 +339,33 @@ pub(super) fn output<'py>(
     if !(array.is_c_contiguous() && array.is_aligned()) {
         return Err(argument(py, NOT_CONTIGUOUS));
     }
-    Ok(array.clone())
+    let numbers = match half {
+        None => Numbers::Full(array.cast::<PyArrayDyn<f32>>()?.clone()),
+        Some(half) => {
+            let view = array.call_method1("view", ("uint16",))?;
+            Numbers::Half(view.cast_into::<PyArrayDyn<u16>>()?, half)
+        }
+    };
+    Ok(Output { numbers, returned: out.clone() })
+}
+
+/// The format that `dtype` names, and the type itself if it is one.
+fn format_of<'py>(
+    dtype: &Bound<'py, PyAny>,
+) -> PyResult<(Option<HalfFormat>, Option<Bound<'py, PyAny>>)> {
+    if dtype.is_instance_of::<PyString>() {
+        return Ok((choice("dtype", dtype, &FORMATS)?, None));
+    }
+    let py = dtype.py();
+    let wrong = |_| wrong_type("dtype", "\"float32\", \"float16\", \"bfloat16\" or a numpy type", dtype);
+    let made = numpy(py, "dtype")?.call1((dtype,)).map_err(wrong)?;
+    Ok((choice("dtype", &made.getattr("name")?, &FORMATS)?, Some(made)))
 }
 
 /// Reserves an array for writing.
-pub(super) fn writable<'py>(
-    array: &Bound<'py, PyArrayDyn<f32>>,
-) -> PyResult<PyReadwriteArrayDyn<'py, f32>> {
+pub(super) fn writable<'py, T: Element>(
+    array: &Bound<'py, PyArrayDyn<T>>,
+) -> PyResult<PyReadwriteArrayDyn<'py, T>> {
     let refused = |error| argument(array.py(), format!("out cannot be written: {error}"));
     array.try_readwrite().map_err(refused)
 }
