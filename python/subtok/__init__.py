@@ -24,6 +24,7 @@ from subtok._subtok import (
     train_bpe,
     train_wordpiece,
 )
+from subtok._text_embedder import TextEmbedder, id_counts, sif_weights
 from subtok.compare import compare
 from subtok.errors import (
     ArgumentError,
@@ -57,6 +58,7 @@ __all__ = [
     "RowIndexError",
     "SubtokError",
     "TextBatch",
+    "TextEmbedder",
     "TextError",
     "Tokenizer",
     "TrainingError",
@@ -67,6 +69,8 @@ __all__ = [
     "compare",
     "count",
     "data",
+    "id_counts",
+    "sif_weights",
     "train_bpe",
     "train_wordpiece",
     "verify",

@@ -11,7 +11,7 @@ import numpy as np
 
 from subtok._files import atomic, file_error
 from subtok._subtok import FactorizedEmbedding
-from subtok.errors import FormatError, UnsupportedError
+from subtok.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from subtok._text import StrPath
 
-__all__ = ["dense", "encode", "factorized", "factors", "read", "write"]
+__all__ = ["encode", "factorized", "factors", "read", "write"]
 
 TABLE = "embeddings.word_embeddings.weight"
 PROJECTION = "encoder.embedding_hidden_mapping_in.weight"
@@ -147,18 +147,15 @@ def write(path: StrPath, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
 
 def factors(
     embedding: FactorizedEmbedding,
-) -> tuple[
-    npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32] | None
-]:
-    """The factors A (V, E), P (E, H) and the bias (H,) of a table, as float32."""
-    restored = embedding.__reduce__()
-    tensors, _ = decode(restored[1][0])
-    if TABLE not in tensors or PROJECTION not in tensors:
-        raise UnsupportedError("the factors of this kind of table")
-    table = tensors[TABLE].astype(np.float32)
-    bias = tensors.get(BIAS)
-    projection = np.ascontiguousarray(tensors[PROJECTION].T, np.float32)
-    return table, projection, None if bias is None else bias.astype(np.float32)
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+    """The factors A (V, E), P (E, H) and the bias (H,) of a table, as float32.
+
+    A table that is kept whole has the unit matrix for P.
+    """
+    table, projection, bias = embedding.factors()
+    if projection is None:
+        projection = np.eye(table.shape[1], dtype=np.float32)
+    return table, projection, bias
 
 
 def factorized(
@@ -174,8 +171,3 @@ def factorized(
     tensors[TABLE] = table
     metadata = {} if padding_id is None else {_PADDING: str(padding_id)}
     return FactorizedEmbedding._from_bytes(encode(tensors, metadata))  # noqa: SLF001
-
-
-def dense(table: npt.NDArray[Any]) -> FactorizedEmbedding:
-    """A table that is kept whole, (V, H): its second factor changes nothing."""
-    return factorized(table, np.eye(table.shape[1], dtype=np.float32))

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from subtok import _subtok
-from subtok._memory import Recycler
 from subtok._tensors import factorized, factors
 from subtok.errors import ArgumentError, ArgumentTypeError, MissingDependencyError, UnknownIdError
 
@@ -30,27 +29,10 @@ try:
 except ImportError as error:
     raise MissingDependencyError("this needs torch: pip install 'subtok[torch]'") from error
 
-__all__ = ["FactorizedEmbedding", "TiedHead", "set_recycled_bytes", "to_torch"]
+__all__ = ["FactorizedEmbedding", "TiedHead", "to_torch"]
 
-# Below this many bytes the allocator of the system has memory at hand.
-_LARGE = 1 << 20
 _DEVIATION = 0.02
 _BLOCK = 8192
-
-_results = Recycler(most=512 << 20)
-
-
-def set_recycled_bytes(most: int) -> None:
-    """How many bytes of large results that nobody uses any more may be kept for later ones.
-
-    A fresh result of 100 MB takes longer to come from the system than to be computed. 512 MB are
-    kept at most unless you say otherwise; 0 keeps nothing.
-    """
-    if most < 0:
-        raise ArgumentError(f"most is {most}, but must not be negative")
-    _results.most = most
-    _results.trim()
-
 
 class FactorizedEmbedding(nn.Module):
     """Vectors for ids out of two small trainable tables: row = A[id] @ P (+ bias).
@@ -365,13 +347,6 @@ def _view(tensor: Any) -> Any:
     return tensor.detach().contiguous().numpy()
 
 
-def _empty(rows: int, width: int) -> Any:
-    """Memory for a result."""
-    if rows * width * 4 < _LARGE:
-        return torch.empty(rows, width)
-    return torch.from_numpy(_results.take(rows * width)).view(rows, width)
-
-
 @cache
 def _onednn() -> Any:
     """The matrix product of oneDNN, where torch has it and it is right; none elsewhere.
@@ -421,11 +396,10 @@ def _forward(
     if padding is not None:
         vectors.masked_fill_((distinct == padding)[:, None], 0)
     if native:
-        out = _empty(len(flat), projection.shape[0])
-        threads = torch.get_num_threads()
-        _subtok._copy_by_slot(  # noqa: SLF001
-            vectors.numpy(), slots.numpy().view(np.uint32), out.numpy(), threads
+        copies = _subtok._copy_by_slot(  # noqa: SLF001
+            vectors.numpy(), slots.numpy().view(np.uint32), torch.get_num_threads()
         )
+        out = torch.from_numpy(copies)
     else:
         out = vectors.index_select(0, slots)
     return out.view(*ids.shape, projection.shape[0])
@@ -438,11 +412,10 @@ def _sums(gradient: Any, slots: Any, count: int) -> Any:
     if not _is_native(gradient):
         sums = gradient.new_zeros(count, gradient.shape[1])
         return sums.index_add_(0, slots, gradient)
-    sums = _empty(count, gradient.shape[1])
-    _subtok._sum_by_slot(  # noqa: SLF001
-        _view(gradient), slots.numpy().view(np.uint32), sums.numpy(), torch.get_num_threads()
+    sums = _subtok._sum_by_slot(  # noqa: SLF001
+        _view(gradient), slots.numpy().view(np.uint32), count, torch.get_num_threads()
     )
-    return sums
+    return torch.from_numpy(sums)
 
 
 def _backward(
@@ -508,8 +481,10 @@ def _traced_backward(
 
 def _whole(table: Any, distinct: Any, rows: Any) -> Any:
     """The dense gradient of A."""
-    zeros = _empty(*table.shape).zero_() if _is_native(table) else table.new_zeros(table.shape)
-    return zeros.index_copy_(0, distinct, rows)
+    if _is_native(table, rows):
+        whole = _subtok._scatter_rows(_view(rows), distinct.numpy(), len(table))  # noqa: SLF001
+        return torch.from_numpy(whole)
+    return table.new_zeros(table.shape).index_copy_(0, distinct, rows)
 
 
 class _Lookup(torch.autograd.Function):
