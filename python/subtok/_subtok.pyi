@@ -870,9 +870,7 @@ class FactorizedEmbedding:
 
     def factors(
         self,
-    ) -> tuple[
-        npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32] | None
-    ]:
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
         """The factors as new float32 arrays, however they are kept: row = A[id] @ P + b.
 
         Returns:

@@ -14,13 +14,13 @@ from subtok._subtok import FactorizedEmbedding
 from subtok.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Container, Mapping
 
     import numpy.typing as npt
 
     from subtok._text import StrPath
 
-__all__ = ["encode", "factorized", "factors", "read", "write"]
+__all__ = ["encode", "factorized", "factors", "read", "shapes", "write"]
 
 TABLE = "embeddings.word_embeddings.weight"
 PROJECTION = "encoder.embedding_hidden_mapping_in.weight"
@@ -40,16 +40,21 @@ _KINDS = {
     "U16": "<u2",
     "U8": "|u1",
     "BOOL": "|b1",
+    "BF16": "<u2",
 }
-_NAMES = {np.dtype(kind): name for name, kind in _KINDS.items()}
+_NAMES = {np.dtype(kind): name for name, kind in _KINDS.items() if name != "BF16"}
 _LENGTH = 8
 # As in the format's own implementation: a longer header is an attack.
 _MAX_HEADER = 100_000_000
 _ALIGNMENT = 64
 
 
-def read(path: StrPath) -> dict[str, npt.NDArray[Any]]:
-    """All tensors of a file by their names; BF16 becomes float32, which holds it exactly.
+def read(path: StrPath, names: Container[str] | None = None) -> dict[str, npt.NDArray[Any]]:
+    """The tensors of a file by their names; BF16 becomes float32, which holds it exactly.
+
+    Args:
+        path: The file.
+        names: Which tensors to read; all of them when missing. Others stay on the disk.
 
     Raises:
         FileError: The file cannot be read.
@@ -57,38 +62,58 @@ def read(path: StrPath) -> dict[str, npt.NDArray[Any]]:
     """
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (any path)
-            content = file.read()
+            size = os.fstat(file.fileno()).st_size
+            header, _, start = _header(file.read(_LENGTH), size, file.read)
+            found = {}
+            for name, entry in header.items():
+                if names is None or name in names:
+                    kind, shape, begin, end = _checked(name, entry, size - start)
+                    file.seek(start + begin)
+                    found[name] = _values(kind, shape, file.read(end - begin))
+            return found
     except OSError as error:
         raise file_error("read", path, error) from error
-    try:
-        return decode(content)[0]
     except FormatError as error:
         raise FormatError(f"{os.fspath(path)}: {error}") from error
 
 
-def decode(content: bytes) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
-    """The tensors in the bytes of a file, and its metadata.
+def shapes(path: StrPath) -> dict[str, list[int]]:
+    """The shapes of a file's tensors, by their names.
 
     Raises:
-        FormatError: They are no safetensors file.
+        FileError: The file cannot be read.
+        FormatError: It is no safetensors file.
     """
-    length = int.from_bytes(content[:_LENGTH], "little")
-    if len(content) < _LENGTH or length > min(_MAX_HEADER, len(content) - _LENGTH):
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            size = os.fstat(file.fileno()).st_size
+            header, _, start = _header(file.read(_LENGTH), size, file.read)
+            return {name: _checked(name, header[name], size - start)[1] for name in header}
+    except OSError as error:
+        raise file_error("read", path, error) from error
+    except FormatError as error:
+        raise FormatError(f"{os.fspath(path)}: {error}") from error
+
+
+def _header(
+    length: bytes, size: int, read: Callable[[int], bytes]
+) -> tuple[dict[str, Any], dict[str, str], int]:
+    """The entries of a file of this size, its metadata, and where its data begin."""
+    count = int.from_bytes(length, "little")
+    if len(length) < _LENGTH or count > min(_MAX_HEADER, size - _LENGTH):
         raise FormatError("safetensors: the header is longer than the file")
     try:
-        header = json.loads(content[_LENGTH : _LENGTH + length])
+        header = json.loads(read(count))
     except (ValueError, RecursionError) as error:
         raise FormatError(f"safetensors: the header is no JSON: {error}") from error
     if not isinstance(header, dict):
         raise FormatError("safetensors: the header is no JSON object")
     metadata = header.pop("__metadata__", None)
-    data = memoryview(content)[_LENGTH + length :]
-    tensors = {name: _tensor(name, entry, data) for name, entry in header.items()}
-    return tensors, metadata if isinstance(metadata, dict) else {}
+    return header, metadata if isinstance(metadata, dict) else {}, _LENGTH + count
 
 
-def _tensor(name: str, entry: Any, data: memoryview) -> npt.NDArray[Any]:
-    """One tensor, checked."""
+def _checked(name: str, entry: Any, size: int) -> tuple[str, list[int], int, int]:
+    """What an entry says, where the data have this many bytes."""
 
     def refused(problem: str) -> FormatError:
         return FormatError(f"safetensors at {name}: {problem}")
@@ -101,14 +126,17 @@ def _tensor(name: str, entry: Any, data: memoryview) -> npt.NDArray[Any]:
 
     shape, ends = sizes("shape"), sizes("data_offsets")
     kind = entry.get("dtype")
-    if kind != "BF16" and kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise refused(f"numbers of kind {kind!r} are not read")
-    dtype = np.dtype("<u2" if kind == "BF16" else _KINDS[kind])
-    if len(ends) != 2 or not ends[0] <= ends[1] <= len(data):  # noqa: PLR2004 (begin and end)
-        raise refused(f"`data_offsets` are {ends}, and the data have {len(data)} bytes")
-    if math.prod(shape) * dtype.itemsize != ends[1] - ends[0]:
+    if len(ends) != 2 or not ends[0] <= ends[1] <= size:  # noqa: PLR2004 (begin and end)
+        raise refused(f"`data_offsets` are {ends}, and the data have {size} bytes")
+    if math.prod(shape) * np.dtype(_KINDS[kind]).itemsize != ends[1] - ends[0]:
         raise refused(f"the shape {shape} does not fit {ends[1] - ends[0]} bytes")
-    values = np.frombuffer(data[ends[0] : ends[1]], dtype).reshape(shape)
+    return kind, shape, ends[0], ends[1]
+
+
+def _values(kind: str, shape: list[int], content: bytes) -> npt.NDArray[Any]:
+    values = np.frombuffer(content, _KINDS[kind]).reshape(shape)
     if kind == "BF16":
         return (values.astype(np.uint32) << 16).view(np.float32)
     return values

@@ -34,6 +34,7 @@ __all__ = ["FactorizedEmbedding", "TiedHead", "to_torch"]
 _DEVIATION = 0.02
 _BLOCK = 8192
 
+
 class FactorizedEmbedding(nn.Module):
     """Vectors for ids out of two small trainable tables: row = A[id] @ P (+ bias).
 
@@ -301,11 +302,7 @@ def _array(parameter: Any) -> Any:
 
 def _is_plain(module: Any, kind: Any) -> bool:
     """Whether a module is what we made: not replaced, parametrised, or watched by hooks."""
-    return (
-        type(module) is kind
-        and not module._forward_hooks  # noqa: SLF001 (there is no other way to ask)
-        and not module._forward_pre_hooks  # noqa: SLF001
-    )
+    return type(module) is kind and not module._forward_hooks and not module._forward_pre_hooks
 
 
 def _result_type(weight: Any) -> Any:
@@ -328,7 +325,7 @@ def _is_native(*tensors: Any) -> bool:
 def _distinct(flat: Any, size: int) -> tuple[Any, Any]:
     """The distinct ids in rising order, and where each stands in them."""
     if flat.device.type == "cpu":
-        distinct, slots = _subtok._distinct_ids(_view(flat), size)  # noqa: SLF001
+        distinct, slots = _subtok._distinct_ids(_view(flat), size)
         return torch.from_numpy(distinct), torch.from_numpy(slots.view(np.int32))
     distinct, slots = torch.unique(flat, return_inverse=True)
     if len(distinct):
@@ -357,7 +354,7 @@ def _onednn() -> Any:
     if platform.machine().lower() not in {"x86_64", "amd64"}:
         return None
     try:
-        product = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 (what torch.compile calls)
+        product = torch.ops.mkldnn._linear_pointwise  # what torch.compile calls
         rows, weight, bias = torch.randn(5, 3), torch.randn(4, 3), torch.randn(4)
         for factor in (weight, weight.t().contiguous().t()):
             for b in (bias, None):
@@ -396,7 +393,7 @@ def _forward(
     if padding is not None:
         vectors.masked_fill_((distinct == padding)[:, None], 0)
     if native:
-        copies = _subtok._copy_by_slot(  # noqa: SLF001
+        copies = _subtok._copy_by_slot(
             vectors.numpy(), slots.numpy().view(np.uint32), torch.get_num_threads()
         )
         out = torch.from_numpy(copies)
@@ -412,7 +409,7 @@ def _sums(gradient: Any, slots: Any, count: int) -> Any:
     if not _is_native(gradient):
         sums = gradient.new_zeros(count, gradient.shape[1])
         return sums.index_add_(0, slots, gradient)
-    sums = _subtok._sum_by_slot(  # noqa: SLF001
+    sums = _subtok._sum_by_slot(
         _view(gradient), slots.numpy().view(np.uint32), count, torch.get_num_threads()
     )
     return torch.from_numpy(sums)
@@ -482,7 +479,7 @@ def _traced_backward(
 def _whole(table: Any, distinct: Any, rows: Any) -> Any:
     """The dense gradient of A."""
     if _is_native(table, rows):
-        whole = _subtok._scatter_rows(_view(rows), distinct.numpy(), len(table))  # noqa: SLF001
+        whole = _subtok._scatter_rows(_view(rows), distinct.numpy(), len(table))
         return torch.from_numpy(whole)
     return table.new_zeros(table.shape).index_copy_(0, distinct, rows)
 

@@ -41,14 +41,16 @@ def add_verb(
     return verb
 
 
-def add_tokenizer(verb: argparse.ArgumentParser, *, option: bool = True) -> None:
+def add_tokenizer(
+    verb: argparse.ArgumentParser, *, option: bool = True, required: bool = True
+) -> None:
     """The tokenizer and how its file is to be read."""
     text = (
         "tokenizer.json, vocab.txt, vocab.json beside merges.txt, .tiktoken, "
         "sentencepiece's .model, or tekken.json"
     )
     if option:
-        verb.add_argument("--tokenizer", "-t", required=True, metavar="FILE", help=text)
+        verb.add_argument("--tokenizer", "-t", required=required, metavar="FILE", help=text)
     else:
         verb.add_argument("tokenizer", metavar="TOKENIZER", help=text)
     verb.add_argument(
