@@ -163,17 +163,23 @@ pub(crate) struct Target<'a, T> {
 }
 
 impl<T: Copy> Target<'_, T> {
-    /// Stores row `i` of a tile.
+    /// Stores a part of row `i` of a tile, which begins in this column.
     #[inline(always)]
-    fn store(&mut self, i: usize, row: &[T]) {
-        let to = &mut self.values[i * self.stride..];
-        if self.width == row.len() {
-            // Nearly always; the length is a constant where `row` is an array.
-            to[..row.len()].copy_from_slice(row);
-        } else {
-            to[..self.width].copy_from_slice(&row[..self.width]);
+    fn store<const P: usize>(&mut self, i: usize, column: usize, part: &[T; P]) {
+        let to = self.values.get_mut(i * self.stride + column..).unwrap_or_default();
+        match to.first_chunk_mut::<P>() {
+            // Nearly always, and a single instruction for what is one vector.
+            Some(to) if self.width >= column + P => *to = *part,
+            _ => store_begin(&part[..self.width.saturating_sub(column).min(P)], to),
         }
     }
+}
+
+/// Stores the part of a vector that exists. By itself, or the compiler makes one call of both stores.
+#[cold]
+#[inline(never)]
+fn store_begin<T: Copy>(part: &[T], to: &mut [T]) {
+    to[..part.len()].copy_from_slice(part);
 }
 
 /// `N` interleaved rows times one panel, in plain Rust.
@@ -185,7 +191,7 @@ fn tile<T: Real, const W: usize, const N: usize>(group: &[T], panel: &[T], mut o
         }
     }
     for (i, row) in sums.iter().enumerate() {
-        out.store(i, row);
+        out.store(i, 0, row);
     }
 }
 

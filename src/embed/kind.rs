@@ -3,6 +3,8 @@
 // The bodies here are plain loops over whole rows, always inlined: `kernel/rows.rs` compiles them for
 // every set of instructions. Each number is decoded by itself, so the bits do not depend on the set.
 
+use crate::ids::TokenId;
+
 /// Numbers of a group that share a scale in [`Kind::Int4`].
 pub(crate) const GROUP: usize = 32;
 
@@ -79,39 +81,59 @@ pub(crate) struct Coded<'a> {
     pub(crate) scales: &'a [u8],
 }
 
+/// Rows, one after the other.
+#[derive(Clone, Copy)]
+pub(crate) enum Rows<'a> {
+    /// Numbers of the machine.
+    Plain { values: &'a [f32], width: usize },
+    /// Bytes of all rows, and of their scales.
+    Coded { all: Coded<'a>, width: usize },
+}
+
+impl<'a> Rows<'a> {
+    /// The width of a row.
+    #[inline(always)]
+    fn width(&self) -> usize {
+        match self {
+            Self::Plain { width, .. } | Self::Coded { width, .. } => *width,
+        }
+    }
+}
+
+impl<'a> Coded<'a> {
+    /// One of the rows of this width that these bytes are.
+    #[inline(always)]
+    pub(crate) fn row(&self, width: usize, index: usize) -> Self {
+        let (size, scales) = (self.kind.row_bytes(width), self.kind.scale_bytes(width));
+        Self {
+            kind: self.kind,
+            values: &self.values[index * size..][..size],
+            scales: &self.scales[index * scales..][..scales],
+        }
+    }
+}
+
 /// Decodes a row, or as many numbers as `out` takes.
 #[inline(always)]
 pub(crate) fn decode(row: Coded<'_>, out: &mut [f32]) {
-    match row.kind {
-        Kind::F32 => {
-            for (to, from) in out.iter_mut().zip(row.values.as_chunks().0) {
-                *to = f32::from_le_bytes(*from);
-            }
-        }
-        Kind::F16 => {
-            for (to, from) in out.iter_mut().zip(row.values.as_chunks().0) {
-                *to = half_to_f32(u16::from_le_bytes(*from));
-            }
-        }
-        Kind::Bf16 => {
-            for (to, from) in out.iter_mut().zip(row.values.as_chunks().0) {
-                *to = brain_to_f32(u16::from_le_bytes(*from));
-            }
-        }
+    let Coded { kind, values, scales } = row;
+    match kind {
+        Kind::F32 => each(values.as_chunks().0, out, |bytes| f32::from_le_bytes(*bytes)),
+        Kind::F16 => each(values.as_chunks().0, out, half),
+        Kind::Bf16 => each(values.as_chunks().0, out, brain),
         Kind::Int8 => {
-            let scale = scales(row.scales).next().unwrap_or(0.0);
-            for (to, from) in out.iter_mut().zip(row.values) {
-                *to = f32::from(from.cast_signed()) * scale;
-            }
+            let scale = scale(scales, 0);
+            each(values, out, |byte| signed(*byte) * scale);
         }
         Kind::Int4 => {
-            let groups = out.chunks_mut(GROUP).zip(row.values.chunks(GROUP / 2));
-            for ((out, bytes), scale) in groups.zip(scales(row.scales)) {
+            let groups = out.chunks_mut(GROUP).zip(values.chunks(GROUP / 2));
+            for (index, (out, bytes)) in groups.enumerate() {
+                let scale = scale(scales, index);
                 let (pairs, last) = out.as_chunks_mut::<2>();
                 for (to, byte) in pairs.iter_mut().zip(bytes) {
                     *to = [nibble(byte & 15) * scale, nibble(byte >> 4) * scale];
                 }
-                if let ([to], Some(byte)) = (last, bytes.last()) {
+                if let ([to], Some(byte)) = (last, bytes.get(pairs.len())) {
                     *to = nibble(byte & 15) * scale;
                 }
             }
@@ -120,8 +142,160 @@ pub(crate) fn decode(row: Coded<'_>, out: &mut [f32]) {
 }
 
 #[inline(always)]
-fn scales(bytes: &[u8]) -> impl Iterator<Item = f32> {
-    bytes.as_chunks().0.iter().map(|bytes| brain_to_f32(u16::from_le_bytes(*bytes)))
+fn each<T>(from: &[T], out: &mut [f32], value: impl Fn(&T) -> f32) {
+    for (to, from) in out.iter_mut().zip(from) {
+        *to = value(from);
+    }
+}
+
+/// Writes to `sums` the sum of rows, each decoded and then times its weight, the first one first; `C`
+/// columns at a time.
+#[inline(always)]
+pub(crate) fn sum<const C: usize>(
+    rows: Rows<'_>,
+    ids: &[TokenId],
+    weights: Option<&[f32]>,
+    sums: &mut [f32],
+) {
+    let width = rows.width();
+    let sums = &mut sums[..width];
+    let mut first = 0;
+    while let Some(sums) = sums[first..].first_chunk_mut::<C>() {
+        sum_strip(rows, first, ids, weights, sums);
+        first += C;
+    }
+    while let Some(sums) = sums[first..].first_chunk_mut::<16>() {
+        sum_strip(rows, first, ids, weights, sums);
+        first += 16;
+    }
+    // What is left is less than 16 columns.
+    let mut row = [0.0; 16];
+    let (sums, row) = (&mut sums[first..], &mut row[..width - first]);
+    if row.is_empty() {
+        return;
+    }
+    sums.fill(0.0);
+    for (i, id) in ids.iter().enumerate() {
+        match rows {
+            Rows::Plain { values, width } => {
+                row.copy_from_slice(&values[*id as usize * width + first..][..row.len()]);
+            }
+            Rows::Coded { all, width } => {
+                decode(all.row(width, *id as usize).from_column(first), row);
+            }
+        }
+        let weight = weights.map_or(1.0, |weights| weights[i]);
+        for (sum, value) in sums.iter_mut().zip(&*row) {
+            *sum = value.mul_add(weight, *sum);
+        }
+    }
+}
+
+impl Coded<'_> {
+    /// The rest of a row from this column on, which is a multiple of 16.
+    #[inline(always)]
+    fn from_column(&self, first: usize) -> Self {
+        let values = &self.values[self.kind.row_bytes(first)..];
+        // A group of 32 may have been begun: decoding from the middle of it uses its scale.
+        let scales = match self.kind {
+            Kind::Int4 => &self.scales[2 * (first / GROUP)..],
+            _ => self.scales,
+        };
+        Self { kind: self.kind, values, scales }
+    }
+}
+
+/// [`sum`] for `C` columns from `first` on, a multiple of 16.
+#[inline(always)]
+fn sum_strip<const C: usize>(
+    rows: Rows<'_>,
+    first: usize,
+    ids: &[TokenId],
+    weights: Option<&[f32]>,
+    sums: &mut [f32; C],
+) {
+    let (all, width) = match rows {
+        Rows::Plain { values, width } => {
+            let row = |id| (&values[id * width + first..], 1.0);
+            return sum_each(ids, weights, sums, row, |value: &f32, _| *value);
+        }
+        Rows::Coded { all, width } => (all, width),
+    };
+    let bytes = |id: usize| &all.values[all.kind.row_bytes(id * width + first)..];
+    match all.kind {
+        Kind::F32 => {
+            let row = |id| (bytes(id).as_chunks().0, 1.0);
+            sum_each(ids, weights, sums, row, |bytes, _| f32::from_le_bytes(*bytes));
+        }
+        Kind::F16 => {
+            sum_each(ids, weights, sums, |id| (bytes(id).as_chunks().0, 1.0), |x, _| half(x));
+        }
+        Kind::Bf16 => {
+            sum_each(ids, weights, sums, |id| (bytes(id).as_chunks().0, 1.0), |x, _| brain(x));
+        }
+        Kind::Int8 => {
+            let row = |id| (bytes(id), scale(all.scales, id));
+            sum_each(ids, weights, sums, row, |byte, scale| signed(*byte) * scale);
+        }
+        Kind::Int4 => {
+            let mut row = [0.0; C];
+            *sums = [0.0; C];
+            for (i, id) in ids.iter().enumerate() {
+                decode(all.row(width, *id as usize).from_column(first), &mut row);
+                let weight = weights.map_or(1.0, |weights| weights[i]);
+                for (sum, value) in sums.iter_mut().zip(&row) {
+                    *sum = value.mul_add(weight, *sum);
+                }
+            }
+        }
+    }
+}
+
+/// Sums of numbers that are written one by one: `row` is where the numbers of an id begin, and its scale.
+#[inline(always)]
+fn sum_each<'a, T: 'a, const C: usize>(
+    ids: &[TokenId],
+    weights: Option<&[f32]>,
+    sums: &mut [f32; C],
+    row: impl Fn(usize) -> (&'a [T], f32),
+    value: impl Fn(&T, f32) -> f32,
+) {
+    // A variable of its own: the compiler then keeps it in registers.
+    let mut local = [0.0_f32; C];
+    for (i, id) in ids.iter().enumerate() {
+        let (row, scale) = row(*id as usize);
+        let weight = weights.map_or(1.0, |weights| weights[i]);
+        debug_assert!(row.len() >= C, "ids are in range");
+        if let Some(row) = row.first_chunk::<C>() {
+            for (sum, number) in local.iter_mut().zip(row) {
+                *sum = value(number, scale).mul_add(weight, *sum);
+            }
+        }
+    }
+    *sums = local;
+}
+
+/// The scale with this index.
+#[inline(always)]
+fn scale(bytes: &[u8], index: usize) -> f32 {
+    bytes.as_chunks().0.get(index).map_or(0.0, brain)
+}
+
+/// A number in half precision.
+#[inline(always)]
+fn half(bytes: &[u8; 2]) -> f32 {
+    half_to_f32(u16::from_le_bytes(*bytes))
+}
+
+/// The upper half of an `f32`.
+#[inline(always)]
+fn brain(bytes: &[u8; 2]) -> f32 {
+    brain_to_f32(u16::from_le_bytes(*bytes))
+}
+
+#[inline(always)]
+fn signed(byte: u8) -> f32 {
+    f32::from(byte.cast_signed())
 }
 
 #[inline(always)]

@@ -169,11 +169,12 @@ impl FactorizedEmbedding {
         self.projection.multiply(scratch, out, |i, row| {
             self.table.copy_row(ids[i] as usize, row);
         });
+        let isa = Isa::best();
         for (row, id) in out.chunks_exact_mut(self.hidden_dim()).zip(ids) {
             if self.padding_id() == Some(*id) {
                 row.fill(0.0);
             } else if let Some(bias) = &self.bias {
-                row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
+                rows::add(isa, row, bias);
             }
         }
     }

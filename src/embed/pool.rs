@@ -8,7 +8,6 @@ use super::factorized::FactorizedEmbedding;
 use super::kernel::{BLOCK, Isa, Scratch, rows};
 use super::lookup::Distinct;
 use super::parallel::{self, SMALL};
-use super::table::SumScratch;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 
@@ -146,7 +145,7 @@ impl FactorizedEmbedding {
         out: &mut [f32],
     ) {
         let mut sums = vec![0.0_f64; self.embedding_dim()];
-        let mut scratch_sums = SumScratch::default();
+        let mut short = Vec::new();
         let (mut kept, mut kept_weights) = (Vec::new(), Vec::new());
         let mut shares = [0.0_f64; BLOCK];
         self.projection.multiply(scratch, out, |i, row| {
@@ -157,11 +156,11 @@ impl FactorizedEmbedding {
             sums.fill(0.0);
             let plain = weights.is_none() && self.padding_id().is_none_or(|id| !ids.contains(&id));
             let padding = if plain {
-                self.table.add_rows(ids, None, &mut sums, &mut scratch_sums);
+                self.table.add_rows(ids, None, &mut sums, &mut short);
                 0.0
             } else {
                 let padding = self.keep(ids, weights, &mut kept, &mut kept_weights);
-                self.table.add_rows(&kept, Some(&kept_weights), &mut sums, &mut scratch_sums);
+                self.table.add_rows(&kept, Some(&kept_weights), &mut sums, &mut short);
                 padding
             };
             let scale = if mode == PoolMode::Mean && total > 0.0 { 1.0 / total } else { 1.0 };

@@ -4,7 +4,6 @@
 // file's bytes need neither alignment nor the machine's byte order nor its number format, and no
 // cast of bytes to numbers is needed. The copy costs 2 % of a look-up.
 
-use std::array;
 use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -13,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use memmap2::Mmap;
 
 use super::kernel::{Isa, rows};
-use super::kind::{self, Coded, Kind};
+use super::kind::{self, Coded, Kind, Rows};
 use super::parallel::{self, SMALL};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
@@ -67,6 +66,15 @@ pub(crate) struct Layout {
     pub(crate) values: Range<usize>,
     /// The scales, row after row; empty where the kind has none.
     pub(crate) scales: Range<usize>,
+}
+
+impl Layout {
+    /// The table in its bytes.
+    #[inline]
+    fn coded<'a>(&self, bytes: &'a [u8]) -> Coded<'a> {
+        let (values, scales) = (&bytes[self.values.clone()], &bytes[self.scales.clone()]);
+        Coded { kind: self.kind, values, scales }
+    }
 }
 
 /// Rows of equal width.
@@ -140,84 +148,36 @@ impl Table {
                 out.copy_from_slice(&values[index * self.width..][..self.width]);
             }
             Values::Stored { bytes, layout } => {
-                rows::decode(Isa::best(), self.coded(bytes, layout, index), out);
+                let row = layout.coded(bytes.as_ref()).row(self.width, index);
+                rows::decode(Isa::best(), row, out);
             }
         }
     }
 
-    #[inline]
-    fn coded<'a>(&self, bytes: &'a Bytes, layout: &Layout, index: usize) -> Coded<'a> {
-        let (kind, bytes) = (layout.kind, bytes.as_ref());
-        let (size, scales) = (kind.row_bytes(self.width), kind.scale_bytes(self.width));
-        Coded {
-            kind,
-            values: &bytes[layout.values.clone()][index * size..][..size],
-            scales: &bytes[layout.scales.clone()][index * scales..][..scales],
-        }
-    }
-
     /// Adds to `sums` the rows of `ids`, which must exist, times their weights (1 if there are none).
+    /// `short` is reused from call to call.
     pub(crate) fn add_rows(
         &self,
         ids: &[TokenId],
         weights: Option<&[f32]>,
         sums: &mut [f64],
-        scratch: &mut SumScratch,
+        short: &mut Vec<f32>,
     ) {
         // Sums are kept in 64 bits and fed by short sums in 32, so that a row of a million ids
         // loses nothing.
         let isa = Isa::best();
-        scratch.short.resize(self.width, 0.0);
+        let rows = match &self.values {
+            Values::Owned(values) => Rows::Plain { values, width: self.width },
+            Values::Stored { bytes, layout } => {
+                Rows::Coded { all: layout.coded(bytes.as_ref()), width: self.width }
+            }
+        };
+        short.resize(self.width, 0.0);
         for (index, ids) in ids.chunks(SHORT).enumerate() {
             let weights = weights.map(|weights| &weights[index * SHORT..][..ids.len()]);
-            let weight = |i: usize| weights.map_or(1.0, |weights| weights[i]);
-            let (fours, rest) = ids.as_chunks::<{ rows::TOGETHER }>();
-            for (i, ids) in fours.iter().enumerate() {
-                let weights = array::from_fn(|k| weight(i * rows::TOGETHER + k));
-                self.add_four(isa, *ids, weights, scratch);
-            }
-            let first = ids.len() - rest.len();
-            for (i, id) in rest.iter().enumerate() {
-                self.add_one(isa, *id, weight(first + i), scratch);
-            }
-            rows::drain(isa, &mut scratch.short, sums);
+            rows::sum(isa, rows, ids, weights, short);
+            rows::drain(isa, short, sums);
         }
-    }
-
-    #[inline]
-    fn add_four(
-        &self,
-        isa: Isa,
-        ids: [TokenId; rows::TOGETHER],
-        weights: [f32; rows::TOGETHER],
-        scratch: &mut SumScratch,
-    ) {
-        let SumScratch { short, decoded } = scratch;
-        match &self.values {
-            Values::Owned(values) => {
-                let row = |id: TokenId| &values[id as usize * self.width..][..self.width];
-                rows::add_four(isa, ids.map(row), weights, short);
-            }
-            Values::Stored { bytes, layout } => {
-                let coded = ids.map(|id| self.coded(bytes, layout, id as usize));
-                if layout.kind == Kind::F32 {
-                    return rows::add_four_coded(isa, coded.map(|row| row.values), weights, short);
-                }
-                decoded.resize(rows::TOGETHER * self.width, 0.0);
-                for (row, out) in coded.into_iter().zip(decoded.chunks_exact_mut(self.width)) {
-                    rows::decode(isa, row, out);
-                }
-                let row = |k: usize| &decoded[k * self.width..][..self.width];
-                rows::add_four(isa, array::from_fn(row), weights, short);
-            }
-        }
-    }
-
-    fn add_one(&self, isa: Isa, id: TokenId, weight: f32, scratch: &mut SumScratch) {
-        scratch.decoded.resize(rows::TOGETHER * self.width, 0.0);
-        let row = &mut scratch.decoded[..self.width];
-        self.copy_row(id as usize, row);
-        rows::add_one(isa, [row], [weight], &mut scratch.short);
     }
 
     /// Hands the numbers out in the form of a file: pieces of bytes, in order.
@@ -296,13 +256,6 @@ impl Table {
         let layout = Layout { kind, values: 0..end, scales: end..total };
         Ok(Self::stored(Bytes::Read(bytes), layout, width))
     }
-}
-
-/// What [`Table::add_rows`] works in.
-#[derive(Debug, Default)]
-pub(crate) struct SumScratch {
-    short: Vec<f32>,
-    decoded: Vec<f32>,
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(super) fn tile_f32<const N: usize>(group: &[f32], panel: &[f32], mut out: Ta
     for (i, sums) in sums.into_iter().enumerate() {
         // SAFETY: both are 16 numbers of 32 bits, and every pattern of bits is a number.
         let row = unsafe { transmute::<[__m256; 2], [f32; 16]>(sums) };
-        out.store(i, &row);
+        out.store(i, 0, &row);
     }
 }
 
@@ -47,6 +47,6 @@ pub(super) fn tile_f64<const N: usize>(group: &[f64], panel: &[f64], mut out: Ta
     for (i, sums) in sums.into_iter().enumerate() {
         // SAFETY: both are 8 numbers of 64 bits, and every pattern of bits is a number.
         let row = unsafe { transmute::<[__m256d; 2], [f64; 8]>(sums) };
-        out.store(i, &row);
+        out.store(i, 0, &row);
     }
 }

@@ -42,8 +42,10 @@ pub(super) fn tile_f32<const N: usize, const M: usize>(
         }
     }
     for (i, sums) in sums.into_iter().enumerate() {
-        // SAFETY: both are 16 numbers of 32 bits each, and every pattern of bits is a number.
-        let row = sums.map(|sum| unsafe { transmute::<__m512, [f32; 16]>(sum) });
-        out.store(i, row.as_flattened());
+        for (m, sum) in sums.into_iter().enumerate() {
+            // SAFETY: both are 16 numbers of 32 bits, and every pattern of bits is a number.
+            let row = unsafe { transmute::<__m512, [f32; 16]>(sum) };
+            out.store(i, 16 * m, &row);
+        }
     }
 }

@@ -67,7 +67,7 @@ fn stream<T: Plain>(from: &[T], to: &mut [T]) {
     let head = to.as_ptr().align_offset(LINE).min(to.len());
     let (first, to) = to.split_at_mut(head);
     let (start, from) = from.split_at(head);
-    first.copy_from_slice(start);
+    copy_few(start, first);
     let per_line = LINE / size_of::<T>();
     let (mut lines_from, mut lines_to) = (from.chunks_exact(per_line), to.chunks_exact_mut(per_line));
     for (from, to) in lines_from.by_ref().zip(lines_to.by_ref()) {
@@ -81,7 +81,26 @@ fn stream<T: Plain>(from: &[T], to: &mut [T]) {
             unsafe { _mm_stream_si128(to.add(index), vector) };
         }
     }
-    lines_to.into_remainder().copy_from_slice(lines_from.remainder());
+    copy_few(lines_from.remainder(), lines_to.into_remainder());
+}
+
+/// Copies less than a line, without a call for it: two of them a row took 0.6 ms of 8.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn copy_few<T: Plain>(mut from: &[T], mut to: &mut [T]) {
+    macro_rules! pieces {
+        ($($length:literal)*) => {
+            $(if let (Some((piece, from_rest)), Some((place, _))) =
+                (from.split_first_chunk::<$length>(), to.split_first_chunk_mut::<$length>())
+            {
+                *place = *piece;
+                from = from_rest;
+                to = &mut to[$length..];
+            })*
+        };
+    }
+    pieces!(16 8 4 2 1);
+    debug_assert!(from.is_empty() && to.is_empty());
 }
 
 #[cfg(test)]
