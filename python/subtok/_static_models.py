@@ -5,8 +5,8 @@ id) and `mapping` (the row of each id, where rows are shared), `tokenizer.json`.
 over weighted vectors, and unknown tokens are left out.
 
 sentence-transformers: `modules.json` names the folder of each module; a StaticEmbedding has
-`model.safetensors` with `embedding.weight`, and `tokenizer.json`, whose truncation is applied. Older
-versions keep the first module in the folder itself.
+`model.safetensors` with `embedding.weight`, and `tokenizer.json`, whose truncation is applied.
+Older versions keep the first module in the folder itself.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def save_sentence_transformers(embedder: TextEmbedder, folder: StrPath, dtype: s
         make_folder(path / "1_Normalize")
     write_bytes(inner / "tokenizer.json", _tokenizer_json(embedder.tokenizer, embedder.max_length))
     _tensors.write(inner / "model.safetensors", {"embedding.weight": table})
-    options = {"similarity_fn_name": "cosine", "prompts": {}, "default_prompt_name": None}
+    options: dict[str, Any] = {"similarity_fn_name": "cosine", "prompts": {}, "default_prompt_name": None}
     write_bytes(path / "config_sentence_transformers.json", _pretty(options))
     write_bytes(path / "modules.json", _pretty(modules))
 

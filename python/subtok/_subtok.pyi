@@ -854,6 +854,8 @@ class FactorizedEmbedding:
             FormatError: It is not such a file.
         """
 
+    @classmethod
+    def _from_bytes(cls, content: bytes) -> FactorizedEmbedding: ...
     def to_torch(self) -> Any:
         """Plain modules that compute the same: an `nn.Embedding`, then an `nn.Linear`.
 

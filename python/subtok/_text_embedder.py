@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,6 +79,7 @@ class TextEmbedder:
             raise ArgumentTypeError(f"tok must be a subtok.Tokenizer, not {type(tok).__name__}")
         if not isinstance(emb, FactorizedEmbedding):
             emb = FactorizedEmbedding.from_table(emb)
+        table: FactorizedEmbedding = emb
         if weights is not None and counts is not None:
             raise ArgumentError("give weights or counts, not both: counts are made weights of")
         if counts is not None:
@@ -85,7 +87,7 @@ class TextEmbedder:
                 id_counts(tok, counts) if isinstance(counts, Counts) else counts, sif
             )
         self.tokenizer = tok
-        self.embedding = emb
+        self.embedding = table
         self._options: dict[str, Any] = {
             "mode": mode,
             "max_length": max_length,
@@ -99,7 +101,7 @@ class TextEmbedder:
         self._skip = [] if unknown is None else [unknown]
         self._core = _TextEmbedder(
             tok,
-            emb,
+            table,
             mode,
             max_length,
             self._options["add_special_tokens"],
@@ -172,12 +174,14 @@ class TextEmbedder:
     @property
     def weights(self) -> npt.NDArray[np.float32] | None:
         """The weight of each id."""
-        return _copy(self._options["weights"])
+        weights: npt.NDArray[np.float32] | None = self._options["weights"]
+        return None if weights is None else weights.copy()
 
     @property
     def rows(self) -> npt.NDArray[np.uint32] | None:
         """The row of the table for each id, where it is not the id itself."""
-        return _copy(self._options["rows"])
+        rows: npt.NDArray[np.uint32] | None = self._options["rows"]
+        return None if rows is None else rows.copy()
 
     @classmethod
     def from_model2vec(cls, folder: StrPath) -> TextEmbedder:
@@ -324,7 +328,7 @@ def id_counts(
     found = np.zeros(limit, np.int64)
     for start in range(0, len(numbers), _WORDS):
         ends = offsets[start : start + _WORDS + 1]
-        words = [data[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        words = [data[a:b] for a, b in itertools.pairwise(ends)]
         batch = tok.encode_batch(
             words, add_special_tokens=False, padding=False, truncation=False, threads=threads
         )
@@ -358,6 +362,3 @@ def _vector(name: str, given: npt.ArrayLike, dtype: Any) -> Any:
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(values, dtype)
 
-
-def _copy(values: Any) -> Any:
-    return None if values is None else values.copy()

@@ -98,7 +98,7 @@ class FactorizedEmbedding(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw A from N(0, 0.02^2) and P from N(0, 1 / E): vectors start with a deviation of 0.02."""
+        """Draw A from N(0, 0.02^2), P from N(0, 1 / E): vectors start with a deviation of 0.02."""
         nn.init.normal_(self.word_embeddings.weight, std=_DEVIATION)
         nn.init.normal_(self.embedding_hidden_mapping_in.weight, std=self.embedding_dim**-0.5)
         if self.embedding_hidden_mapping_in.bias is not None:
@@ -114,8 +114,8 @@ class FactorizedEmbedding(nn.Module):
         """A trainable copy of a table (a quantised one is widened to float32)."""
         table, projection, bias = factors(embedding)
         made = cls(
-            *table.shape,
-            projection.shape[1],
+            len(table),
+            *projection.shape,
             padding_id=embedding.padding_id,
             bias=bias is not None,
             sparse=sparse,
@@ -152,7 +152,7 @@ class FactorizedEmbedding(nn.Module):
         dtype = _result_type(weight)
         if self.sparse:
             return _sparse_lookup(ids, weight, mapping.weight, mapping.bias, self.padding_id, dtype)
-        if torch.compiler.is_compiling() or type(ids) is not torch.Tensor:
+        if torch.compiler.is_compiling() or type(ids) is not torch.Tensor or ids.is_meta:
             padding = -1 if self.padding_id is None else self.padding_id
             return _lookup(ids, weight, mapping.weight, mapping.bias, padding, dtype)
         return _Lookup.apply(
@@ -423,7 +423,7 @@ def _backward(
     padding: int | None,
     needs: tuple[bool, bool, bool],
 ) -> tuple[Any, Any, Any, Any]:
-    """The distinct ids, the gradients of their rows of A, and those of P transposed and the bias."""
+    """The distinct ids, and the gradients of their rows of A, of P transposed and the bias."""
     flat = ids.reshape(-1).long()
     distinct, slots = _distinct(flat, table.shape[0])
     dtype = gradient.dtype
