@@ -163,7 +163,11 @@ def save_sentence_transformers(embedder: TextEmbedder, folder: StrPath, dtype: s
         make_folder(path / "1_Normalize")
     write_bytes(inner / "tokenizer.json", _tokenizer_json(embedder.tokenizer, embedder.max_length))
     _tensors.write(inner / "model.safetensors", {"embedding.weight": table})
-    options: dict[str, Any] = {"similarity_fn_name": "cosine", "prompts": {}, "default_prompt_name": None}
+    options: dict[str, Any] = {
+        "similarity_fn_name": "cosine",
+        "prompts": {},
+        "default_prompt_name": None,
+    }
     write_bytes(path / "config_sentence_transformers.json", _pretty(options))
     write_bytes(path / "modules.json", _pretty(modules))
 
@@ -184,7 +188,7 @@ def _vectors(embedder: TextEmbedder, dtype: str) -> npt.NDArray[Any]:
     if dtype == "float32":
         return table
     most = float(np.abs(table).max(initial=0))
-    if most > np.finfo(np.float16).max:
+    if most > float(np.finfo(np.float16).max):
         raise ArgumentError(f"a vector holds {most}, which float16 cannot")
     return table.astype(np.float16)
 

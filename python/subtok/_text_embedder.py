@@ -361,4 +361,3 @@ def _vector(name: str, given: npt.ArrayLike, dtype: Any) -> Any:
     # Numbers that float32 has none for become infinite there, and are refused by name.
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(values, dtype)
-

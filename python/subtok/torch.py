@@ -181,9 +181,8 @@ class FactorizedEmbedding(nn.Module):
         result = functional.linear(inner, self.word_embeddings.weight)
         if shift is not None:
             result = result + shift
-            if self.padding_id is not None:
-                padding = torch.tensor([self.padding_id], device=result.device)
-                result = result.index_fill(-1, padding, 0)
+        if self.padding_id is not None:
+            result = _without(result, self.padding_id)
         return result if bias is None else result + bias
 
     def topk(self, hidden: Any, k: int, bias: Any = None) -> tuple[Any, Any]:
@@ -208,9 +207,9 @@ class FactorizedEmbedding(nn.Module):
             scores = functional.linear(inner, rows)
             if shift is not None:
                 scores = scores + shift
-                at = -1 if self.padding_id is None else self.padding_id - start
-                if 0 <= at < rows.shape[0]:
-                    scores = scores.index_fill(-1, torch.tensor([at], device=scores.device), 0)
+            at = -1 if self.padding_id is None else self.padding_id - start
+            if 0 <= at < rows.shape[0]:
+                scores = _without(scores, at)
             if bias is not None:
                 scores = scores + bias[start : start + _BLOCK]
             values, places = scores.topk(min(k, rows.shape[0]), -1)
@@ -288,6 +287,11 @@ def to_torch(embedding: _subtok.FactorizedEmbedding) -> Any:
     return nn.Sequential(OrderedDict(zip(names, (rows, mapping), strict=True)))
 
 
+def _without(logits: Any, column: int) -> Any:
+    """Zero for the padding, whose vector is zero; and no gradient that would change that."""
+    return logits.index_fill(-1, torch.tensor([column], device=logits.device), 0)
+
+
 def _fill(rows: Any, mapping: Any, table: Any, projection: Any, bias: Any) -> None:
     with torch.no_grad():
         rows.weight.copy_(torch.tensor(table))
@@ -308,7 +312,7 @@ def _is_plain(module: Any, kind: Any) -> bool:
 def _result_type(weight: Any) -> Any:
     """The type of what `nn.Linear` would give here."""
     device = weight.device.type
-    if weight.dtype != torch.float64 and torch.is_autocast_enabled(device):
+    if weight.dtype != torch.float64 and not weight.is_meta and torch.is_autocast_enabled(device):
         return torch.get_autocast_dtype(device)
     return weight.dtype
 

