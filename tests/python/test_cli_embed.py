@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -199,8 +200,6 @@ def test_help_of_every_verb(run):
 
 
 def test_without_torch_the_message_says_what_to_install(tmp_path):
-    import subprocess
-
     code = (
         "import sys\n"
         "sys.modules['torch'] = None\n"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 from conftest import CORPUS
-from model2vec import StaticModel
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
 from tokenizers import Tokenizer
 
 import subtok
+
+StaticModel = pytest.importorskip("model2vec").StaticModel
+SentenceTransformer = pytest.importorskip("sentence_transformers").SentenceTransformer
+modules_of = importlib.import_module("sentence_transformers.sentence_transformer.modules")
 
 TEXTS = ["The cat sat on the mat.", "", "naïve 東京 🙂", "word " * 900, *CORPUS.splitlines()]
 RNG = np.random.default_rng(3)
@@ -83,9 +86,9 @@ def test_model2vec_reads_a_table_for_ids_with_gaps(tmp_path):
 def test_a_folder_of_sentence_transformers_gives_the_same_vectors(tok, peer, tmp_path, normalize):
     table = RNG.normal(size=(tok.id_limit, 8)).astype(np.float32)
     peer.enable_truncation(30)
-    modules = [StaticEmbedding(peer, embedding_weights=table)]
+    modules = [modules_of.StaticEmbedding(peer, embedding_weights=table)]
     if normalize:
-        modules.append(Normalize())
+        modules.append(modules_of.Normalize())
     model = SentenceTransformer(modules=modules, device="cpu")
     model.save(str(tmp_path))
     embed = subtok.TextEmbedder.from_sentence_transformers(tmp_path)

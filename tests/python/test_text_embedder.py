@@ -339,19 +339,19 @@ def test_damaged_folders_are_refused(tok, tmp_path):
         return tmp_path / name
 
     read = subtok.TextEmbedder.from_model2vec
-    with pytest.raises(subtok.FileError, match="config.json"):
+    with pytest.raises(subtok.FileError, match=r"config\.json"):
         read(tmp_path / "none")
     broken = folder("config")
     for content in ("{", "[]", '{"max_length": "x"}', '{"max_length": -1}'):
         (broken / "config.json").write_text(content)
-        with pytest.raises(subtok.FormatError, match="config.json"):
+        with pytest.raises(subtok.FormatError, match=r"config\.json"):
             read(broken)
     broken = folder("tensors")
     file = broken / "model.safetensors"
     good = file.read_bytes()
     for content in (b"", good[:50], good[:-1], b"\xff" * 100, (5).to_bytes(8, "little") + b"{{{{{"):
         file.write_bytes(content)
-        with pytest.raises(subtok.FormatError, match="model.safetensors"):
+        with pytest.raises(subtok.FormatError, match=r"model\.safetensors"):
             read(broken)
     for tensors in (
         {"other": np.ones((3, 4), np.float32)},
@@ -359,7 +359,7 @@ def test_damaged_folders_are_refused(tok, tmp_path):
         {"embeddings": np.ones(4, np.float32)},
     ):
         _tensors.write(file, tensors)
-        with pytest.raises(subtok.FormatError, match="model.safetensors"):
+        with pytest.raises(subtok.FormatError, match=r"model\.safetensors"):
             read(broken)
     modules = tmp_path / "modules"
     static(tok, np.ones((tok.id_limit, 4)), skip_unknown=False).save_sentence_transformers(modules)
@@ -390,7 +390,7 @@ def test_tensors_that_lie_are_refused(entry, tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(16))
     for read in (_tensors.read, _tensors.shapes):
-        with pytest.raises(subtok.FormatError, match=r"x.safetensors: safetensors at embeddings"):
+        with pytest.raises(subtok.FormatError, match=r"x\.safetensors: safetensors at embeddings"):
             read(path)
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import io
 import os
 import pickle
+import subprocess
 import sys
 import threading
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 import subtok
-import subtok.torch
-from subtok.torch import FactorizedEmbedding, TiedHead
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+FactorizedEmbedding = importlib.import_module("subtok.torch").FactorizedEmbedding
+TiedHead = importlib.import_module("subtok.torch").TiedHead
 
 V, E, H = 90, 12, 20
 RNG = np.random.default_rng(5)
@@ -315,8 +318,6 @@ def test_quantised_and_whole_tables_become_modules():
 
 
 def test_the_plain_modules_need_no_subtok(tmp_path):
-    import subprocess
-
     plain = subtok.FactorizedEmbedding(V, E, H, bias=True).to_torch()
     torch.save(plain, tmp_path / "plain.pt")
     code = (
