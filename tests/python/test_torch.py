@@ -1,4 +1,4 @@
-"""The trainable table, held against `nn.Embedding` and `nn.Linear`. Runs with `make integrations`."""
+"""The trainable table, held against `nn.Embedding` and `nn.Linear`: `make integrations`."""
 
 from __future__ import annotations
 
