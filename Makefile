@@ -54,7 +54,8 @@ test-python: $(VENV)/.extension
 integrations: $(VENV)/.extension requirements-integrations.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-integrations.txt
 	HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error $(PY) -m pytest tests/python/test_transformers.py \
-		tests/python/test_arrow_integrations.py tests/python/test_torch.py tests/python/test_static_models.py
+		tests/python/test_arrow_integrations.py tests/python/test_embedding_integrations.py \
+		tests/python/test_torch.py tests/python/test_static_models.py
 	$(PY) examples/masked_lm.py --steps 3
 
 lint: fmt clippy rustdoc ruff mypy stubtest licences

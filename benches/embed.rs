@@ -1,11 +1,13 @@
-//! The factorised embedding: the product alone, look-ups, pooling, factorising.
+//! The factorised embedding: the product alone, look-ups, pooling, quantising, factorising.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot start should stop")]
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use subtok::{DenseOptions, FactorizedEmbedding, PoolOptions, PoolRows, Size};
+use subtok::{
+    DenseOptions, FactorizedEmbedding, HalfFormat, PoolOptions, PoolRows, Size, TableKind,
+};
 
 const VOCAB: usize = 30_522;
 const EMBED: usize = 128;
@@ -49,6 +51,38 @@ fn lookups(criterion: &mut Criterion) {
         let options = PoolOptions::default();
         bencher.iter(|| embedding.pool_into(black_box(&ids), rows, &options, &mut out, 1));
     });
+    let mut halves = vec![0; ids.len() * HIDDEN];
+    group.throughput(Throughput::Elements(ids.len() as u64));
+    group.bench_function("look-up of 32768 ids in half precision", |bencher| {
+        let format = HalfFormat::Float16;
+        bencher.iter(|| embedding.lookup_halves_into(black_box(&ids), &mut halves, format, 1));
+    });
+    drop(halves);
+    let mut vectors = vec![0.0; ids.len() * HIDDEN];
+    for (name, kind) in TableKind::NAMES.into_iter().filter(|(_, kind)| *kind != TableKind::F32) {
+        let small = embedding.quantize(kind, 1).expect("small numbers");
+        group.bench_function(format!("look-up of 32768 ids in {name}"), |bencher| {
+            bencher.iter(|| small.lookup_into(black_box(&ids), &mut vectors, 1));
+        });
+        group.bench_function(format!("mean of 64 rows of 512 ids in {name}"), |bencher| {
+            let rows = PoolRows::Equal { rows: 64, length: 512 };
+            let options = PoolOptions::default();
+            bencher.iter(|| small.pool_into(black_box(&ids), rows, &options, &mut out, 1));
+        });
+    }
+    group.finish();
+}
+
+fn quantise(criterion: &mut Criterion) {
+    let made = FactorizedEmbedding::new(VOCAB, EMBED, HIDDEN, 0, None, false);
+    let embedding = made.expect("valid sizes");
+    let mut group = criterion.benchmark_group("embed");
+    group.sample_size(10);
+    for (name, kind) in TableKind::NAMES {
+        group.bench_function(format!("30,522 x 128 to {name}"), |bencher| {
+            bencher.iter(|| black_box(&embedding).quantize(kind, 1));
+        });
+    }
     group.finish();
 }
 
@@ -65,5 +99,5 @@ fn factorise(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, lookups, factorise);
+criterion_group!(benches, lookups, quantise, factorise);
 criterion_main!(benches);

@@ -174,15 +174,14 @@ impl FactorizedEmbedding {
         for (index, row) in table.chunks_exact_mut(width).enumerate() {
             self.table.copy_row(index, row);
         }
-        let projection = match self.has_projection() {
-            false => None,
-            true => {
-                let mut projection = reserved(width, columns)?;
-                for k in 0..width {
-                    projection.extend((0..columns).map(|j| self.projection.get(k, j)));
-                }
-                Some(projection)
+        let projection = if self.has_projection() {
+            let mut projection = reserved(width, columns)?;
+            for k in 0..width {
+                projection.extend((0..columns).map(|j| self.projection.get(k, j)));
             }
+            Some(projection)
+        } else {
+            None
         };
         Ok(Factors { table, projection, bias: self.bias.clone() })
     }

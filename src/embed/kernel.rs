@@ -26,6 +26,7 @@ pub(crate) mod stream;
 use std::array;
 
 pub(crate) use isa::Isa;
+#[cfg(target_arch = "x86_64")]
 use isa::Set;
 
 /// Rows that are gathered together: packed, they share the second cache with one panel. A multiple
@@ -164,6 +165,7 @@ pub(crate) struct Target<'a, T> {
 
 impl<T: Copy> Target<'_, T> {
     /// Stores a part of row `i` of a tile, which begins in this column.
+    #[expect(clippy::inline_always, reason = "compiled into callers with wider instructions")]
     #[inline(always)]
     fn store<const P: usize>(&mut self, i: usize, column: usize, part: &[T; P]) {
         let to = self.values.get_mut(i * self.stride + column..).unwrap_or_default();
@@ -261,7 +263,10 @@ impl<T: Real> Panels<T> {
         let rows = out.len() / self.columns;
         debug_assert!(rows <= BLOCK && out.len() == rows * self.columns);
         if self.is_identity() {
-            return out.chunks_exact_mut(self.columns).enumerate().for_each(|(i, row)| gather(i, row));
+            return out
+                .chunks_exact_mut(self.columns)
+                .enumerate()
+                .for_each(|(i, row)| gather(i, row));
         }
         let isa = scratch.isa;
         let (full, panels_of_tile) = T::tile_size(isa);
@@ -302,4 +307,52 @@ pub(crate) struct Scratch<T> {
     isa: Isa,
     row: Vec<T>,
     packed: Vec<T>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::random::Random;
+    use super::*;
+
+    #[test]
+    fn every_set_of_instructions_gives_the_bits_of_the_naive_product() {
+        let mut random = Random::new(21);
+        #[expect(clippy::cast_possible_truncation, reason = "small")]
+        let mut numbers =
+            |count: usize| -> Vec<f32> { (0..count).map(|_| random.normal() as f32).collect() };
+        for (depth, columns) in [(1, 1), (3, 5), (7, 16), (20, 47), (33, 48), (64, 49), (5, 97)] {
+            let factor = numbers(depth * columns);
+            let panels = Panels::pack(depth, columns, |k, j| factor[k * columns + j]);
+            for count in (1..=17).chain([BLOCK]) {
+                let rows = numbers(count * depth);
+                let element = |i: usize, j: usize| {
+                    (0..depth).fold(0.0_f32, |sum, k| {
+                        rows[i * depth + k].mul_add(factor[k * columns + j], sum)
+                    })
+                };
+                let want: Vec<f32> =
+                    (0..count * columns).map(|at| element(at / columns, at % columns)).collect();
+                for isa in Isa::available() {
+                    let mut scratch = isa.force(Scratch::default);
+                    assert_eq!(scratch.isa, isa);
+                    let mut out = vec![f32::NAN; count * columns];
+                    panels.multiply(&mut scratch, &mut out, |i, row| {
+                        row.copy_from_slice(&rows[i * depth..][..depth]);
+                    });
+                    assert_eq!(out, want, "{count} x {depth} x {columns}, {isa:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_identity_changes_nothing() {
+        let panels = Panels::<f32>::identity(3);
+        let mut out = [0.0; 6];
+        panels.multiply(&mut Scratch::default(), &mut out, |i, row| {
+            row.copy_from_slice(&[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]][i]);
+        });
+        assert_eq!(out.to_vec(), vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!((panels.get(1, 1), panels.get(1, 2)), (1.0, 0.0));
+    }
 }

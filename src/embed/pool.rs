@@ -214,7 +214,8 @@ impl FactorizedEmbedding {
         for (i, row) in out.chunks_exact_mut(width).enumerate() {
             let (ids, weights) = input.row(first + i);
             let there = |(i, _): &(usize, &TokenId)| weights.is_none_or(|all| all[*i] > 0.0);
-            let ids: Vec<TokenId> = ids.iter().enumerate().filter(there).map(|(_, id)| *id).collect();
+            let ids: Vec<TokenId> =
+                ids.iter().enumerate().filter(there).map(|(_, id)| *id).collect();
             let distinct = Distinct::of(&ids, self.vocab_size()).ids;
             row.fill(if distinct.is_empty() { 0.0 } else { f32::NEG_INFINITY });
             for block in distinct.chunks(BLOCK) {
@@ -309,6 +310,34 @@ mod tests {
                 let want = reference::pool(&embedding, &ids[range.clone()], &weights[range], mode);
                 for (got, want) in row.iter().zip(want) {
                     assert!((f64::from(*got) - want).abs() < 1e-6, "{mode:?}: {got} {want}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_set_of_instructions_pools_to_the_same_bits() {
+        let mut random = Random::new(9);
+        let ids: Vec<TokenId> = (0..400).map(|_| (random.bits() % 60) as TokenId).collect();
+        let weights: Vec<f32> = (0..400).map(|_| (random.bits() % 4) as f32 / 3.0).collect();
+        for (_, kind) in crate::embed::Kind::NAMES {
+            let embedding = embedding().quantize(kind, 1).expect("small numbers");
+            for mode in [PoolMode::Mean, PoolMode::Sum, PoolMode::Max] {
+                for weights in [None, Some(&weights[..])] {
+                    let options = PoolOptions { mode, weights, normalize: true };
+                    let rows = PoolRows::Equal { rows: 4, length: 100 };
+                    let results = Isa::available().into_iter().map(|isa| {
+                        let mut out = vec![0.0; 4 * 21];
+                        isa.force(|| embedding.pool_into(&ids, rows, &options, &mut out, 1))
+                            .expect("valid");
+                        out
+                    });
+                    let results: Vec<_> = results.collect();
+                    assert!(
+                        results.windows(2).all(|pair| pair[0] == pair[1]),
+                        "{kind:?}, {mode:?}"
+                    );
+                    assert!(results[0].iter().any(|x| *x != 0.0));
                 }
             }
         }

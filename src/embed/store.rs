@@ -312,10 +312,8 @@ impl Header<'_> {
         let scales = self.find(SCALES)?.ok_or_else(|| missing(SCALES))?;
         let wanted = [rows, kind.row_scales(width)];
         if scales.dtype != Dtype::BF16 || scales.shape::<2>()? != wanted {
-            let problem = format!(
-                "it is {:?} of {:?}, not {wanted:?} of BF16",
-                scales.shape, scales.dtype
-            );
+            let problem =
+                format!("it is {:?} of {:?}, not {wanted:?} of BF16", scales.shape, scales.dtype);
             return Err(Error::format(FORMAT, scales.name, problem));
         }
         let layout = Layout { kind, values: table.range.clone(), scales: scales.range };
@@ -478,9 +476,137 @@ mod tests {
             let loaded = FactorizedEmbedding::from_bytes(bytes).expect("valid");
             let got = vectors(&loaded);
             assert!(got[0] == 0.0 && (got[1] - 0.5).abs() < 1e-6, "{kind}: {got:?}");
-            let again = FactorizedEmbedding::from_bytes(loaded.to_bytes().expect("memory")).expect("valid");
+            let again =
+                FactorizedEmbedding::from_bytes(loaded.to_bytes().expect("memory")).expect("valid");
             assert_eq!(vectors(&again), got);
         }
+    }
+
+    /// The file of a quantised table, with a header of another content.
+    fn quantised(kind: Kind, change: impl FnOnce(&mut Value)) -> Vec<u8> {
+        let bytes = embedding().quantize(kind, 1).expect("small").to_bytes().expect("memory");
+        let (header, _) = SafeTensors::read_metadata(&bytes).expect("a good file");
+        let mut value = serde_json::from_slice(&bytes[8..8 + header]).expect("a good header");
+        change(&mut value);
+        with_text(&value.to_string(), &bytes[8 + header..])
+    }
+
+    #[test]
+    fn every_kind_comes_back_with_and_without_projection() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("table.safetensors");
+        let table =
+            FactorizedEmbedding::from_table(vectors(&embedding())[..330].to_vec(), 33, Some(4));
+        for source in [embedding(), table.expect("valid")] {
+            for (name, kind) in Kind::NAMES {
+                let made = source.quantize(kind, 1).expect("small");
+                made.save(&path).expect("saved");
+                for mmap in [true, false] {
+                    let loaded = FactorizedEmbedding::load(&path, mmap).expect("loaded");
+                    assert_eq!(vectors(&loaded), vectors(&made), "{name}");
+                    assert_eq!(loaded.kind(), kind);
+                    assert_eq!(loaded.padding_id(), made.padding_id());
+                    assert_eq!(loaded.has_projection(), made.has_projection());
+                    assert_eq!(loaded.bytes(), made.bytes());
+                    assert_eq!(loaded.to_bytes().expect("memory"), fs::read(&path).expect("there"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn quantised_files_that_lie_are_refused() {
+        for kind in [Kind::Int8, Kind::Int4] {
+            assert!(FactorizedEmbedding::from_bytes(quantised(kind, |_| ())).is_ok());
+            let other = if kind == Kind::Int8 { "int4" } else { "int8" };
+            let marks = [
+                (SCHEME, json!(other)),
+                (SCHEME, json!("int3")),
+                (SCHEME, Value::Null),
+                (VERSION, json!("2")),
+                (VERSION, Value::Null),
+                (WIDTH, json!("7")),
+                (WIDTH, json!("9")),
+                (WIDTH, json!("0")),
+                (WIDTH, json!("99999999999999999999")),
+                (WIDTH, Value::Null),
+                (LAYOUT, json!("full")),
+                (LAYOUT, json!("half")),
+            ];
+            for (key, value) in marks {
+                let text = refused(quantised(kind, |header| {
+                    let marks = header["__metadata__"].as_object_mut().expect("an object");
+                    if value.is_null() {
+                        marks.remove(key);
+                    } else {
+                        marks.insert(key.to_owned(), value.clone());
+                    }
+                }));
+                let named =
+                    text.contains(key) || text.contains(QUANTISED) || text.contains(PROJECTION);
+                assert!(named, "{key} {value}: {text}");
+            }
+            let shapes = [
+                (QUANTISED, json!([25, 16])),
+                (QUANTISED, json!([1_u64 << 62, 8])),
+                (QUANTISED, json!([50])),
+                (SCALES, json!([25, 2])),
+                (SCALES, json!([50])),
+                (SCALES, json!([49, 1])),
+            ];
+            for (name, shape) in shapes {
+                refused(quantised(kind, |header| header[name]["shape"] = shape));
+            }
+            for (name, dtype) in [(QUANTISED, "I16"), (QUANTISED, "BOOL"), (SCALES, "F16")] {
+                refused(quantised(kind, |header| header[name]["dtype"] = json!(dtype)));
+            }
+            let wrong = if kind == Kind::Int8 { "U8" } else { "I8" };
+            refused(quantised(kind, |header| header[QUANTISED]["dtype"] = json!(wrong)));
+            let text = refused(quantised(kind, |header| {
+                let entries = header.as_object_mut().expect("an object");
+                let entry = entries.remove(SCALES).expect("there");
+                entries.insert("other".to_owned(), entry);
+            }));
+            assert!(text.contains(SCALES), "{text}");
+        }
+    }
+
+    #[test]
+    fn two_tables_and_two_names_for_one_are_refused() {
+        for other in
+            [QUANTISED.to_owned(), format!("{PREFIX}{TABLE}"), format!("{PREFIX}{QUANTISED}")]
+        {
+            let text = refused(with_header(|header| {
+                header[&other] = json!({"dtype": "U8", "shape": [0], "data_offsets": [0, 0]});
+            }));
+            assert!(text.contains("which one is meant"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mapped_file_that_is_shortened_is_an_error_and_not_the_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("table.safetensors");
+        embedding().save(&path).expect("saved");
+        let loaded = FactorizedEmbedding::load(&path, true).expect("loaded");
+        let before = vectors(&loaded);
+        let file = fs::OpenOptions::new().write(true).open(&path).expect("there");
+        let length = file.metadata().expect("there").len();
+        file.set_len(length - 1).expect("shortened");
+        let failures = [
+            loaded.lookup(&[1], 1).map(drop),
+            loaded.save(folder.path().join("other")),
+            loaded.to_bytes().map(drop),
+            loaded.factors().map(drop),
+            loaded.quantize(Kind::Int8, 1).map(drop),
+        ];
+        for failure in failures {
+            let text = failure.expect_err("the file is too short").to_string();
+            assert!(text.contains("table.safetensors") && text.contains("shortened"), "{text}");
+        }
+        file.set_len(length).expect("lengthened");
+        // The last byte of the last row is a zero now, as it was: the exponent of a small number.
+        assert_eq!(vectors(&loaded)[..40], before[..40]);
     }
 
     #[test]
@@ -491,6 +617,10 @@ mod tests {
         }
         refused([&good[..], &[0; 1000]].concat());
         refused(vec![0; good.len()]);
+        let good = quantised(Kind::Int4, |_| ());
+        for length in (0..good.len()).step_by(13).chain([good.len() - 1]) {
+            refused(good[..length].to_vec());
+        }
     }
 
     #[test]

@@ -246,7 +246,9 @@ impl Table {
                 scales.copy_from_slice(coded_scales);
             }
         });
-        if let Some((row, column, wanted)) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        if let Some((row, column, wanted)) =
+            failed.into_inner().unwrap_or_else(PoisonError::into_inner)
+        {
             let mut values = vec![0.0; width];
             self.copy_row(row, &mut values);
             let given = format!("{} at [{row}, {column}]", values[column]);

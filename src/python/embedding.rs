@@ -320,7 +320,7 @@ impl PyFactorizedEmbedding {
             options += ", projection=False";
         }
         if self.0.kind() != TableKind::F32 {
-            options += &format!(", kind={:?}", self.0.kind().name());
+            options.extend([", kind=\"", self.0.kind().name(), "\""]);
         }
         format!(
             "FactorizedEmbedding(vocab_size={}, embedding_dim={}, hidden_dim={}{options})",
@@ -349,8 +349,7 @@ impl PyFactorizedEmbedding {
 /// An id of a vocabulary of this size.
 fn padding_of(id: Option<usize>, vocab_size: usize) -> Result<Option<u32>, Error> {
     let wanted = || format!("less than vocab_size ({vocab_size})");
-    let convert =
-        |id| u32::try_from(id).map_err(|_| Error::argument("padding_id", id, wanted()));
+    let convert = |id| u32::try_from(id).map_err(|_| Error::argument("padding_id", id, wanted()));
     id.map(convert).transpose()
 }
 

@@ -59,8 +59,10 @@ def test_factors_are_those_of_the_file_and_give_the_vectors(
 ) -> None:
     rows, projection, bias = embedding.factors()
     want = all_vectors(embedding, tmp_path / "x.safetensors")
-    assert rows.shape == (1000, 48) and projection.shape == (48, 80)
-    assert bias is not None and bias.shape == (80,)
+    assert rows.shape == (1000, 48)
+    assert projection.shape == (48, 80)
+    assert bias is not None
+    assert bias.shape == (80,)
     got = rows.astype(np.float64) @ projection.astype(np.float64) + bias
     got[3] = 0
     assert np.array_equal(got, want)

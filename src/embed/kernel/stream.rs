@@ -69,16 +69,18 @@ fn stream<T: Plain>(from: &[T], to: &mut [T]) {
     let (start, from) = from.split_at(head);
     copy_few(start, first);
     let per_line = LINE / size_of::<T>();
-    let (mut lines_from, mut lines_to) = (from.chunks_exact(per_line), to.chunks_exact_mut(per_line));
+    let (mut lines_from, mut lines_to) =
+        (from.chunks_exact(per_line), to.chunks_exact_mut(per_line));
     for (from, to) in lines_from.by_ref().zip(lines_to.by_ref()) {
         let (from, to) = (from.as_ptr().cast::<__m128i>(), to.as_mut_ptr().cast::<__m128i>());
         debug_assert!(to.addr().is_multiple_of(VECTOR));
         for index in 0..LINE / VECTOR {
+            let (from, to) = (from.wrapping_add(index), to.wrapping_add(index));
             // SAFETY: `from` has 64 bytes of initialised numbers; the load asks for no alignment.
-            let vector = unsafe { _mm_loadu_si128(from.add(index)) };
+            let vector = unsafe { _mm_loadu_si128(from) };
             // SAFETY: `to` has 64 bytes, which are aligned to 64, and any bytes are numbers. The
             // stores become visible to other threads by the fence in `finish`.
-            unsafe { _mm_stream_si128(to.add(index), vector) };
+            unsafe { _mm_stream_si128(to, vector) };
         }
     }
     copy_few(lines_from.remainder(), lines_to.into_remainder());
@@ -113,7 +115,7 @@ mod tests {
             let from: Vec<T> = (1..=200_u8).map(T::from).collect();
             for offset in 0..70 {
                 for length in (0..66).chain([100, 128, 129]) {
-                    let mut to = vec![T::default(); 300];
+                    let mut to = [T::default(); 300];
                     copy(Stores::Streaming, &from[..length], &mut to[offset..offset + length]);
                     finish(Stores::Streaming);
                     assert_eq!(to[offset..offset + length], from[..length]);

@@ -240,10 +240,7 @@ pub(super) fn empty<'py>(
 }
 
 /// A new array of uint16: likewise.
-fn empty_halves<'py>(
-    py: Python<'py>,
-    shape: &[usize],
-) -> PyResult<Bound<'py, PyArrayDyn<u16>>> {
+fn empty_halves<'py>(py: Python<'py>, shape: &[usize]) -> PyResult<Bound<'py, PyArrayDyn<u16>>> {
     static EMPTY: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
     if let Some(array) = recycle::array(py, shape)? {
         return Ok(array);
@@ -299,7 +296,10 @@ pub(super) fn output<'py>(
     let Some(out) = out else {
         let Some((Some(half), dtype)) = named else {
             let array = empty(py, shape)?;
-            return Ok(Output { returned: array.clone().into_any(), numbers: Numbers::Full(array) });
+            return Ok(Output {
+                returned: array.clone().into_any(),
+                numbers: Numbers::Full(array),
+            });
         };
         let array = empty_halves(py, shape)?;
         let returned = match (half, dtype) {
@@ -330,7 +330,10 @@ pub(super) fn output<'py>(
         }
     };
     if given.is_native_byteorder() == Some(false) {
-        return Err(refuse(py, format!("out must be an array of {name} in native byte order, not {}", given.str()?)));
+        return Err(refuse(
+            py,
+            format!("out must be an array of {name} in native byte order, not {}", given.str()?),
+        ));
     }
     if array.shape() != shape {
         let text = format!("out has shape {:?}, but must have {shape:?}", array.shape());
@@ -357,7 +360,8 @@ fn format_of<'py>(
         return Ok((choice("dtype", dtype, &FORMATS)?, None));
     }
     let py = dtype.py();
-    let wrong = |_| wrong_type("dtype", "\"float32\", \"float16\", \"bfloat16\" or a numpy type", dtype);
+    let wrong =
+        |_| wrong_type("dtype", "\"float32\", \"float16\", \"bfloat16\" or a numpy type", dtype);
     let made = numpy(py, "dtype")?.call1((dtype,)).map_err(wrong)?;
     Ok((choice("dtype", &made.getattr("name")?, &FORMATS)?, Some(made)))
 }

@@ -42,7 +42,8 @@ pub(super) fn array<'py, T: Element + Plain>(
     shape: &[usize],
 ) -> PyResult<Option<Bound<'py, PyArrayDyn<T>>>> {
     let bytes = shape.iter().try_fold(size_of::<T>(), |size, side| size.checked_mul(*side));
-    let Some(bytes) = bytes.filter(|bytes| *bytes >= LEAST && isize::try_from(*bytes).is_ok()) else {
+    let Some(bytes) = bytes.filter(|bytes| *bytes >= LEAST && isize::try_from(*bytes).is_ok())
+    else {
         return Ok(None);
     };
     let Some(mut memory) = take(bytes) else { return Ok(None) };
