@@ -3,11 +3,11 @@
     python benches/compare/embed.py [--data FOLDER] [--threads 1] [--rounds 9] [--only train]
     python benches/compare/readme_table.py
 
-Ids are those of English text (the data folder's `bench/en`), cut into word pieces by BERT's tokenizer, in
-batches of 64 x 512; V = 30,522, E = 128, H = 768. Libraries that are not installed are left out. All
-calls of a case take turns within one process; results are compared before anything is timed. "dedupe"
-is what a careful user writes: distinct ids, projected, copied. The clock is the processor's, so that
-other work on the machine counts little.
+Ids are those of English text (the data folder's `bench/en`), cut into word pieces by BERT's
+tokenizer, in batches of 64 x 512; V = 30,522, E = 128, H = 768. Libraries that are not installed are
+left out. All calls of a case take turns within one process; results are compared before anything
+is timed. "dedupe" is what a careful user writes: distinct ids, projected, copied. The clock is the
+processor's, so that other work on the machine counts little.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ def lookup(x: Inputs, threads: int) -> Calls:
         found, where = np.unique(x.ids, return_inverse=True)
         return (x.table[found] @ x.projection)[where.reshape(x.ids.shape)]
 
-    calls: Calls = {"subtok": lambda: x.emb(x.ids, threads=threads), "numpy dedupe": numpy_dedupe}
+    calls: Calls = {"subtok": partial(x.emb, x.ids, threads=threads), "numpy dedupe": numpy_dedupe}
     if installed("torch"):
         import torch
 
@@ -91,8 +92,10 @@ def lookup(x: Inputs, threads: int) -> Calls:
             found, where = torch_distinct(torch, ids)
             return (table[found] @ projection).index_select(0, where).view(*SHAPE, H).numpy()
 
-        calls["torch dedupe"] = torch_dedupe
-        calls["torch plain"] = lambda: (table[ids] @ projection).numpy()
+        def torch_plain() -> Any:
+            return (table[ids] @ projection).numpy()
+
+        calls |= {"torch dedupe": torch_dedupe, "torch plain": torch_plain}
     return calls
 
 

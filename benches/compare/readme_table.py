@@ -225,8 +225,8 @@ def embed_table(found: dict[str, Any]) -> str:
         rows.append([f"{titles[case]}, {count}, ms", show(own), others, times])
     machine = found["machine"]
     about = (
-        f"{found['ids']:,} ids of English in word pieces, {found['distinct']:,} of them distinct; 128 "
-        f"inner and 768 outer numbers (`benches/compare/embed.py`, {machine['cpu']}, "
+        f"{found['ids']:,} ids of English in word pieces, {found['distinct']:,} of them distinct; "
+        f"128 inner and 768 outer numbers (`benches/compare/embed.py`, {machine['cpu']}, "
         f"{machine['when']}, the processor's clock, medians of {found['rounds']} rounds)."
     )
     return f"### Vectors\n\n{textwrap.fill(about, WIDTH)}\n\n{table(rows)}"
