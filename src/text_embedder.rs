@@ -46,12 +46,10 @@ impl TextPooling {
 /// # Examples
 /// ```
 /// use std::sync::Arc;
-/// use subtok::{EncodeOptions, FactorizedEmbedding, TextEmbedder, TextPooling, Tokenizer};
-/// # use subtok::{BpeTrainConfig, train_bpe};
+/// use subtok::{EncodeOptions, FactorizedEmbedding, TextEmbedder, TextPooling, Tokenizer, from_json};
 ///
-/// # let text = "low lower lowest ".repeat(20);
-/// # let (builder, _) = train_bpe([text.as_str()], &BpeTrainConfig { vocab_size: 260, ..BpeTrainConfig::default() })?;
-/// # let tokenizer = Tokenizer::build(builder)?;
+/// let json = br#"{"model": {"type": "WordLevel", "vocab": {"low": 0, "?": 1}, "unk_token": "?"}}"#;
+/// let tokenizer = Tokenizer::build(from_json(json)?)?;
 /// let table = FactorizedEmbedding::new(tokenizer.id_limit(), 16, 64, 0, None, false)?;
 /// let options = EncodeOptions { add_special_tokens: false, ..EncodeOptions::default() };
 /// let embedder = TextEmbedder::new(tokenizer, Arc::new(table), options, TextPooling::default())?;
@@ -170,7 +168,7 @@ impl TextEmbedder {
                 .tokenizer
                 .encode_batch(&rows[first..end], &self.options, threads, poll)
                 .map_err(|error| shifted(error, first))?;
-            self.pool(batch, &mut out[first * width..end * width], threads)?;
+            self.pool(&batch, &mut out[first * width..end * width], threads)?;
             poll()?;
             first = end;
         }
@@ -178,7 +176,7 @@ impl TextEmbedder {
     }
 
     /// Pools the ids of some rows.
-    fn pool(&self, batch: BatchIds, out: &mut [f32], threads: usize) -> Result<()> {
+    fn pool(&self, batch: &BatchIds, out: &mut [f32], threads: usize) -> Result<()> {
         let threads = if threads == 0 { crate::threads::available() } else { threads };
         let offset = |at: &i64| usize::try_from(*at).unwrap_or(0);
         let mut offsets: Vec<usize> = batch.row_offsets.iter().map(offset).collect();
@@ -256,12 +254,19 @@ fn check_length(name: &'static str, given: usize, wanted: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::{BpeTrainConfig, train_bpe};
+    use crate::formats;
 
     fn tokenizer() -> Tokenizer {
-        let text = "low lower lowest slow slower slowest newer wider ".repeat(9);
-        let config = BpeTrainConfig { vocab_size: 290, ..BpeTrainConfig::default() };
-        let (declared, _) = train_bpe([text.as_str()], &config).expect("trained");
+        let words =
+            ["[UNK]", "slow", "and", "lower", "x", "the", "newest", ",", "widest", "one", "low"];
+        let vocab: Vec<String> =
+            words.iter().enumerate().map(|(id, word)| format!("{word:?}: {id}")).collect();
+        let json = format!(
+            r#"{{"model": {{"type": "WordLevel", "vocab": {{{}}}, "unk_token": "[UNK]"}},
+                "pre_tokenizer": {{"type": "Whitespace"}}}}"#,
+            vocab.join(", ")
+        );
+        let declared = formats::from_json(json.as_bytes()).expect("valid");
         Tokenizer::build(declared).expect("valid")
     }
 
@@ -310,8 +315,8 @@ mod tests {
         let embedding = embedding(limit);
         let by_id = |f: fn(usize) -> usize| (0..limit).map(f);
         let weights = by_id(|id| id % 5).map(|w| w as f32 / 4.0).collect::<Vec<_>>();
-        let map = by_id(|id| id * 7 % 200).map(|row| row as TokenId).collect::<Vec<_>>();
-        let skip = vec![b'w'.into(), 108, 108, 260];
+        let map = by_id(|id| id * 7 % 9).map(|row| row as TokenId).collect::<Vec<_>>();
+        let skip = vec![0, 3, 3, 10];
         for mode in [PoolMode::Mean, PoolMode::Sum, PoolMode::Max] {
             for case in 0..8 {
                 let pooling = TextPooling {

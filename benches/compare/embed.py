@@ -4,10 +4,10 @@
     python benches/compare/readme_table.py
 
 Ids are those of English text (the data folder's `bench/en`), cut into word pieces by BERT's
-tokenizer, in batches of 64 x 512; V = 30,522, E = 128, H = 768. Libraries that are not installed are
-left out. All calls of a case take turns within one process; results are compared before anything
-is timed. "dedupe" is what a careful user writes: distinct ids, projected, copied. The clock is the
-processor's, so that other work on the machine counts little.
+tokenizer, in batches of 64 x 512; V = 30,522, E = 128, H = 768. Libraries that are not
+installed are left out. All calls of a case take turns within one process; results are compared
+before anything is timed. "dedupe" is what a careful user writes: distinct ids, projected,
+copied. The clock is the processor's, so that other work on the machine counts little.
 """
 
 from __future__ import annotations

@@ -16,14 +16,19 @@ __all__ = [
     "FactorizedEmbedding",
     "TextBatch",
     "Tokenizer",
+    "_TextEmbedder",
     "__version__",
+    "_copy_by_slot",
     "_debug_build",
     "_decode_tokens",
+    "_distinct_ids",
     "_encode_batch",
     "_from_ranks",
     "_learn",
     "_normalize",
     "_pre_tokenize",
+    "_scatter_rows",
+    "_sum_by_slot",
     "_tokenize_piece",
     "_with_parts",
     "count",
@@ -617,6 +622,7 @@ class Counts:
     def __rmul__(self, weight: int, /) -> Counts: ...
     def __len__(self) -> int: ...
 
+@final
 class _TextEmbedder:
     def __new__(
         cls,

@@ -62,11 +62,11 @@ pub(super) fn result<'py>(
 }
 
 /// A new array, of memory that is used again when it is large.
-pub(super) fn new_rows<'py>(
-    py: Python<'py>,
+pub(super) fn new_rows(
+    py: Python<'_>,
     rows: usize,
     width: usize,
-) -> PyResult<Bound<'py, PyArray2<f32>>> {
+) -> PyResult<Bound<'_, PyArray2<f32>>> {
     Ok(empty(py, &[rows, width])?.cast_into::<PyArray2<f32>>()?)
 }
 

@@ -26,7 +26,6 @@ pub(crate) struct PyTextEmbedder(Arc<TextEmbedder>);
 #[pymethods]
 impl PyTextEmbedder {
     #[new]
-    #[expect(clippy::needless_pass_by_value, reason = "what extraction gives")]
     fn new(
         py: Python<'_>,
         tokenizer: &Bound<'_, PyTokenizer>,

@@ -77,12 +77,12 @@ pub(crate) fn scatter<'py>(
 }
 
 /// A new array that `fill` has written.
-fn filled<'py>(
-    py: Python<'py>,
+fn filled(
+    py: Python<'_>,
     rows: usize,
     width: usize,
     fill: impl FnOnce(&mut [f32]) -> Result<(), Error> + Send,
-) -> PyResult<Bound<'py, PyArray2<f32>>> {
+) -> PyResult<Bound<'_, PyArray2<f32>>> {
     let array = new_rows(py, rows, width)?;
     let mut guard = array.try_readwrite()?;
     let values = guard.as_slice_mut()?;
