@@ -49,12 +49,16 @@ test-doc: $(VENV)/.tools
 test-python: $(VENV)/.extension
 	$(PY) -m pytest
 
-# The libraries are large and not needed for anything else, so they come only here. Spark needs Java.
+# The libraries are large and not needed for anything else, so they come only here. torch brings the
+# libraries of its accelerators, some gigabytes; an index of torch's own in pip's settings spares them.
+# Spark needs Java.
 integrations: $(VENV)/.extension requirements-integrations.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-integrations.txt
 	HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error $(PY) -m pytest tests/python/test_transformers.py \
 		tests/python/test_arrow_integrations.py tests/python/test_engines.py tests/python/test_ray.py \
-		tests/python/test_embedding_integrations.py tests/python/test_albert_transformers.py
+		tests/python/test_embedding_integrations.py tests/python/test_albert_transformers.py \
+		tests/python/test_torch.py tests/python/test_static_models.py
+	$(PY) examples/masked_lm.py --steps 3
 
 lint: fmt clippy rustdoc ruff mypy stubtest licences
 
@@ -100,7 +104,7 @@ fuzz:
 		-max_total_time=$(TIME) -artifact_prefix=fuzz/artifacts/$(TARGET)/
 
 examples: $(VENV)/.extension
-	@for file in $$(ls examples/*.py | grep -v /demo.py); do echo "$$file"; $(PY) "$$file"; done
+	@for file in $$(ls examples/*.py | grep -v -e /demo.py -e /masked_lm.py); do echo "$$file"; $(PY) "$$file"; done
 	@for file in examples/*.rs; do name=$$(basename "$$file" .rs); echo "$$file"; \
 		cargo run --quiet --locked --profile test --example "$$name"; done
 

@@ -7,6 +7,7 @@
 mod albert;
 mod dense;
 mod factorized;
+mod gradient;
 mod gram;
 mod kernel;
 mod kind;
@@ -27,7 +28,8 @@ pub use albert::{
 };
 pub use dense::{Alternative, DenseOptions, DenseReport, RowLoss, Size, rank_prior};
 pub use factorized::{FactorizedEmbedding, Factors, MAX_PARAMETERS, MAX_WIDTH};
+pub use gradient::{DistinctIds, copy_by_slot, scatter_rows, sum_by_slot};
 pub use kind::Kind;
 pub use lookup::{AnyId, HalfFormat};
-pub use transfer::Recipe;
 pub use pool::{PoolMode, PoolOptions, PoolRows};
+pub use transfer::Recipe;

@@ -24,6 +24,7 @@ mod pretokenize;
 #[cfg(feature = "python")]
 mod python;
 mod regex;
+mod text_embedder;
 mod threads;
 mod tokenizer;
 mod train;
@@ -36,9 +37,9 @@ pub use decode::{DecodeStream, Decoder, SentencePieceDecoder, decode_tokens};
 pub use embed::reference as embed_reference;
 pub use embed::{
     AlbertEmbeddings, AlbertOptions, AlbertParts, AlbertWords, Alternative, AnyId, DenseOptions,
-    DenseReport, FactorizedEmbedding, Factors, HalfFormat, Kind as TableKind, LAYER_NORM_EPS,
-    MAX_PARAMETERS, MAX_WIDTH, PoolMode, PoolOptions, PoolRows, Recipe, RowLoss, Size, WordTable,
-    rank_prior,
+    DenseReport, DistinctIds, FactorizedEmbedding, Factors, HalfFormat, Kind as TableKind,
+    LAYER_NORM_EPS, MAX_PARAMETERS, MAX_WIDTH, PoolMode, PoolOptions, PoolRows, Recipe, RowLoss,
+    Size, WordTable, copy_by_slot, rank_prior, scatter_rows, sum_by_slot,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formats::{
@@ -71,16 +72,17 @@ pub use pretokenize::{
     rank_file_pattern,
 };
 pub use regex::{Dialect, Pattern, Regex};
+pub use text_embedder::{TextEmbedder, TextPooling};
 pub use threads::count as thread_count;
 pub use tokenizer::{
     AddedToken, BatchIds, BatchRow, BatchTexts, Columns, EncodeOptions, Encoding, Input,
     TokenStream, Tokenizer, TokenizerBuilder, UnknownIds,
 };
 pub use train::{
-    BpeTrainConfig, Checkpoint, Counter, Counts, Dropped, InitialAlphabet, Learned, Manifest, Phase,
-    Policies, Policy, Progress, Refused, Score, Stats, Stop, Superwords, TextInput, TextSource, Ties, TrainReport, Unit,
-    WordPieceTrainConfig, extend_bpe, learn_bpe, learn_wordpiece, train_bpe, train_wordpiece,
-    wide_pre_tokenizer,
+    BpeTrainConfig, Checkpoint, Counter, Counts, Dropped, InitialAlphabet, Learned, Manifest,
+    Phase, Policies, Policy, Progress, Refused, Score, Stats, Stop, Superwords, TextInput,
+    TextSource, Ties, TrainReport, Unit, WordPieceTrainConfig, extend_bpe, learn_bpe,
+    learn_wordpiece, train_bpe, train_wordpiece, wide_pre_tokenizer,
 };
 pub use transfer::{Composed, Role, RoleMatch, Transfer, transfer};
 pub use unicode::{

@@ -21,9 +21,11 @@ mod padded;
 mod sources;
 mod stream;
 mod text;
+mod text_embedder;
 mod texts;
 mod tokenizer;
 mod trainer;
+mod training_rows;
 
 use pyo3::prelude::*;
 
@@ -50,11 +52,15 @@ mod _subtok {
     #[pymodule_export]
     use super::stream::PyDecodeStream;
     #[pymodule_export]
+    use super::text_embedder::PyTextEmbedder;
+    #[pymodule_export]
     use super::texts::PyTextBatch;
     #[pymodule_export]
     use super::tokenizer::PyTokenizer;
     #[pymodule_export]
     use super::trainer::{count, extend_bpe, train_bpe, train_wordpiece};
+    #[pymodule_export]
+    use super::training_rows::{copy_rows, distinct_ids, scatter, sum_rows};
 
     /// Makes what the first call would make: numpy's interface, which is not to be looked up while a
     /// signal is being handled, and the table of characters, which is not to be made while another

@@ -203,7 +203,11 @@ pub fn learn_bpe(
 ) -> Result<Learned> {
     not_empty(counts)?;
     if config.superwords.is_some() {
-        return Err(Error::argument("superwords", "given", "left to `train_bpe`, which cuts words"));
+        return Err(Error::argument(
+            "superwords",
+            "given",
+            "left to `train_bpe`, which cuts words",
+        ));
     }
     let job = Job { words: counts, wide: None, unit, config, base: None };
     learn(&job, progress)

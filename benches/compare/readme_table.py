@@ -296,6 +296,32 @@ def train_table(found: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def embed_table(found: dict[str, Any]) -> str:
+    """The factorised table beside other libraries."""
+    titles = {
+        "lookup": "ids to vectors, fresh memory",
+        "train": "forward and backward in torch",
+        "text": "4,000 lines to mean vectors",
+        "load": "a saved table to its first vector",
+    }
+    rows = [["", "subtok", "others", "to the best of them"]]
+    for name, calls in found["cases"].items():
+        case, _, threads = name.partition("/")
+        own = calls["subtok"]["median"]
+        peers = {peer: call["median"] for peer, call in calls.items() if peer != "subtok"}
+        others = ", ".join(f"{peer} {show(value)}" for peer, value in peers.items())
+        count = "1 thread" if threads == "1t" else f"{threads[:-1]} threads"
+        times = f"{min(peers.values()) / own:.1f}x"
+        rows.append([f"{titles[case]}, {count}, ms", show(own), others, times])
+    machine = found["machine"]
+    about = (
+        f"{found['ids']:,} ids of English in word pieces, {found['distinct']:,} of them distinct; "
+        f"128 inner and 768 outer numbers (`benches/compare/embed.py`, {machine['cpu']}, "
+        f"{machine['when']}, the processor's clock, medians of {found['rounds']} rounds)."
+    )
+    return f"### Vectors\n\n{textwrap.fill(about, WIDTH)}\n\n{table(rows)}"
+
+
 def spread(values: list[float]) -> str:
     """Least, median and most."""
     if not values:
@@ -307,13 +333,13 @@ def pages() -> dict[str, str]:
     """What belongs between the marks of each page."""
     found = {
         name: json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
-        for name in ("encode", "load_time", "general_road", "train")
+        for name in ("encode", "load_time", "general_road", "train", "embed")
     }
     runs = found["encode"]["runs"]
     trained = found["train"]
     first = f"{first_tables(runs)}\n\n{conditions(runs, short=True)}\n\n{train_first(trained)}"
     full = [conditions(runs), behind(runs), full_tables(runs), load_table(found["load_time"])]
-    full += [road_table(found["general_road"]), train_table(trained)]
+    full += [road_table(found["general_road"]), train_table(trained), embed_table(found["embed"])]
     return dict(zip(PAGES, (first, "\n\n".join(full)), strict=True))
 
 

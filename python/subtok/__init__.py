@@ -26,6 +26,7 @@ from subtok._subtok import (
     train_bpe,
     train_wordpiece,
 )
+from subtok._text_embedder import TextEmbedder, id_counts, sif_weights
 from subtok.compare import compare
 from subtok.errors import (
     ArgumentError,
@@ -60,6 +61,7 @@ __all__ = [
     "RowIndexError",
     "SubtokError",
     "TextBatch",
+    "TextEmbedder",
     "TextError",
     "Tokenizer",
     "TrainingError",
@@ -72,7 +74,9 @@ __all__ = [
     "counting",
     "data",
     "extend_bpe",
+    "id_counts",
     "ray",
+    "sif_weights",
     "train_bpe",
     "train_wordpiece",
     "verify",

@@ -17,14 +17,19 @@ __all__ = [
     "FactorizedEmbedding",
     "TextBatch",
     "Tokenizer",
+    "_TextEmbedder",
     "__version__",
+    "_copy_by_slot",
     "_debug_build",
     "_decode_tokens",
+    "_distinct_ids",
     "_encode_batch",
     "_from_ranks",
     "_learn",
     "_normalize",
     "_pre_tokenize",
+    "_scatter_rows",
+    "_sum_by_slot",
     "_tokenize_piece",
     "_with_parts",
     "count",
@@ -647,6 +652,43 @@ class Counts:
     def __rmul__(self, weight: int, /) -> Counts: ...
     def __len__(self) -> int: ...
 
+@final
+class _TextEmbedder:
+    def __new__(
+        cls,
+        tokenizer: Tokenizer,
+        embedding: FactorizedEmbedding,
+        mode: str,
+        max_length: int | None,
+        add_special_tokens: bool,
+        normalize: bool,
+        weights: npt.NDArray[np.float32] | None,
+        rows: npt.NDArray[np.uint32] | None,
+        skip: Sequence[int],
+    ) -> Self: ...
+    def __call__(
+        self,
+        texts: _Texts,
+        out: npt.NDArray[np.float32] | None = None,
+        threads: int | None = None,
+        nulls: Literal["error", "empty"] | None = None,
+    ) -> npt.NDArray[np.float32]: ...
+
+def _distinct_ids(
+    ids: npt.NDArray[np.int64], size: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]: ...
+def _sum_by_slot(
+    rows: npt.NDArray[np.float32],
+    slots: npt.NDArray[np.uint32],
+    count: int,
+    threads: int | None = None,
+) -> npt.NDArray[np.float32]: ...
+def _copy_by_slot(
+    rows: npt.NDArray[np.float32], slots: npt.NDArray[np.uint32], threads: int | None = None
+) -> npt.NDArray[np.float32]: ...
+def _scatter_rows(
+    rows: npt.NDArray[np.float32], ids: npt.NDArray[np.int64], size: int
+) -> npt.NDArray[np.float32]: ...
 def _decode_tokens(component: str, tokens: Sequence[str]) -> str: ...
 def _encode_batch(
     tokenizer: Tokenizer,
@@ -1215,6 +1257,19 @@ class FactorizedEmbedding:
         Raises:
             FileError: The file cannot be read.
             FormatError: It is not such a file.
+        """
+
+    @classmethod
+    def _from_bytes(cls, content: bytes) -> FactorizedEmbedding: ...
+    def to_torch(self) -> Any:
+        """Plain modules that compute the same: an `nn.Embedding`, then an `nn.Linear`.
+
+        They need no subtok. A table with a bias and a padding id has one more inner column, which
+        holds the bias. `subtok.torch.FactorizedEmbedding.from_numpy` gives a trainable module that
+        is faster.
+
+        Raises:
+            MissingDependencyError: torch is not installed.
         """
 
     def save(self, path: _Path) -> None:

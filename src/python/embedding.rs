@@ -11,7 +11,7 @@ mod transfer;
 
 use std::sync::Arc;
 
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
@@ -20,7 +20,7 @@ use self::arrays::{
     Numbers, Output, empty, floats, ids_of, number, offsets_of, output, weights_of,
 };
 use super::args::{self, choice, size};
-use super::errors::argument;
+use super::errors::{argument, wrong_type};
 use crate::embed::{
     DenseOptions, FactorizedEmbedding, Factors, Kind as TableKind, PoolMode, PoolOptions, PoolRows,
     Size,
@@ -42,6 +42,35 @@ impl From<FactorizedEmbedding> for PyFactorizedEmbedding {
     fn from(embedding: FactorizedEmbedding) -> Self {
         Self(Arc::new(embedding))
     }
+}
+
+impl PyFactorizedEmbedding {
+    /// The table itself.
+    pub(crate) fn shared(&self) -> Arc<FactorizedEmbedding> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// The array that results of this shape are written to: the caller's, or a new one.
+pub(super) fn result<'py>(
+    py: Python<'py>,
+    out: Option<&Bound<'py, PyAny>>,
+    shape: &[usize],
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    match (output(py, out, None, shape)?.numbers, out) {
+        (Numbers::Half(..), Some(out)) => Err(wrong_type("out", "a numpy array of float32", out)),
+        (Numbers::Full(array), _) => Ok(array),
+        (Numbers::Half(..), None) => empty(py, shape),
+    }
+}
+
+/// A new array, of memory that is used again when it is large.
+pub(super) fn new_rows(
+    py: Python<'_>,
+    rows: usize,
+    width: usize,
+) -> PyResult<Bound<'_, PyArray2<f32>>> {
+    Ok(empty(py, &[rows, width])?.cast_into::<PyArray2<f32>>()?)
 }
 
 #[pymethods]
@@ -114,6 +143,11 @@ impl PyFactorizedEmbedding {
         let py = path.py();
         let path = args::path("path", path)?;
         Ok(py.detach(|| FactorizedEmbedding::load(&path, mmap))?.into())
+    }
+
+    /// Plain modules of torch that compute the same.
+    fn to_torch<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("subtok.torch")?.call_method1("to_torch", (slf,))
     }
 
     fn save(&self, path: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 5] = [
     &["budget", "error", "files", "ids", "memory", "regex", "threads", "trie", "unicode"],
     &["normalize", "pretokenize", "model", "postprocess", "embed"],
     &["decode", "tokenizer"],
-    &["train", "formats", "transfer"],
+    &["train", "formats", "transfer", "text_embedder"],
     &["python"],
 ];
 

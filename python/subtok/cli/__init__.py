@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         started()
         _fill_closed()
-        args = _parser().parse_args(argv)
+        args = _parser().parse_args(embed.words(sys.argv[1:] if argv is None else argv))
         code: int = args.run(args)
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -138,7 +138,8 @@ fn squares(left: &[f32], right: &[f32], square: &mut f32) {
 
 #[inline(always)]
 fn scaled(left: &[f32], right: &[f32], scale: f32, constant: &[f32], out: &mut [f32]) {
-    for ((to, constant), (left, right)) in out.iter_mut().zip(constant).zip(left.iter().zip(right)) {
+    for ((to, constant), (left, right)) in out.iter_mut().zip(constant).zip(left.iter().zip(right))
+    {
         *to = (left + right) * scale + constant;
     }
 }
