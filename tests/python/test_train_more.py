@@ -12,8 +12,7 @@ import time
 from collections import Counter
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tokenizers
@@ -21,6 +20,9 @@ from tokenizers import normalizers, pre_tokenizers
 
 import subtok
 from subtok.errors import ArgumentError, FormatError, TrainingError, UnsupportedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WORDS = ["of", "the", "in", "a", "to", "and", "it", "was", "not", "one", "for", "way", "best"]
 WORDS += ["man", "house", "don't", "naïve", "12", "2001"]
