@@ -691,14 +691,17 @@ def train_bpe(
         special_tokens: Tokens that get the first ids.
         min_frequency: Merge only pairs that occur so often.
         max_token_length: Merged tokens have fewer bytes than this; two may always merge.
-        max_token_bytes: The most bytes of a merged token. This limit and the next three are asked when
-            a pair is about to be merged: one whose token breaks a limit never merges, and the report
+        max_token_bytes: The most bytes of a merged token. This limit and the next three are asked
+            when
+            a pair is about to be merged: one whose token breaks a limit never merges, and the
+            report
             says so under `refused`.
         one_script: Letters of two scripts never share a token. Digits, punctuation, spaces and
             combining marks go with any script; kana counts as Han.
         max_digits: The most ASCII digits of a token.
         veto: Texts that no merged token may contain.
-        forced_tokens: Tokens that the vocabulary must have. Where one stands as a word of its own it is
+        forced_tokens: Tokens that the vocabulary must have. Where one stands as a word of its own
+            it is
             encoded as one id. Merges reach them: what learned merges leave of one is joined by
             merges of the last ranks, so no other text is cut differently; no limit applies. What
             the pretokenizer cuts cannot be one: that must be an added token.
@@ -706,10 +709,12 @@ def train_bpe(
             (SuperBPE). The tokenizer then cuts text by `superword_pretokenizer`, and `pretokenizer`
             cuts the words of the first merges out of those pieces.
         superword_max_words: The most words of such a token, counted between white space.
-        superword_pretokenizer: By default `pretokenizer` with words of letters kept together where a
+        superword_pretokenizer: By default `pretokenizer` with words of letters kept together where
+            a
             single space is between them, known for gpt2, cl100k_base, llama3, o200k_base, qwen2 and
             patterns written like theirs. Counts must have been counted with it.
-        checkpoint: A file that keeps what was merged. If it is there, merging goes on from it, and the
+        checkpoint: A file that keeps what was merged. If it is there, merging goes on from it, and
+            the
             result is the same as without a break. It is written every `checkpoint_seconds`, on
             Ctrl-C and at the end, and is left in place.
         checkpoint_seconds: The time between two saves.
@@ -725,13 +730,19 @@ def train_bpe(
         progress: Called with (phase, done, total).
 
     Returns:
-        The tokenizer. Its `training_report` is a dict: `vocab_size`, `special_tokens`, `alphabet` and
-        `merges`; `stop_reason` (`vocab_size`, `alphabet`, `min_frequency` or `no_pairs`); `ties`, and
-        `near_ties`: merges for which another pair was as frequent, so that `ties` decided; `refused`:
+        The tokenizer. Its `training_report` is a dict: `vocab_size`, `special_tokens`, `alphabet`
+        and
+        `merges`; `stop_reason` (`vocab_size`, `alphabet`, `min_frequency` or `no_pairs`); `ties`,
+        and
+        `near_ties`: merges for which another pair was as frequent, so that `ties` decided;
+        `refused`:
         by limit the pairs, their occurrences and examples; `forced_merges`; `superwords`: tokens of
-        more than one word; `dropped`: the characters that a limited alphabet left out; `curve`: rows
-        of (entries, tokens of the text, bytes per token) at powers of two, halfway between them, and
-        at the end; `kept`: what was there before (`extend_bpe`); `words`, `occurrences`, `documents`
+        more than one word; `dropped`: the characters that a limited alphabet left out; `curve`:
+        rows
+        of (entries, tokens of the text, bytes per token) at powers of two, halfway between them,
+        and
+        at the end; `kept`: what was there before (`extend_bpe`); `words`, `occurrences`,
+        `documents`
         and `bytes` that were counted; `seconds` by phase; `peak_bytes`: the most memory that the
         process ever held.
 
@@ -761,16 +772,19 @@ def extend_bpe(
     threads: int | None = None,
     progress: _Progress | None = None,
 ) -> Tokenizer:
-    """Go on with a BPE vocabulary: more entries, learned from new text, and every old id in its place.
+    """Go on with a BPE vocabulary: more entries, learned from new text, and every old id in its
+    place.
 
-    The text is counted as `tokenizer` cuts it and encoded by its merges; then merging goes on. With the
+    The text is counted as `tokenizer` cuts it and encoded by its merges; then merging goes on.
+    With the
     text that it was trained on the result is what training with the larger `vocab_size` gives.
     Characters that the vocabulary lacks become tokens first. New ids are above all that are taken,
     added tokens included, and no new token is spelled like an added one.
 
     Args:
         tokenizer: A tokenizer with a BPE model, of any origin. It is not changed.
-        source: As in `train_bpe`. Counts must have been counted with its normalizer and pretokenizer.
+        source: As in `train_bpe`. Counts must have been counted with its normalizer and
+            pretokenizer.
         vocab_size: How many tokens in the end, old ones and added ones included.
         min_frequency: As in `train_bpe`, like all that follows.
         max_token_length: As there.
@@ -822,10 +836,13 @@ def train_wordpiece(
         limit_alphabet: Keep only so many single characters.
         initial_alphabet: Characters that the alphabet must hold.
         continuing_subword_prefix: Before tokens inside a word.
-        score: Which pair merges next: the most frequent one (`"frequency"`, as in tokenizers), or the
-            one with the highest count(a b) / (count(a) * count(b)) (`"likelihood"`), where the counts
+        score: Which pair merges next: the most frequent one (`"frequency"`, as in tokenizers), or
+            the
+            one with the highest count(a b) / (count(a) * count(b)) (`"likelihood"`), where the
+            counts
             are those of the text as it is cut at that moment, compared as exact fractions, the
-            smallest ids first among equals. With it `min_frequency` should be 2 or more: what occurs
+            smallest ids first among equals. With it `min_frequency` should be 2 or more: what
+            occurs
             once has the highest score there is.
         memory_limit: Bytes to stay within.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
