@@ -772,8 +772,7 @@ def extend_bpe(
     threads: int | None = None,
     progress: _Progress | None = None,
 ) -> Tokenizer:
-    """Go on with a BPE vocabulary: more entries, learned from new text, and every old id in its
-    place.
+    """Go on with a BPE vocabulary: new text, more entries, and every old id in its place.
 
     The text is counted as `tokenizer` cuts it and encoded by its merges; then merging goes on.
     With the
