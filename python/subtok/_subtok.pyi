@@ -768,26 +768,26 @@ def train_bpe(
         special_tokens: Tokens that get the first ids. They are cut out of text, as `count` does it.
         min_frequency: Merge only pairs that occur so often.
         max_token_length: Merged tokens have fewer bytes than this; two may always merge.
-        max_token_bytes: The most bytes of a merged token. This limit and the next three are asked when
-            a pair is about to be merged: one whose token breaks a limit never merges, and the report
-            says so under `refused`.
+        max_token_bytes: The most bytes of a merged token. This limit and the next three are asked
+            when a pair is about to be merged: one whose token breaks a limit never merges, and the
+            report says so under `refused`.
         one_script: Letters of two scripts never share a token. Digits, punctuation, spaces and
             combining marks go with any script; kana counts as Han.
         max_digits: The most ASCII digits of a token.
         veto: Texts that no merged token may contain.
-        forced_tokens: Tokens that the vocabulary must have. Where one stands as a word of its own it is
-            encoded as one id. Merges reach them: what learned merges leave of one is joined by
-            merges of the last ranks, so no other text is cut differently; no limit applies. What
+        forced_tokens: Tokens that the vocabulary must have. Where one stands as a word of its own
+            it is encoded as one id. Merges reach them: what learned merges leave of one is joined
+            by merges of the last ranks, so no other text is cut differently; no limit applies. What
             the pretokenizer cuts cannot be one: that must be an added token.
         superwords_from: After so many merges, let words and the spaces between them merge, too
             (SuperBPE). The tokenizer then cuts text by `superword_pretokenizer`, and `pretokenizer`
             cuts the words of the first merges out of those pieces.
         superword_max_words: The most words of such a token, counted between white space.
-        superword_pretokenizer: By default `pretokenizer` with words of letters kept together where a
-            single space is between them, known for gpt2, cl100k_base, llama3, o200k_base, qwen2 and
-            patterns written like theirs. Counts must have been counted with it.
-        checkpoint: A file that keeps what was merged. If it is there, merging goes on from it, and the
-            result is the same as without a break. It is written every `checkpoint_seconds`, on
+        superword_pretokenizer: By default `pretokenizer` with words of letters kept together where
+            a single space is between them, known for gpt2, cl100k_base, llama3, o200k_base, qwen2
+            and patterns written like theirs. Counts must have been counted with it.
+        checkpoint: A file that keeps what was merged. If it is there, merging goes on from it, and
+            the result is the same as without a break. It is written every `checkpoint_seconds`, on
             Ctrl-C and at the end, and is left in place.
         checkpoint_seconds: The time between two saves.
         limit_alphabet: Keep only so many single characters.
@@ -809,15 +809,15 @@ def train_bpe(
             lines of JSON on standard error, a path or a file for them there.
 
     Returns:
-        The tokenizer. Its `training_report` is a dict: `vocab_size`, `special_tokens`, `alphabet` and
-        `merges`; `stop_reason` (`vocab_size`, `alphabet`, `min_frequency` or `no_pairs`); `ties`, and
-        `near_ties`: merges for which another pair was as frequent, so that `ties` decided; `refused`:
-        by limit the pairs, their occurrences and examples; `forced_merges`; `superwords`: tokens of
-        more than one word; `dropped`: the characters that a limited alphabet left out; `curve`: rows
-        of (entries, tokens of the text, bytes per token) at powers of two, halfway between them, and
-        at the end; `kept`: what was there before (`extend_bpe`); `words`, `occurrences`, `documents`
-        and `bytes` that were counted; `seconds` by phase; `peak_bytes`: the most memory that the
-        process ever held.
+        The tokenizer. Its `training_report` is a dict: `vocab_size`, `special_tokens`, `alphabet`
+        and `merges`; `stop_reason` (`vocab_size`, `alphabet`, `min_frequency` or `no_pairs`);
+        `ties`, and `near_ties`: merges for which another pair was as frequent, so that `ties`
+        decided; `refused`: by limit the pairs, their occurrences and examples; `forced_merges`;
+        `superwords`: tokens of more than one word; `dropped`: the characters that a limited
+        alphabet left out; `curve`: rows of (entries, tokens of the text, bytes per token) at powers
+        of two, halfway between them, and at the end; `kept`: what was there before (`extend_bpe`);
+        `words`, `occurrences`, `documents` and `bytes` that were counted; `seconds` by phase;
+        `peak_bytes`: the most memory that the process ever held.
 
     Raises:
         TrainingError: There are no words, or the vocabulary is smaller than its alphabet, or the
@@ -851,17 +851,17 @@ def extend_bpe(
     threads: int | None = None,
     progress: _Progress | None = None,
 ) -> Tokenizer:
-    """Go on with a BPE vocabulary: more entries, learned from new text, and every old id in its place.
+    """Go on with a BPE vocabulary: more entries learned from new text, old ids in their places.
 
-    The text is counted as `tokenizer` cuts it and encoded by its merges; then merging goes on. With the
-    text that it was trained on the result is what training with the larger `vocab_size` gives.
+    The text is counted as `tokenizer` cuts it and encoded by its merges; then merging goes on. With
+    the text that it was trained on the result is what training with the larger `vocab_size` gives.
     Characters that the vocabulary lacks become tokens first. New ids are above all that are taken,
     added tokens included, and no new token is spelled like an added one.
 
     Args:
         tokenizer: A tokenizer with a BPE model, of any origin. It is not changed.
-        source: As in `train_bpe`; the special tokens of `tokenizer` are cut out of text. Counts must
-            have been counted with its normalizer and pretokenizer.
+        source: As in `train_bpe`; the special tokens of `tokenizer` are cut out of text. Counts
+            must have been counted with its normalizer and pretokenizer.
         vocab_size: How many tokens in the end, old ones and added ones included.
         min_frequency: As in `train_bpe`, like all that follows.
         max_token_length: As there.
@@ -925,11 +925,11 @@ def train_wordpiece(
         limit_alphabet: Keep only so many single characters.
         initial_alphabet: Characters that the alphabet must hold.
         continuing_subword_prefix: Before tokens inside a word.
-        score: Which pair merges next: the most frequent one (`"frequency"`, as in tokenizers), or the
-            one with the highest count(a b) / (count(a) * count(b)) (`"likelihood"`), where the counts
-            are those of the text as it is cut at that moment, compared as exact fractions, the
-            smallest ids first among equals. With it `min_frequency` should be 2 or more: what occurs
-            once has the highest score there is.
+        score: Which pair merges next: the most frequent one (`"frequency"`, as in tokenizers), or
+            the one with the highest count(a b) / (count(a) * count(b)) (`"likelihood"`), where the
+            counts are those of the text as it is cut at that moment, compared as exact fractions,
+            the smallest ids first among equals. With it `min_frequency` should be 2 or more: what
+            occurs once has the highest score there is.
         weights: How often the words of each source count, of text or of counts; see `count`.
         max_bytes: The most text that is taken from a source.
         field: The field of JSON lines that holds the text.
@@ -1005,7 +1005,8 @@ def count(
 class AlbertEmbeddings:
     """A model's whole embedding stage: LayerNorm(word + position + token type) @ P + bias.
 
-    For inference, without dropout. ALBERT's and ELECTRA's; without P, the stage of BERT and RoBERTa.
+    For inference, without dropout. ALBERT's and ELECTRA's; without P, the stage of BERT and
+    RoBERTa.
     """
 
     def __new__(
@@ -1055,8 +1056,10 @@ class AlbertEmbeddings:
                 ELECTRA, BERT, DistilBERT, RoBERTa or MPNet, under any prefix; or a folder with such
                 a `model.safetensors`.
             mmap: Leave words in the file until they are used. It must not be changed in place then.
-            layer_norm_eps: By default what a file of `save` says, else the `config.json` in the same
-                folder, else 1e-12. RoBERTa's models differ: without a configuration it must be given.
+            layer_norm_eps: By default what a file of `save` says, else the `config.json` in the
+            same
+                folder, else 1e-12. RoBERTa's models differ: without a configuration it must be
+                given.
             position_padding_id: By default likewise; 1 for names of RoBERTa.
 
         Raises:
@@ -1214,7 +1217,8 @@ class FactorizedEmbedding:
             largest share in the weighted error, each with id, token, count, relative_error, share.
 
         Raises:
-            ArgumentError: A size cannot be met, the table is empty or not finite, counts do not fit.
+            ArgumentError: A size cannot be met, the table is empty or not finite, counts do not
+            fit.
         """
 
     def transfer(

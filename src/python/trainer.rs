@@ -62,6 +62,7 @@ impl<'py> FromPyObject<'_, 'py> for Default<Bound<'py, PyAny>> {
         errors='strict', resume=None, memory_limit=None, threads=None, progress=None)"
 )]
 #[expect(clippy::needless_pass_by_value, reason = "what extraction gives")]
+#[expect(clippy::too_many_arguments, reason = "keywords of Python")]
 pub(crate) fn train_bpe(
     py: Python<'_>,
     source: &Bound<'_, PyAny>,

@@ -188,17 +188,16 @@ pub(super) fn forced_words(
     for token in tokens {
         let counts = counter.count_texts([token.as_str()])?;
         let mut found = counts.iter();
-        match (found.next(), found.next()) {
-            (Some((word, 1)), None) => words.push(String::from_utf8_lossy(word).into_owned()),
-            _ => {
-                let pieces: Vec<_> =
-                    counts.iter().map(|(word, _)| String::from_utf8_lossy(word)).collect();
-                let wanted = format!(
-                    "one word for the pretokenizer, which makes {pieces:?} of it; what it cuts can \
+        if let (Some((word, 1)), None) = (found.next(), found.next()) {
+            words.push(String::from_utf8_lossy(word).into_owned());
+        } else {
+            let pieces: Vec<_> =
+                counts.iter().map(|(word, _)| String::from_utf8_lossy(word)).collect();
+            let wanted = format!(
+                "one word for the pretokenizer, which makes {pieces:?} of it; what it cuts can \
                      only be an added token"
-                );
-                return Err(Error::argument("forced_tokens", format!("{token:?}"), wanted));
-            }
+            );
+            return Err(Error::argument("forced_tokens", format!("{token:?}"), wanted));
         }
     }
     Ok(words)

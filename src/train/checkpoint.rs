@@ -195,7 +195,9 @@ mod tests {
         assert_eq!(Fnv::new().hex(), "6c62272e07bb014262b821756295c58d");
         let of = |parts: &[&[u8]]| {
             let mut digest = Fnv::new();
-            parts.iter().for_each(|part| digest.add(part));
+            for part in parts {
+                digest.add(part);
+            }
             digest.hex()
         };
         assert_ne!(of(&[b"ab", b"c"]), of(&[b"a", b"bc"]));

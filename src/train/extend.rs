@@ -9,6 +9,7 @@ use super::{BpeTrainConfig, Counts, Learned, Phase, Progress, Unit, not_empty};
 use crate::error::{Error, Result};
 use crate::ids::{MAX_ID, TokenId};
 use crate::model::{Bpe, Model, Vocab};
+use crate::pretokenize::PreTokenizer;
 use crate::tokenizer::Tokenizer;
 
 /// What is there already. Entries of the model are numbered without gaps, in the order of their ids, so
@@ -118,7 +119,7 @@ pub fn extend_bpe(
     if options.dropout.is_some() {
         return Err(Error::unsupported("going on with a model that leaves merges out", "model"));
     }
-    let bytes = declared.pre_tokenizer.as_ref().is_some_and(|it| it.is_byte_level());
+    let bytes = declared.pre_tokenizer.as_ref().is_some_and(PreTokenizer::is_byte_level);
     if model.vocab().has_repeats() {
         return Err(Error::unsupported(
             "going on with a vocabulary that has a token twice",
@@ -135,7 +136,7 @@ pub fn extend_bpe(
         superwords: None,
         ..config.clone()
     };
-    let nothing = crate::pretokenize::PreTokenizer::Sequence(Vec::new());
+    let nothing = PreTokenizer::Sequence(Vec::new());
     let cut = declared.pre_tokenizer.as_ref().unwrap_or(&nothing);
     let forced = forced_words(declared.normalizer.as_ref(), cut, &config.forced_tokens)?;
     let config = BpeTrainConfig { forced_tokens: forced, ..config };

@@ -75,7 +75,9 @@ impl Forced {
     pub(super) fn next(&mut self, events: &[Event]) -> Option<(TokenId, TokenId)> {
         let replay = Replay::by_rank(events);
         let mut rows = self.initial.clone();
-        rows.iter_mut().for_each(|row| replay.apply(row));
+        for row in &mut rows {
+            replay.apply(row);
+        }
         self.missing = rows.iter().map(|row| row.len() - 1).sum();
         self.rows = rows;
         let row = self.rows.iter().find(|row| row.len() > 1)?;

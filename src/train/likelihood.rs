@@ -261,8 +261,15 @@ impl Learner {
         Ok(())
     }
 
+    /// The pairs whose counts changed, in order.
+    fn take_changed(&mut self) -> Vec<Pair> {
+        let mut changed: Vec<_> = std::mem::take(&mut self.changed).into_iter().collect();
+        changed.sort_unstable();
+        changed
+    }
+
     fn push_all(&mut self, config: &BpeTrainConfig, lengths: &[usize]) {
-        for pair in std::mem::take(&mut self.changed) {
+        for pair in self.take_changed() {
             self.push(pair, config, lengths);
         }
     }
@@ -282,7 +289,7 @@ impl Learner {
             self.changed.extend(&pairs);
             self.pairs_of[symbol as usize] = pairs;
         }
-        for pair in std::mem::take(&mut self.changed) {
+        for pair in self.take_changed() {
             if self.pairs.get(&pair).is_some_and(|tracked| tracked.count == 0) {
                 self.pairs.remove(&pair);
             }

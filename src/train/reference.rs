@@ -203,7 +203,9 @@ impl Slow<'_> {
         }
         self.stats.near_ties += u64::from(equals.len() > 1);
         let event = self.join(equals[0]);
-        rows.iter_mut().for_each(|row| apply(event, &mut row.0));
+        for row in rows.iter_mut() {
+            apply(event, &mut row.0);
+        }
         self.point(rows, false);
         None
     }
@@ -215,7 +217,9 @@ impl Slow<'_> {
             let Some(row) = self.forced.iter().find(|row| row.len() > 1) else { break };
             let event = self.join((row[0], row[1]));
             self.stats.forced_merges += 1;
-            rows.iter_mut().for_each(|row| apply(event, &mut row.0));
+            for row in rows.iter_mut() {
+                apply(event, &mut row.0);
+            }
         }
         self.point(rows, false);
     }

@@ -7,6 +7,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::hash_map::Entry;
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -50,10 +51,9 @@ impl Replay {
         for (time, event) in (0_u32..).zip(events) {
             let pair = Pair::new(event.left, event.right);
             let entry = (time, event.new);
-            if replay.first.contains_key(&pair) {
-                replay.later.entry(pair).or_default().push(entry);
-            } else {
-                replay.first.insert(pair, entry);
+            match replay.first.entry(pair) {
+                Entry::Occupied(_) => replay.later.entry(pair).or_default().push(entry),
+                Entry::Vacant(first) => _ = first.insert(entry),
             }
         }
         replay

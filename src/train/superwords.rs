@@ -1,4 +1,4 @@
-//! Superwords: tokens that reach across spaces (SuperBPE, Liu et al. 2025).
+//! Superwords: tokens that reach across spaces (`SuperBPE`, Liu et al. 2025).
 //!
 //! Training has two stages. In the first, merges stay within words, as always. In the second the text is
 //! cut into wider pieces, in which words and the spaces between them may merge. The tokenizer cuts text

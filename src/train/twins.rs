@@ -128,8 +128,8 @@ fn narrow(wide: &List) -> Vec<(Vec<u8>, u64)> {
     words.into_iter().collect()
 }
 
-fn superwords(from: usize, max_words: usize) -> Option<Superwords> {
-    Some(Superwords { from, max_words, words: PreTokenizer::by_name("gpt2").unwrap() })
+fn superwords(from: usize, max_words: usize) -> Superwords {
+    Superwords { from, max_words, words: PreTokenizer::by_name("gpt2").unwrap() }
 }
 
 proptest! {
@@ -203,7 +203,7 @@ proptest! {
         let mut wide = wide;
         wide.push((b"a b".to_vec(), 2));
         let words = narrow(&wide);
-        let superwords = superwords(from, max_words);
+        let superwords = Some(superwords(from, max_words));
         let config = BpeTrainConfig {
             superwords, ties: rule, forced_tokens: forced, ..no_alphabet(size + 20)
         };
@@ -350,7 +350,7 @@ fn training_goes_on_from_its_checkpoint() {
     let wide: Vec<_> = wide.into_iter().collect();
     let words = narrow(&wide);
     let policies = Policies { veto: vec!["bcb".into()], ..Policies::default() };
-    for (number, superwords) in [None, superwords(40, 2)].into_iter().enumerate() {
+    for (number, superwords) in [None, Some(superwords(40, 2))].into_iter().enumerate() {
         let config = BpeTrainConfig {
             superwords,
             policies: policies.clone(),

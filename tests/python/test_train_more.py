@@ -12,8 +12,7 @@ import time
 from collections import Counter
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tokenizers
@@ -22,8 +21,11 @@ from tokenizers import normalizers, pre_tokenizers
 import subtok
 from subtok.errors import ArgumentError, FormatError, TrainingError, UnsupportedError
 
-RNG = random.Random(5)
-WORDS = "of the in a to and it was not one for way best man house don't naïve 12 2001".split()
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WORDS = ["of", "the", "in", "a", "to", "and", "it", "was", "not", "one", "for", "way", "best"]
+WORDS += ["man", "house", "don't", "naïve", "12", "2001"]
 
 
 def sentences(seed: int, count: int = 400) -> list[str]:
@@ -54,7 +56,8 @@ def report(tok: subtok.Tokenizer) -> dict[str, Any]:
 
 def merges(tok: subtok.Tokenizer) -> list[tuple[str, str]]:
     listed = json.loads(tok.to_str())["model"]["merges"]
-    return [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) for m in listed]
+    pairs = (m.split(" ") if isinstance(m, str) else m for m in listed)
+    return [(left, right) for left, right in pairs]
 
 
 # Superwords
@@ -111,7 +114,10 @@ def test_superwords_that_cannot_be_are_told() -> None:
         subtok.train_bpe(iter(TEXTS), 400, superword_max_words=3)
     with pytest.raises(UnsupportedError, match="superwords"):
         subtok.train_bpe(
-            iter(TEXTS), 400, pretokenizer="whitespace", superwords_from=9,
+            iter(TEXTS),
+            400,
+            pretokenizer="whitespace",
+            superwords_from=9,
             superword_pretokenizer="gpt2",
         )
 
@@ -122,7 +128,10 @@ def test_superwords_that_cannot_be_are_told() -> None:
 def test_old_ids_keep_their_place() -> None:
     base = subtok.train_bpe(iter(TEXTS), 300, special_tokens=["<s>"])
     base = base.with_added_tokens(["<pad>", "<mask>"], special=True)
-    more = ["completely other words, данные и числа: 77 sphinx quartz judge vow " * 3 + text for text in sentences(3)]
+    more = [
+        "completely other words, данные и числа: 77 sphinx quartz judge vow " * 3 + text
+        for text in sentences(3)
+    ]
     tok = subtok.extend_bpe(base, iter(more), 380)
     assert tok.vocab_size == 380
     old, new = base.get_vocab(), tok.get_vocab()
@@ -215,7 +224,8 @@ def test_a_checkpoint_is_gone_on_from(tmp_path: Path) -> None:
 
 KILLED = """
 import sys, subtok
-subtok.train_bpe(sys.argv[1], 60_000, checkpoint="merges.json", checkpoint_seconds=0.02).save("out.json")
+tok = subtok.train_bpe(sys.argv[1], 60_000, checkpoint="merges.json", checkpoint_seconds=0.02)
+tok.save("out.json")
 """
 
 
@@ -295,8 +305,8 @@ def test_wordpiece_by_likelihood_is_its_definition(at_least: int) -> None:
 
 
 def test_the_example_of_the_course() -> None:
-    # https://huggingface.co/learn/llm-course/chapter6/6: "##gs" is first; then all pairs with "##u" share
-    # a score, and "b" has the smallest id.
+    # https://huggingface.co/learn/llm-course/chapter6/6: "##gs" is first; then all pairs with "##u"
+    # share a score, and "b" has the smallest id.
     words = {"hug": 10, "pug": 5, "pun": 12, "bun": 4, "hugs": 5}
     texts = [word for word, n in words.items() for _ in range(n)]
     tok = subtok.train_wordpiece(iter(texts), 14, special_tokens=["[UNK]"], score="likelihood")

@@ -22,7 +22,9 @@ TEXTS = [
 
 
 # Enough for any vocabulary here.
-PADDING = ["".join(chr(97 + n * 7 % 26) + chr(97 + n * n % 26) for n in range(k, 60)) for k in range(9)]
+PADDING = [
+    "".join(chr(97 + n * 7 % 26) + chr(97 + n * n % 26) for n in range(k, 60)) for k in range(9)
+]
 
 
 def tokens(tok: subtok.Tokenizer) -> list[bytes]:
@@ -61,7 +63,11 @@ def test_each_limit_holds_and_is_reported() -> None:
 def test_one_script_keeps_letters_apart() -> None:
     def scripts(token: bytes) -> set[str]:
         names = (unicodedata.name(c, "NONE").split()[0] for c in token.decode(errors="ignore"))
-        return {"CJK" if name == "HIRAGANA" else name for name in names} & {"LATIN", "CYRILLIC", "CJK"}
+        return {"CJK" if name == "HIRAGANA" else name for name in names} & {
+            "LATIN",
+            "CYRILLIC",
+            "CJK",
+        }
 
     plain = subtok.train_bpe(iter(TEXTS), 320, pretokenizer="none")
     tok = subtok.train_bpe(iter(TEXTS), 320, pretokenizer="none", one_script=True)

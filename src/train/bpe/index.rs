@@ -230,18 +230,15 @@ impl Windows {
                     cell.places += 1;
                 }
                 let first = found.len();
-                for (&pair, cell) in &mut cells {
+                let frequent = cells.iter_mut().filter(|(_, cell)| cell.count >= threshold);
+                found.extend(frequent.zip(0..).map(|((&pair, cell), number)| {
                     let places = Vec::with_capacity(cell.places as usize);
-                    cell.places = 0;
-                    if cell.count >= threshold {
-                        found.push((pair, Tracked { count: cell.count, places }));
-                        cell.places = u32::try_from(found.len() - first).unwrap_or(u32::MAX);
-                    }
-                }
+                    cell.places = number;
+                    (pair, Tracked { count: cell.count, places })
+                }));
                 for seen in parts.iter().flatten() {
-                    let list = cells.get(&seen.pair).map_or(0, |cell| cell.places as usize);
-                    if list > 0 {
-                        found[first + list - 1].1.places.push(seen.place);
+                    if let Some(cell) = cells.get(&seen.pair).filter(|it| it.count >= threshold) {
+                        found[first + cell.places as usize].1.places.push(seen.place);
                     }
                 }
                 tick(parts.iter().map(Vec::len).sum())?;

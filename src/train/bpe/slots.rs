@@ -80,7 +80,9 @@ impl Slots {
             symbols.clear();
             alphabet.symbols(word, &mut symbols);
             tick(symbols.len() + 1)?;
-            replays.iter().for_each(|replay| replay.apply(&mut symbols));
+            for replay in replays {
+                replay.apply(&mut symbols);
+            }
             // The sum of initial symbols fits; bytes may be more.
             size.symbols = size.symbols.saturating_add(count.saturating_mul(symbols.len() as u64));
             size.bytes = size.bytes.saturating_add(count.saturating_mul(word.len() as u64));
