@@ -45,7 +45,7 @@ def test_other_merges_are_no_comparison(module):
     assert failed["error"].startswith("exit code 1: KeyError")
 
 
-def test_the_table_leaves_out_who_differs(module, monkeypatch):
+def test_the_table_leaves_out_who_differs(monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
     table = importlib.import_module("readme_table")
     figures = {
