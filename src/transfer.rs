@@ -125,7 +125,9 @@ pub fn transfer(
         }
         let pieces = surface.map_or_else(|| Ok(Vec::new()), |surface| source.pieces(&surface))?;
         made.recipe.push(pieces.iter().map(|(id, bytes)| (*id, *bytes as f64)));
-        pieces.iter().for_each(|(id, _)| used[*id as usize] = true);
+        for (id, _) in &pieces {
+            used[*id as usize] = true;
+        }
         if pieces.is_empty() {
             made.drawn.push(id);
         } else {

@@ -114,7 +114,9 @@ impl Spread {
                 *sum += (f64::from(*x) - mean).powi(2) / rows as f64;
             }
         }
-        deviation.iter_mut().for_each(|square| *square = square.sqrt());
+        for square in &mut deviation {
+            *square = square.sqrt();
+        }
         Self { mean, deviation }
     }
 
@@ -175,7 +177,9 @@ mod tests {
 
     fn recipe(rows: &[&[(TokenId, f64)]]) -> Recipe {
         let mut recipe = Recipe::default();
-        rows.iter().for_each(|row| recipe.push(row.iter().copied()));
+        for row in rows {
+            recipe.push(row.iter().copied());
+        }
         recipe
     }
 

@@ -365,7 +365,7 @@ fn padding_of(id: Option<usize>, vocab_size: usize) -> Result<Option<u32>, Error
     id.map(convert).transpose()
 }
 
-/// Factors as arrays: (vocab_size, width), (width, columns), (columns,).
+/// Factors as arrays: rows x width, width x columns, columns.
 fn factor_arrays(
     py: Python<'_>,
     factors: Factors,

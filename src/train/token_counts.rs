@@ -4,6 +4,7 @@ use super::counts::Counts;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 use crate::model::ModelScratch;
+use crate::pretokenize::PreTokenizer;
 use crate::tokenizer::{EncodeOptions, Input, Tokenizer};
 
 /// Words between two looks for an interruption.
@@ -33,7 +34,7 @@ impl Counts {
             ..EncodeOptions::default()
         };
         let declared = tokenizer.declaration();
-        let byte_level = declared.pre_tokenizer.as_ref().is_some_and(|x| x.is_byte_level());
+        let byte_level = declared.pre_tokenizer.as_ref().is_some_and(PreTokenizer::is_byte_level);
         let direct = same_words && byte_level == declared.model.takes_bytes();
         let mut scratch = ModelScratch::default();
         let mut counts = vec![0_u64; tokenizer.id_limit()];
@@ -71,7 +72,6 @@ mod tests {
     };
     use super::*;
     use crate::error::ErrorKind;
-    use crate::pretokenize::PreTokenizer;
 
     const TEXTS: &[&str] =
         &["low lower lowest newest, widest; new news Größe größer", "low low lower 1234  x"];
@@ -88,7 +88,9 @@ mod tests {
         for text in TEXTS {
             let mut ids = Vec::new();
             tokenizer.encode_ids(Input::Text(text), None, &options, &mut ids).unwrap();
-            ids.iter().for_each(|id| want[*id as usize] += 1);
+            for id in ids {
+                want[id as usize] += 1;
+            }
         }
         want
     }

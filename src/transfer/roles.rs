@@ -156,7 +156,9 @@ fn around(post: &PostProcessor, before: bool, ids: &mut Vec<TokenId>) {
             }
         }
         PostProcessor::Sequence(members) => {
-            members.iter().for_each(|member| around(member, before, ids));
+            for member in members {
+                around(member, before, ids);
+            }
         }
         PostProcessor::ByteLevel { .. } => {}
     }

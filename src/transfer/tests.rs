@@ -5,7 +5,7 @@ use crate::formats;
 use crate::formats::VocabTxtOptions;
 
 fn wordpiece(tokens: &[&str]) -> Tokenizer {
-    let text: String = tokens.iter().map(|token| format!("{token}\n")).collect();
+    let text = tokens.join("\n");
     Tokenizer::build(formats::from_vocab_txt(text.as_bytes(), &VocabTxtOptions::default()).unwrap())
         .unwrap()
 }

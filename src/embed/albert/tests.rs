@@ -325,11 +325,12 @@ fn renamed(rename: impl Fn(&str) -> String) -> Vec<u8> {
     })
 }
 
+type Rename = fn(&str) -> String;
+
 #[test]
 fn names_of_other_models_are_read() {
     let want = all(&stage((50, 8, 16, 30, 2), 1.0, 0.0));
     let projection = "encoder.embedding_hidden_mapping_in";
-    type Rename = fn(&str) -> String;
     let names: [Rename; 3] = [
         |name| format!("albert.{name}"),
         |name| {

@@ -1,5 +1,7 @@
 //! What a factorisation lost, where it lost it, and whether something else would have been better.
 
+use std::fmt::Write as _;
+
 use super::factor_bytes;
 
 /// What a factorisation kept and what it lost.
@@ -173,7 +175,8 @@ impl Losses<'_> {
             better.join(", ")
         );
         if quantised < smallest {
-            text += &format!(
+            let _ = write!(
+                text,
                 "; factors pay where the model is trained further, or quantised themselves below {:.0} \
                  bytes a token (these as int8: about {:.0})",
                 smallest as f64 / rows,

@@ -4,8 +4,6 @@
 // cast of its bits, as in `kernel/`. Loops run over indices: with iterators the sums were kept in memory
 // and not in registers, where the compiler did not see through all of them (170 ms instead of 60).
 
-#![expect(clippy::needless_range_loop, reason = "see above")]
-
 use std::arch::x86_64::{
     __m256d, __m512d, _mm256_add_pd, _mm256_mul_pd, _mm256_set1_pd, _mm256_setr_pd,
     _mm256_setzero_pd, _mm512_add_pd, _mm512_mul_pd, _mm512_set1_pd, _mm512_setr_pd,

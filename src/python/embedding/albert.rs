@@ -36,7 +36,6 @@ impl PyAlbertEmbeddings {
         signature = (word_embeddings, position_embeddings, token_type_embeddings, layer_norm_weight, layer_norm_bias, projection = None, bias = None, *, layer_norm_eps = None, position_padding_id = None),
         text_signature = "(word_embeddings, position_embeddings, token_type_embeddings, layer_norm_weight, layer_norm_bias, projection=None, bias=None, *, layer_norm_eps=1e-12, position_padding_id=None)"
     )]
-    #[expect(clippy::too_many_arguments, reason = "the tensors of the stage")]
     fn new(
         word_embeddings: &Bound<'_, PyAny>,
         position_embeddings: &Bound<'_, PyAny>,
