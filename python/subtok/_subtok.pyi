@@ -1069,7 +1069,7 @@ class AlbertEmbeddings:
         """
 
     def save(self, path: _Path) -> None:
-        """Write a file that `AlbertModel.load_state_dict` takes (safetensors); an old one is replaced
+        """Write a safetensors file that `AlbertModel.load_state_dict` takes; an old one is replaced
         as a whole."""
 
     def __call__(
