@@ -331,6 +331,6 @@ mod tests {
         assert!(scatter_rows(&[1.0; 2], 2, &[2], &mut out).is_err());
         assert!(scatter_rows(&[1.0; 2], 2, &[-1], &mut out).is_err());
         scatter_rows(&[7.0; 2], 2, &[1], &mut out).expect("valid");
-        assert_eq!(out, [0.0, 0.0, 7.0, 7.0]);
+        assert_eq!(out.map(f32::to_bits), [0.0f32, 0.0, 7.0, 7.0].map(f32::to_bits));
     }
 }

@@ -106,7 +106,6 @@ impl PyFactorizedEmbedding {
         signature = (weight, *, rank = None, energy = None, budget_bytes = None, counts = None, alpha = None, center = false, tokenizer = None, threads = None),
         text_signature = "(weight, *, rank=None, energy=None, budget_bytes=None, counts=None, alpha=0.75, center=False, tokenizer=None, threads=None)"
     )]
-    #[expect(clippy::too_many_arguments, reason = "keywords")]
     fn from_dense<'py>(
         weight: &Bound<'py, PyAny>,
         rank: Option<&Bound<'py, PyAny>>,

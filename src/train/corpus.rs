@@ -193,7 +193,8 @@ impl Bytes for Plain {
     }
 }
 
-/// The digest of a file that somebody else reads.
+/// The digest of a file that somebody else reads: Python does.
+#[cfg(feature = "python")]
 pub(crate) struct FileDigest {
     path: Arc<Path>,
     plain: Plain,
@@ -201,6 +202,7 @@ pub(crate) struct FileDigest {
     block: Vec<u8>,
 }
 
+#[cfg(feature = "python")]
 impl FileDigest {
     /// Bytes that are read at a time: some ten milliseconds.
     const STEP: usize = 1 << 25;

@@ -36,7 +36,10 @@ const UNSAFE: &[(&str, &str)] = &[
     ("embed/kernel.rs", "calls the kernels that the processor was found to have"),
     ("embed/kernel/avx2.rs", "vector instructions; safe twin beside it"),
     ("embed/kernel/avx512.rs", "vector instructions; safe twin beside it"),
-    ("embed/kernel/rows.rs", "loops compiled for the instructions that the processor was found to have"),
+    (
+        "embed/kernel/rows.rs",
+        "loops compiled for the instructions that the processor was found to have",
+    ),
     ("embed/kernel/stream.rs", "stores past the caches; a copy is the twin"),
     ("embed/store.rs", "maps a file into memory"),
     ("embed/wide.rs", "calls the tiles that the processor was found to have"),

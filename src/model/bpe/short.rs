@@ -169,7 +169,7 @@ impl Change {
 
     #[inline]
     fn previous(self) -> Option<usize> {
-        (self.before != 0).then(|| (63 - self.before.leading_zeros()) as usize % SHORT)
+        (self.before != 0).then(|| self.before.ilog2() as usize % SHORT)
     }
 }
 

@@ -52,6 +52,7 @@ impl Avx512 {
         keys: &mut [Key],
         hashes: &mut [u64],
     ) {
+        let Self(()) = self;
         debug_assert!(Self::detect().is_some());
         // SAFETY: a value of this type is only made where the processor has what the function needs.
         unsafe { find_keys(view, text, bounds, keys, hashes) }
@@ -67,6 +68,7 @@ impl Avx512 {
         ids: &mut [Ids],
         rest: &mut [u16],
     ) -> usize {
+        let Self(()) = self;
         debug_assert!(Self::detect().is_some());
         // SAFETY: as above.
         unsafe { probe_all(view, keys, hashes, ids, rest) }
@@ -115,8 +117,9 @@ fn find_keys(
         let piece = |at: usize| -> __m128i {
             let start = bounds[at] as usize;
             debug_assert!(start + 16 <= text.len());
-            // SAFETY: the starts were compared with the limit, behind which the text has sixteen bytes.
-            unsafe { _mm_loadu_si128(text.as_ptr().add(start).cast()) }
+            // SAFETY: the starts were compared with the limit, before which there are sixteen bytes; the load
+            // needs no alignment.
+            unsafe { _mm_loadu_si128(text.as_ptr().wrapping_add(start).cast()) }
         };
         let texts = _mm512_castsi128_si512(piece(0));
         let texts = _mm512_inserti32x4::<1>(texts, piece(1));
@@ -153,7 +156,6 @@ fn find_keys(
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi2")]
-#[expect(clippy::cast_possible_truncation, reason = "at most 15")]
 fn key_of(piece: &[u8]) -> Key {
     let length = piece.len();
     debug_assert!(length > 0);
