@@ -404,7 +404,24 @@ def test_a_bad_file_is_told_with_its_place(
         ({"pretokenizer": "["}, SubtokError, "regular expression"),
         ({"pretokenizer": 5}, ArgumentTypeError, "pretokenizer must be"),
         ({"pretokenizer": {"type": "Nope"}}, FormatError, "Nope"),
-        ({"pretokenizer": "metaspace"}, UnsupportedError, "rewrites its text"),
+        (
+            {
+                "pretokenizer": {
+                    "type": "Sequence",
+                    "pretokenizers": [
+                        {
+                            "type": "ByteLevel",
+                            "add_prefix_space": False,
+                            "trim_offsets": True,
+                            "use_regex": False,
+                        },
+                        {"type": "Digits", "individual_digits": True},
+                    ],
+                }
+            },
+            UnsupportedError,
+            "spelled bytes",
+        ),
         ({"normalizer": {"type": "Nope"}}, FormatError, "Nope"),
         ({"special_tokens": [5]}, ArgumentTypeError, r"special_tokens\[0\]"),
         ({"special_tokens": "<s>"}, ArgumentTypeError, "special_tokens must be a list"),

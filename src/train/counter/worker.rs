@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Counted, Counter};
 use crate::error::{Error, Result};
+use crate::normalize::Aligned;
+use crate::pretokenize::{Pieces, Place};
 use crate::train::corpus::Chunk;
 use crate::train::count::Table;
 use crate::train::lines::{self, repaired};
@@ -49,6 +51,8 @@ pub(super) struct Worker<'a> {
     table: Table,
     normalized: String,
     spaced: String,
+    aligned: Aligned,
+    pieces: Pieces,
     counted: Counted,
     /// The first chunk that failed here.
     error: Option<(u64, Error)>,
@@ -73,6 +77,8 @@ impl<'a> Worker<'a> {
             table: Table::new(spill),
             normalized: String::new(),
             spaced: String::new(),
+            aligned: Aligned::default(),
+            pieces: Pieces::default(),
             counted: Counted { found, ..Counted::default() },
             error: None,
             panic: None,
@@ -169,27 +175,32 @@ impl<'a> Worker<'a> {
         self.counted.documents += u64::from(starts);
         self.counted.bytes += text.len() as u64;
         let Some(special) = &self.counter.special_tokens else {
-            return self.stretch(text, starts);
+            return self.stretch(text, 0, starts);
         };
         let mut start = 0;
         for found in special.search.find_iter(text) {
             self.counted.found[found.pattern().as_usize()] += 1;
-            self.stretch(&text[start..found.start()], starts || start > 0)?;
+            self.stretch(&text[start..found.start()], start, starts)?;
             start = found.end();
         }
-        self.stretch(&text[start..], starts || start > 0)
+        self.stretch(&text[start..], start, starts)
     }
 
-    /// Counts the words of text without special tokens.
-    fn stretch(&mut self, text: &str, starts: bool) -> Result<()> {
+    /// Counts the words of text without special tokens that stands somewhere in a document, or in the later
+    /// part of one if that does not start here.
+    fn stretch(&mut self, text: &str, at: usize, starts: bool) -> Result<()> {
         let Self { counter, table, normalized, spaced, .. } = self;
+        if counter.splitter.rewrites() {
+            return self.rewritten(text, at);
+        }
         let mut text = text;
         if let Some(normalizer) = &counter.normalizer {
             normalized.clear();
             normalizer.normalize_into(text, normalized)?;
             text = normalized;
         }
-        if counter.splitter.add_prefix_space && starts && !text.is_empty() && !text.starts_with(' ')
+        let first = starts || at > 0;
+        if counter.splitter.add_prefix_space && first && !text.is_empty() && !text.starts_with(' ')
         {
             spaced.clear();
             spaced.push(' ');
@@ -198,5 +209,24 @@ impl<'a> Worker<'a> {
         }
         let bytes = text.as_bytes();
         counter.splitter.for_each(text, |start, end| table.add(bytes, start, end))
+    }
+
+    /// The same where words are not the text's own, but spelled otherwise: with `▁` for spaces, say.
+    fn rewritten(&mut self, text: &str, at: usize) -> Result<()> {
+        let Self { counter, table, aligned, pieces, .. } = self;
+        let place = match &counter.normalizer {
+            None => Place { start: at, sources: None },
+            Some(normalizer) => {
+                normalizer.normalize_aligned(text, aligned)?;
+                Place { start: at, sources: Some(&aligned.origins) }
+            }
+        };
+        let text = if place.sources.is_some() { &aligned.text } else { text };
+        counter.splitter.split(text, place, false, pieces)?;
+        let bytes = pieces.text.as_bytes();
+        for span in &pieces.spans {
+            table.add(bytes, span.start as usize, span.end as usize);
+        }
+        Ok(())
     }
 }
