@@ -1069,8 +1069,7 @@ class AlbertEmbeddings:
         """
 
     def save(self, path: _Path) -> None:
-        """Write a safetensors file that `AlbertModel.load_state_dict` takes; an old one is replaced
-        as a whole."""
+        """Write a safetensors file that `AlbertModel.load_state_dict` takes, whole or not at all."""
 
     def __call__(
         self,
@@ -1114,8 +1113,10 @@ class AlbertEmbeddings:
 
     @property
     def plain(self) -> FactorizedEmbedding | None:
-        """Table, projection and bias in the plain layout, sharing memory: A[id] @ P + bias, without
-        what stands between them here. None without a projection."""
+        """The plain layout, sharing memory: A[id] @ P + bias; none without a projection.
+
+        What stands between the table and the projection here is left out.
+        """
 
     @property
     def layout(self) -> Literal["albert"]:
