@@ -1069,7 +1069,7 @@ class AlbertEmbeddings:
         """
 
     def save(self, path: _Path) -> None:
-        """Write a file that `AlbertModel.load_state_dict` takes (safetensors), whole or not at all."""
+        """Write a safetensors file for `AlbertModel.load_state_dict`, whole or not at all."""
 
     def __call__(
         self,
