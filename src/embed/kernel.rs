@@ -135,26 +135,6 @@ fn portable_tiles(height: usize, group: &[f32], panels: &[f32], out: Target<'_, 
     }
 }
 
-impl Real for f64 {
-    const WIDTH: usize = 8;
-    const ONE: Self = 1.0;
-
-    #[inline]
-    fn add_product(sum: Self, left: Self, right: Self) -> Self {
-        sum + left * right
-    }
-
-    #[inline]
-    fn tile<const N: usize>(group: &[Self], panel: &[Self], out: Target<'_, Self>) {
-        #[cfg(target_arch = "x86_64")]
-        if Isa::best().set() != Set::Portable {
-            // SAFETY: the machine has AVX2, which is all that the function asks for.
-            return unsafe { avx2::tile_f64::<N>(group, panel, out) };
-        }
-        tile::<Self, 8, N>(group, panel, out);
-    }
-}
-
 /// Where a tile goes: its first element is the first of `values`, its rows are `stride` apart, and
 /// `width` of its columns exist.
 pub(crate) struct Target<'a, T> {

@@ -4,8 +4,7 @@
 // only other way out of a vector is a cast of its bits.
 
 use std::arch::x86_64::{
-    __m256, __m256d, _mm256_add_pd, _mm256_fmadd_ps, _mm256_mul_pd, _mm256_set1_pd, _mm256_set1_ps,
-    _mm256_setr_pd, _mm256_setr_ps, _mm256_setzero_pd, _mm256_setzero_ps,
+    __m256, _mm256_fmadd_ps, _mm256_set1_ps, _mm256_setr_ps, _mm256_setzero_ps,
 };
 use std::mem::transmute;
 
@@ -27,26 +26,6 @@ pub(super) fn tile_f32<const N: usize>(group: &[f32], panel: &[f32], mut out: Ta
     for (i, sums) in sums.into_iter().enumerate() {
         // SAFETY: both are 16 numbers of 32 bits, and every pattern of bits is a number.
         let row = unsafe { transmute::<[__m256; 2], [f32; 16]>(sums) };
-        out.store(i, 0, &row);
-    }
-}
-
-/// `N` interleaved rows times one panel of 8 columns; the same bits as the plain tile.
-#[target_feature(enable = "avx2")]
-pub(super) fn tile_f64<const N: usize>(group: &[f64], panel: &[f64], mut out: Target<'_, f64>) {
-    let mut sums = [[_mm256_setzero_pd(); 2]; N];
-    for (a, b) in group.as_chunks::<N>().0.iter().zip(panel.as_chunks::<8>().0) {
-        let left = _mm256_setr_pd(b[0], b[1], b[2], b[3]);
-        let right = _mm256_setr_pd(b[4], b[5], b[6], b[7]);
-        for (a, sums) in a.iter().zip(&mut sums) {
-            let a = _mm256_set1_pd(*a);
-            sums[0] = _mm256_add_pd(sums[0], _mm256_mul_pd(a, left));
-            sums[1] = _mm256_add_pd(sums[1], _mm256_mul_pd(a, right));
-        }
-    }
-    for (i, sums) in sums.into_iter().enumerate() {
-        // SAFETY: both are 8 numbers of 64 bits, and every pattern of bits is a number.
-        let row = unsafe { transmute::<[__m256d; 2], [f64; 8]>(sums) };
         out.store(i, 0, &row);
     }
 }
