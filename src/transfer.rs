@@ -22,6 +22,10 @@ use crate::tokenizer::{EncodeOptions, Input, Tokenizer};
 
 pub use self::roles::Role;
 
+/// Tokens of bytes that are no text are parts of characters, or a few of them. Longer ones are not looked
+/// for in others: of hostile files that would be work without end.
+const LONGEST_BYTES: usize = 64;
+
 /// How the rows of a new table are made.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -239,17 +243,19 @@ impl<'a> Source<'a> {
         Ok(pieces)
     }
 
-    /// Pieces of bytes that are no text: always the longest that there is. Nothing when a part has none.
+    /// Pieces of bytes that are no text: always the longest that there is, of up to [`LONGEST_BYTES`]. Nothing
+    /// when a part has none.
     fn by_length(&self, wanted: &Surface) -> Vec<(TokenId, usize)> {
         let mut pieces = Vec::new();
         let mut at = 0;
         while at < wanted.text.len() {
             let rest = &wanted.text[at..];
             let starts = wanted.starts && at == 0;
-            let found = (1..=rest.len().min(self.longest)).rev().find_map(|length| {
-                let surface = Surface { starts, text: rest[..length].to_vec() };
-                Some((*self.ids.get(&surface)?, length))
-            });
+            let found =
+                (1..=rest.len().min(self.longest).min(LONGEST_BYTES)).rev().find_map(|length| {
+                    let surface = Surface { starts, text: rest[..length].to_vec() };
+                    Some((*self.ids.get(&surface)?, length))
+                });
             // Without a token of its own the start of a word is no more than the bytes after it.
             let found = found.or_else(|| {
                 let surface = Surface { starts: false, text: rest[..1].to_vec() };

@@ -82,6 +82,9 @@ impl FactorizedEmbedding {
             table,
             width: hidden_dim,
             counts: options.counts,
+            largest: options
+                .counts
+                .map_or(1.0, |counts| counts.iter().copied().fold(0.0, f64::max)),
             lost: &lost,
             rank,
             bias: options.center,
@@ -189,12 +192,21 @@ impl Dense<'_> {
     }
 }
 
+/// The widest table: its Gram matrix, as wide as it is high, takes 2 GiB, and some more of them are needed.
+const WIDEST: usize = 1 << 14;
+
 fn check_table(table: &[f32], width: usize) -> Result<usize> {
     if width == 0 || table.is_empty() || !table.len().is_multiple_of(width) {
         let given = format!("{} numbers in rows of {width}", table.len());
         return Err(Error::argument("W", given, "at least one row and one column"));
     }
     check_sizes(table.len() / width, 1, width)?;
+    let squares =
+        [width, width, 4].into_iter().try_fold(1, usize::checked_mul).unwrap_or(usize::MAX);
+    if width > WIDEST || Vec::<f64>::new().try_reserve_exact(squares).is_err() {
+        let wanted = format!("at most {WIDEST} wide, and {width}^2 numbers four times in memory");
+        return Err(Error::argument("W", format!("{width} numbers wide"), wanted));
+    }
     match table.iter().position(|value| !value.is_finite()) {
         None => Ok(table.len() / width),
         Some(i) => {
@@ -403,6 +415,8 @@ mod tests {
         assert!(
             refused(&[1.0, 2.0, f32::INFINITY, 0.0], 2, options).starts_with("W is inf at [1, 0]")
         );
+        let wide = vec![1.0; 2 * (WIDEST + 1)];
+        refused(&wide, WIDEST + 1, DenseOptions::new(Size::Rank(1)));
         let text = "rank is 3, but must be from 1 to the width of W (2)";
         assert_eq!(refused(&good, 2, DenseOptions::new(Size::Rank(3))), text);
         assert!(refused(&good, 2, DenseOptions::new(Size::Rank(0))).starts_with("rank is 0"));

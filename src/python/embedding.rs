@@ -353,7 +353,12 @@ impl PyFactorizedEmbedding {
         let embedding = &slf.get().0;
         let content = py.detach(|| embedding.to_bytes())?;
         let restore = slf.get_type().getattr("_from_bytes")?;
-        Ok((restore, (PyBytes::new(py, &content),)))
+        // An error, and no panic, where memory does not suffice for a second copy.
+        let content = PyBytes::new_with(py, content.len(), |bytes| {
+            bytes.copy_from_slice(&content);
+            Ok(())
+        })?;
+        Ok((restore, (content,)))
     }
 }
 

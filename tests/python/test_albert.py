@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pytest
 
 import subtok
 from subtok import AlbertEmbeddings
+from subtok.errors import FormatError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -212,3 +214,26 @@ def test_the_factors_are_the_plain_layout(parts: list[Any]) -> None:
     assert np.array_equal(arrays[2], parts[6])
     want = parts[0].astype(np.float64) @ parts[5].T.astype(np.float64) + parts[6]
     assert error_of(factors(np.arange(len(parts[0]))), want) < 1e-5
+
+
+def test_a_file_that_became_shorter_is_told(tmp_path: Path) -> None:
+    made = np.random.default_rng(5)
+    stage = subtok.AlbertEmbeddings(
+        *(
+            made.normal(size=size).astype("f4")
+            for size in [(3000, 16), (8, 16), (2, 16), (16,), (16,)]
+        ),
+        made.normal(size=(16, 32)).astype("f4"),
+    )
+    stage.save(tmp_path / "stage.safetensors")
+    mapped = subtok.AlbertEmbeddings.load(tmp_path / "stage.safetensors")
+    os.truncate(tmp_path / "stage.safetensors", 20_000)
+    for use in (
+        lambda: pickle.dumps(mapped),
+        lambda: mapped.save(tmp_path / "other.safetensors"),
+        lambda: mapped([1, 2999]),
+        lambda: pickle.dumps(mapped.plain),
+    ):
+        with pytest.raises(FormatError, match="shortened"):
+            use()
+    assert not (tmp_path / "other.safetensors").exists()

@@ -131,3 +131,14 @@ def test_threads_change_nothing() -> None:
     rows = [embedding(np.arange(2000)).tobytes() for embedding, _ in made]
     assert rows[0] == rows[1] == rows[2]
     assert made[0][1] == made[1][1] == made[2][1]
+
+
+def test_counts_of_any_size_have_a_report():
+    table = np.random.default_rng(3).normal(size=(300, 8)).astype("f4")
+    counts = np.linspace(0, 1, 300)
+    _, want = subtok.FactorizedEmbedding.from_dense(table, rank=2, counts=counts)
+    for scale in (1e308, 1e-300):
+        _, report = subtok.FactorizedEmbedding.from_dense(table, rank=2, counts=counts * scale)
+        assert report["weighted_error"] == pytest.approx(want["weighted_error"])
+        assert report["recommendation"] == want["recommendation"]
+        assert len(report["costliest_tokens"]) == len(want["costliest_tokens"])

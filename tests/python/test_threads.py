@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import data_files
+from conftest import data_files, hear_ctrl_c
 
 import subtok
 
@@ -166,7 +166,13 @@ except KeyboardInterrupt:
         env = os.environ | {"TOKENIZER": str(path), "THREADS": threads}
         command = [sys.executable, "-c", code]
         done = subprocess.run(
-            command, check=False, env=env, capture_output=True, text=True, timeout=120
+            command,
+            check=False,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            preexec_fn=hear_ctrl_c,  # noqa: PLW1509 (it calls nothing but the system)
         )
         assert done.stdout.split() == ["stopped"], done.stderr
 

@@ -109,17 +109,27 @@ impl AlbertEmbeddings {
     /// `BertEmbeddings`' part of it). The file appears under its name when it is complete.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::Format`] when the file that the rows lie in was shortened.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.table().check()?;
         files::write_atomically(path.as_ref(), |out| self.write(out))
     }
 
     /// The bytes of the file that [`Self::save`] writes.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// [`Error::Format`] when the file that the rows lie in was shortened, [`Error::Argument`] when
+    /// memory does not suffice.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.table().check()?;
         let mut bytes = Vec::new();
-        // A vector takes everything.
-        let _ = self.write(&mut bytes);
-        bytes
+        let written = self.write(&mut Room(&mut bytes));
+        written.map_err(|_| {
+            let given = format!("more than {} bytes", bytes.len());
+            let wanted = "small enough for the memory of this machine";
+            Error::argument("the size of the stage", given, wanted)
+        })?;
+        Ok(bytes)
     }
 
     fn parse(file: Bytes, options: &AlbertOptions, config: Option<&Path>) -> Result<Self> {
@@ -415,4 +425,19 @@ fn unreadable(key: &str, text: &str) -> Error {
         format!("__metadata__.{key}"),
         format!("{text:?} is not what stands there"),
     )
+}
+
+/// Memory as a file that may be full.
+struct Room<'a>(&'a mut Vec<u8>);
+
+impl Write for Room<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_reserve(bytes.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

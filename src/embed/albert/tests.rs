@@ -292,7 +292,7 @@ fn what_is_saved_is_what_is_loaded() {
         let made = AlbertEmbeddings::new(parts).expect("valid");
         let path = folder.path().join("stage.safetensors");
         made.save(&path).expect("saved");
-        assert_eq!(fs::read(&path).expect("there"), made.to_bytes());
+        assert_eq!(fs::read(&path).expect("there"), made.to_bytes().expect("room"));
         for mmap in [true, false] {
             let options = AlbertOptions { mmap, ..AlbertOptions::default() };
             let loaded = AlbertEmbeddings::load(&path, &options).expect("loaded");
@@ -300,16 +300,17 @@ fn what_is_saved_is_what_is_loaded() {
             assert_eq!(loaded.layer_norm_eps().to_bits(), 3.25e-7_f64.to_bits());
             assert_eq!(loaded.position_padding_id(), Some(2));
             loaded.save(&path).expect("onto itself");
-            assert_eq!(fs::read(&path).expect("there"), made.to_bytes());
+            assert_eq!(fs::read(&path).expect("there"), made.to_bytes().expect("room"));
         }
-        let start = SafeTensors::read_metadata(&made.to_bytes()).expect("a good file").0 + 8;
+        let start =
+            SafeTensors::read_metadata(&made.to_bytes().expect("room")).expect("a good file").0 + 8;
         assert!(start.is_multiple_of(64));
     }
 }
 
 /// The file of a stage with a header of another content.
 fn with_header(change: impl FnOnce(&mut serde_json::Map<String, Value>)) -> Vec<u8> {
-    let bytes = stage((50, 8, 16, 30, 2), 1.0, 0.0).to_bytes();
+    let bytes = stage((50, 8, 16, 30, 2), 1.0, 0.0).to_bytes().expect("room");
     let (header, _) = SafeTensors::read_metadata(&bytes).expect("a good file");
     let mut value: Value = serde_json::from_slice(&bytes[8..8 + header]).expect("a good header");
     change(value.as_object_mut().expect("an object"));
@@ -403,7 +404,7 @@ fn files_that_are_wrong_are_refused() {
         assert_eq!(error.kind(), ErrorKind::Format, "{error}");
         error.to_string()
     };
-    let good = stage((50, 8, 16, 30, 2), 1.0, 0.0).to_bytes();
+    let good = stage((50, 8, 16, 30, 2), 1.0, 0.0).to_bytes().expect("room");
     for length in (0..good.len()).step_by(53) {
         refused(good[..length].to_vec());
     }

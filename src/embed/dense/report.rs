@@ -61,6 +61,8 @@ pub(super) struct Losses<'a> {
     pub(super) table: &'a [f32],
     pub(super) width: usize,
     pub(super) counts: Option<&'a [f64]>,
+    /// The largest of them, above 0.
+    pub(super) largest: f64,
     /// The square that each row lost.
     pub(super) lost: &'a [f64],
     pub(super) rank: usize,
@@ -86,14 +88,15 @@ impl Losses<'_> {
         for (id, (row, lost)) in self.table.chunks_exact(width).zip(self.lost).enumerate() {
             let square = square(row);
             plain.add(*lost, square, 1.0);
-            counted.add(*lost, square, self.count(id));
+            counted.add(*lost, square, self.weight(id));
             squares.push(square);
         }
         let row_loss = |id: usize| {
             let (lost, square) = (self.lost[id], squares[id]);
             let count = self.count(id);
             let relative_error = if square > 0.0 { (lost / square).sqrt() } else { 0.0 };
-            let share = if counted.lost > 0.0 { count * lost / counted.lost } else { 0.0 };
+            let share =
+                if counted.lost > 0.0 { self.weight(id) * lost / counted.lost } else { 0.0 };
             RowLoss { id, count, relative_error, share }
         };
         let alternatives = self.alternatives();
@@ -119,6 +122,11 @@ impl Losses<'_> {
         self.counts.map_or(1.0, |counts| counts[id])
     }
 
+    /// The count against the largest one: sums of counts may have no number.
+    fn weight(&self, id: usize) -> f64 {
+        self.count(id) / self.largest
+    }
+
     fn alternatives(&self) -> Vec<Alternative> {
         let (rows, width) = (self.lost.len(), self.width);
         let step = rows.div_ceil(SAMPLE);
@@ -129,7 +137,7 @@ impl Losses<'_> {
                 let lost: f64 = row.chunks(sharing).map(|part| rounding(part, levels)).sum();
                 let square = square(row);
                 plain.add(lost, square, 1.0);
-                counted.add(lost, square, self.count(id));
+                counted.add(lost, square, self.weight(id));
             }
             let (relative_error, weighted_error) = (plain.relative(), counted.relative());
             Alternative { name, bytes, relative_error, weighted_error }
