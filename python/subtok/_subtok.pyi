@@ -801,7 +801,7 @@ def train_bpe(
         max_bytes: The most text that is taken from a source.
         field: The field of JSON lines that holds the text.
         column: The column of Parquet files and tables that holds the text.
-        errors: What becomes of bytes that are no UTF-8: `"strict"` or `"replace"`.
+        errors: What becomes of bytes of text files that are no UTF-8: `"strict"` or `"replace"`.
         resume: A folder to take counting up from; see `count`.
         memory_limit: Bytes to stay within, such as `"500MB"`; the vocabulary is the same.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
@@ -860,7 +860,7 @@ def extend_bpe(
 
     Args:
         tokenizer: A tokenizer with a BPE model, of any origin. It is not changed.
-        source: As in `train_bpe`; the special tokens of `tokenizer` are cut out of text. Counts
+        source: As in `train_bpe`; the tokens added to `tokenizer` are cut out of text. Counts
             must have been counted with its normalizer and pretokenizer.
         vocab_size: How many tokens in the end, old ones and added ones included.
         min_frequency: As in `train_bpe`, like all that follows.
@@ -934,7 +934,7 @@ def train_wordpiece(
         max_bytes: The most text that is taken from a source.
         field: The field of JSON lines that holds the text.
         column: The column of Parquet files and tables that holds the text.
-        errors: What becomes of bytes that are no UTF-8: `"strict"` or `"replace"`.
+        errors: What becomes of bytes of text files that are no UTF-8: `"strict"` or `"replace"`.
         resume: A folder to take counting up from; see `count`.
         memory_limit: Bytes to stay within, such as `"500MB"`; the vocabulary is the same.
         threads: How many threads; by default `SUBTOK_NUM_THREADS`, or the processors.
@@ -981,8 +981,8 @@ def count(
             the end of the last line or document that fits. Of JSON lines the lines count.
         field: The field of JSON lines that holds the text.
         column: The column of Parquet files and tables that holds the text.
-        errors: What becomes of bytes that are no UTF-8: `"strict"` is an error with the place;
-            `"replace"` puts U+FFFD, and the manifest says how often.
+        errors: What becomes of bytes of text files that are no UTF-8: `"strict"` is an error with
+            the place; `"replace"` puts U+FFFD, and the manifest says how often.
         resume: A folder where what was counted is written down about every 256 MB of files. Another
             call with the same arguments goes on from there, after a crash or with more files. It
             belongs to one call at a time and is removed by nobody.

@@ -131,9 +131,10 @@ impl PyCounts {
         self.__mul__(weight)
     }
 
-    fn __repr__(&self) -> PyResult<String> {
-        let total = self.inner.total()?;
-        Ok(format!("<Counts: {} words, {total} occurrences>", self.inner.len()))
+    fn __repr__(&self) -> String {
+        let total =
+            self.inner.total().map_or("2**64 and more".to_owned(), |total| total.to_string());
+        format!("<Counts: {} words, {total} occurrences>", self.inner.len())
     }
 
     #[pyo3(name = "_parts")]

@@ -66,10 +66,16 @@ pub(crate) fn counted_by(tokenizer: &Tokenizer) -> (Option<Normalizer>, PreToken
     (declared.normalizer.clone(), declared.pre_tokenizer.clone().unwrap_or_else(nothing))
 }
 
-/// The tokens that encoding cuts out of text before anything is merged, as training does.
-pub(crate) fn special_tokens(tokenizer: &Tokenizer) -> Vec<String> {
-    let added = tokenizer.declaration().added_tokens.iter();
-    added.filter(|token| token.special).map(|token| token.content.clone()).collect()
+/// The tokens that encoding cuts out of text before anything is merged, as training does. Those that are only
+/// cut out where they are a word, or of normalised text, are left to the model: it may meet their text.
+pub(crate) fn cut_out(tokenizer: &Tokenizer) -> Vec<String> {
+    let declared = tokenizer.declaration();
+    let as_it_stands = |normalized: bool| !normalized || declared.normalizer.is_none();
+    let added = declared.added_tokens.iter();
+    added
+        .filter(|token| !token.single_word && as_it_stands(token.normalized))
+        .map(|token| token.content.clone())
+        .collect()
 }
 
 /// Adds to the report what happened while merges were learned.

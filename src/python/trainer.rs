@@ -281,7 +281,7 @@ pub(crate) fn extend_bpe(
     if let Source::Counts(counts) = &source {
         counts.manifest().check_same_words(&manifest(normalizer.as_ref(), &pre_tokenizer)?)?;
     }
-    let special = super::merging::special_tokens(&old);
+    let special = super::merging::cut_out(&old);
     let how = How { normalizer, split: &pre_tokenizer, special: &special };
     let counted = count_source(py, source, how, &reading, threads, &mut watch)?;
     let result = py.detach(|| {
@@ -367,6 +367,7 @@ fn count_source(
     let mut counter = Counter::new(how.normalizer, how.split, manifest, Some(threads))?
         .with_special_tokens(how.special)?
         .with_field(&reading.field)
+        .with_column(reading.column())
         .with_replacement(reading.replace);
     if let Some(limit) = reading.memory_limit {
         counter = counter.with_memory_limit(limit, None)?;

@@ -56,6 +56,8 @@ pub(super) struct Saver {
     digest: String,
     last: Instant,
     state: Option<State>,
+    /// The bytes of the longest word.
+    longest: usize,
 }
 
 impl Saver {
@@ -69,7 +71,7 @@ impl Saver {
         tick: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Option<Self>> {
         let Some(checkpoint) = job.config.checkpoint.clone() else { return Ok(None) };
-        let digest = digest(job, tick)?;
+        let (digest, longest) = digest(job, tick)?;
         let mut state = None;
         if checkpoint.path.exists() {
             let found = read(&checkpoint.path)?;
@@ -82,12 +84,17 @@ impl Saver {
             }
             state = Some(found.state);
         }
-        Ok(Some(Self { checkpoint, digest, last: Instant::now(), state }))
+        Ok(Some(Self { checkpoint, digest, last: Instant::now(), state, longest }))
     }
 
     /// What was read.
     pub(super) fn take_state(&mut self) -> Option<State> {
         self.state.take()
+    }
+
+    /// The most symbols that a token can have.
+    pub(super) fn longest(&self) -> usize {
+        self.longest
     }
 
     /// Whether it is time to write again.
@@ -127,9 +134,10 @@ fn read(path: &Path) -> Result<Content<State>> {
 fn digest<W: Words + ?Sized>(
     job: &Job<'_, W>,
     tick: &mut dyn FnMut(usize) -> Result<()>,
-) -> Result<String> {
+) -> Result<(String, usize)> {
     let mut digest = Fnv::new();
     let config = job.config;
+    let mut longest = config.forced_tokens.iter().map(String::len).max().unwrap_or(0);
     let head = serde_json::json!({
         "vocab_size": config.vocab_size,
         "special_tokens": config.special_tokens,
@@ -156,13 +164,14 @@ fn digest<W: Words + ?Sized>(
     for words in [Some(job.words), job.wide].into_iter().flatten() {
         words.each(&mut |word, count| {
             tick(word.len())?;
+            longest = longest.max(word.len());
             digest.add(word);
             digest.add(&count.to_le_bytes());
             Ok(())
         })?;
         digest.add(b"end");
     }
-    Ok(digest.hex())
+    Ok((digest.hex(), longest))
 }
 
 /// FNV-1a of 128 bits, each part with its length: it tells apart what was mixed up by accident.

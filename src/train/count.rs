@@ -194,20 +194,28 @@ impl Table {
         self.entries.len() * size_of::<Entry>() + self.long_bytes()
     }
 
-    /// Everything goes to disk; the table is empty then, as large as it was.
+    /// Everything goes to disk; the table is empty then, and takes at most half of the room: what took all of
+    /// it for a few words more would be full again at the next one.
     #[cold]
     fn overflow(&mut self) {
         let Some(mut spill) = self.spill.take() else { return };
-        let size = self.entries.len();
+        let mut size = self.entries.len();
+        while size > START && size * size_of::<Entry>() > spill.room() / 2 {
+            size /= 2;
+        }
         let sorted = self.take_sorted();
         spill.write(&sorted);
         let Sorted { short, arena, .. } = sorted;
         // The memory is there already: no second table beside the first.
         self.entries = short;
         self.entries.clear();
+        self.entries.shrink_to(size);
         self.entries.resize(size, Entry::default());
-        self.arena = arena;
-        self.arena.clear();
+        self.mask = size - 1;
+        if arena.capacity() <= spill.room() / 4 {
+            self.arena = arena;
+            self.arena.clear();
+        }
         self.spill = Some(spill);
     }
 
@@ -230,6 +238,12 @@ impl Table {
         Sorted { short, long, arena }
     }
 
+    /// # Errors
+    /// The first failure to write to disk: words are lost from there on.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        self.spill.as_mut().map_or(Ok(()), Spill::check)
+    }
+
     /// The words and their counts, ordered by bytes, and what went to disk.
     ///
     /// # Errors
@@ -238,9 +252,7 @@ impl Table {
         self.flush();
         let mut sorted = self.take_sorted();
         sorted.short.shrink_to_fit();
-        if let Some(spill) = &mut self.spill {
-            spill.check()?;
-        }
+        self.check()?;
         Ok((sorted, self.spill))
     }
 }
@@ -404,6 +416,27 @@ mod tests {
         let mut table = Table::new(None);
         cuts.windows(2).for_each(|ends| table.add(text, ends[0], ends[1]));
         table.into_sorted().unwrap().0
+    }
+
+    /// However often long words come, a run holds a good part of the room.
+    #[test]
+    fn a_full_table_makes_room_for_more_than_a_word() {
+        let parent = tempfile::tempdir().unwrap();
+        let (words, length, room) = (4_000, 100, 64 << 10);
+        let text: Vec<u8> =
+            (0..words).flat_map(|n| format!("{n:0>length$}").into_bytes()).collect();
+        let spill = Spill::new(room, crate::train::run::Folder::new(parent.path()).unwrap());
+        let mut table = Table::new(Some(spill));
+        for word in 0..words {
+            table.add(&text, word * length, (word + 1) * length);
+            // Short ones in between, for entries of which the table has many.
+            for at in 0..9 {
+                table.add(&text, word * length + 90 + at, (word + 1) * length);
+            }
+        }
+        let (_, spill) = table.into_sorted().unwrap();
+        let runs = spill.map_or(0, |spill| spill.runs().len());
+        assert!((4..200).contains(&runs), "{runs} runs of {} bytes", words * length);
     }
 
     proptest! {

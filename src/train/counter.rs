@@ -44,6 +44,8 @@ pub struct Counter {
     manifest: Manifest,
     special_tokens: Option<SpecialTokens>,
     field: String,
+    /// The column of tables, which somebody else reads.
+    column: String,
     replace: bool,
     memory: Option<Memory>,
 }
@@ -101,6 +103,7 @@ impl Counter {
             manifest,
             special_tokens: None,
             field: "text".to_owned(),
+            column: "text".to_owned(),
             replace: false,
             memory: None,
         })
@@ -138,6 +141,12 @@ impl Counter {
     #[must_use]
     pub fn with_field(self, field: &str) -> Self {
         Self { field: field.to_owned(), ..self }
+    }
+
+    /// The same, for tables with the text in another column than `text`. Whoever resumes is held to it.
+    #[must_use]
+    pub fn with_column(self, column: &str) -> Self {
+        Self { column: column.to_owned(), ..self }
     }
 
     /// The same, for files that may hold what is no UTF-8: each invalid sequence becomes U+FFFD, and is
@@ -184,7 +193,7 @@ impl Counter {
     /// How files are read, for whoever has to tell counts apart.
     pub(crate) fn reading(&self) -> String {
         let errors = if self.replace { "replace" } else { "strict" };
-        format!("field {:?}, errors {errors:?}", self.field)
+        format!("field {:?}, column {:?}, errors {errors:?}", self.field, self.column)
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {

@@ -268,7 +268,7 @@ impl Counts {
     }
 
     /// What is left without `other`: words that do not occur any more are left out. The sources of `other`
-    /// must be among these, and none of its words may occur more often.
+    /// must be among these, with the same weights or counted once, and none of its words may occur more often.
     ///
     /// # Errors
     /// [`Error::Training`] when they were counted differently, or when `other` is no part of these counts:
@@ -282,11 +282,22 @@ impl Counts {
         for source in &other.manifest.sources {
             let at = manifest.sources.iter().position(|ours| ours.name == source.name);
             let at = at.ok_or_else(|| part(&format!("there is no source {:?}", source.name)))?;
+            let (ours, theirs) = (manifest.sources[at].weight, source.weight);
+            // Sums of counts with several weights are kept with the weight 1.
+            let times = match ours {
+                _ if ours == theirs => 1,
+                1 => theirs,
+                _ => {
+                    let weights =
+                        format!("the source {:?} has the weights {ours} and {theirs}", source.name);
+                    return Err(part(&weights));
+                }
+            };
             let less = "more documents or bytes than there are";
             manifest.sources[at].subtract(source).ok_or_else(|| part(less))?;
             manifest.documents = manifest.documents.saturating_sub(source.documents);
             manifest.bytes = manifest.bytes.saturating_sub(source.bytes);
-            sources.push(at);
+            sources.push((at, times));
         }
         for (token, &found) in &other.manifest.special_tokens {
             let left = manifest.special_tokens.get_mut(token).and_then(|sum| {
@@ -296,7 +307,7 @@ impl Counts {
             left.ok_or_else(|| part(&format!("the special token {token:?} occurs less often")))?;
         }
         if sources.is_empty() {
-            sources.push(0);
+            sources.push((0, 1));
         }
         let (our_columns, their_columns) = (self.columns(), other.columns());
         let mut rest = Self::new(manifest);
@@ -309,8 +320,10 @@ impl Counts {
             let ours = |column: &&[u64]| one.map_or(0, |at| column[at]);
             row.iter_mut().zip(&our_columns).for_each(|(count, column)| *count = ours(column));
             if let Some(at) = two {
-                for (column, &source) in their_columns.iter().zip(&sources) {
-                    row[source] = row[source].checked_sub(column[at]).ok_or_else(missing)?;
+                for (column, &(source, times)) in their_columns.iter().zip(&sources) {
+                    let left = column[at].checked_mul(times);
+                    let left = left.and_then(|less| row[source].checked_sub(less));
+                    row[source] = left.ok_or_else(missing)?;
                 }
             }
             if row.iter().all(|&count| count == 0) { Ok(()) } else { rest.push(word, &row) }

@@ -72,6 +72,27 @@ struct State {
     units: Vec<Unit>,
 }
 
+impl State {
+    /// None where sums have more than 64 bits, or tokens no number.
+    fn check(&self) -> Option<()> {
+        let mut sums = [0_u64; 5];
+        let mut found = vec![0_u64; self.how.special_tokens.len()];
+        for unit in &self.units {
+            let all = [unit.documents, unit.bytes, unit.replaced, unit.taken, unit.file_bytes];
+            for (sum, number) in sums.iter_mut().zip(all) {
+                *sum = sum.checked_add(number).filter(|&sum| sum < 1 << 63)?;
+            }
+            if unit.found.len() != found.len() {
+                return None;
+            }
+            for (sum, number) in found.iter_mut().zip(&unit.found) {
+                *sum = sum.checked_add(*number).filter(|&sum| sum < 1 << 63)?;
+            }
+        }
+        Some(())
+    }
+}
+
 /// Files that were counted together.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -150,7 +171,14 @@ impl Resume {
         };
         let state = match read(&folder.join(STATE))? {
             None => State { how, units: Vec::new() },
-            Some(state) if state.how == how => state,
+            Some(state) if state.how == how => {
+                state.check().ok_or_else(|| {
+                    let problem = "numbers that do not fit together".to_owned();
+                    Error::format("state of counting", "units", problem)
+                        .in_file(&folder.join(STATE))
+                })?;
+                state
+            }
             Some(state) => {
                 let problem = format!(
                     "the folder {} holds what was counted in another way: {:?}, now {how:?}",

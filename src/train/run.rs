@@ -35,7 +35,7 @@ impl Folder {
         loop {
             let number = COUNTER.fetch_add(1, Ordering::Relaxed);
             let path = parent.join(format!("subtok-{}-{number}", std::process::id()));
-            match std::fs::create_dir(&path) {
+            match private().create(&path) {
                 Ok(()) => return Ok(Arc::new(Self { path, next: AtomicU64::new(0) })),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::io("make the folder", &path, error)),
@@ -46,6 +46,14 @@ impl Folder {
     fn file(&self) -> PathBuf {
         self.path.join(format!("{}.run", self.next.fetch_add(1, Ordering::Relaxed)))
     }
+}
+
+/// Makes folders that nobody else looks into: all words of a text go there.
+fn private() -> std::fs::DirBuilder {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
 }
 
 impl Drop for Folder {

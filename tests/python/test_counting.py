@@ -15,6 +15,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -417,3 +419,38 @@ def test_a_process_that_was_killed_is_taken_up_where_it_was(tmp_path: Path) -> N
         "counting.json",
         "lock",
     ]
+
+
+def test_resuming_with_another_column_is_refused(tmp_path: Path) -> None:
+    table = pa.table({"text": ["a b"], "body": ["c c d"]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    path, folder = str(tmp_path / "a.parquet"), tmp_path / "folder"
+    subtok.count(path, resume=folder)
+    with pytest.raises(TrainingError, match="another way"):
+        subtok.count(path, resume=folder, column="body")
+
+
+def test_what_was_added_with_a_weight_is_taken_away_with_it() -> None:
+    plain = subtok.count({"s": iter(["x x x y"])}, "whitespace")
+    heavy = subtok.count({"s": iter(["x"])}, "whitespace", weights={"s": 5})
+    assert (plain + heavy) - heavy == plain
+    assert (heavy + heavy) - heavy == heavy
+    with pytest.raises(TrainingError, match="weights 5 and 1"):
+        heavy - plain
+
+
+def test_a_total_beyond_64_bits_has_a_repr() -> None:
+    counts = subtok.count({"a": iter(["x y"])}, "whitespace", weights={"a": 2**63})
+    assert repr(counts) == "<Counts: 2 words, 2**64 and more occurrences>"
+
+
+def test_damaged_numbers_of_a_resumed_count_are_told(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_text("some words")
+    path, folder = str(tmp_path / "a.txt"), tmp_path / "folder"
+    subtok.count(path, resume=folder)
+    state = json.loads((folder / "counting.json").read_text())
+    state["units"][0]["documents"] = 2**64 - 1
+    (folder / "counting.json").write_text(json.dumps(state))
+    with pytest.raises(FormatError, match="do not fit together"):
+        subtok.count([path, str(tmp_path / "b.txt")], resume=folder)

@@ -343,3 +343,37 @@ def test_a_model_over_characters_is_the_library_s(options: dict[str, Any]) -> No
         theirs.train_from_iterator(TEXTS, trainer)
         assert theirs.get_vocab() == tok.get_vocab()
     same_ids(tok, TEXTS)
+
+
+def test_tokens_that_were_added_are_not_learned_again() -> None:
+    tok = subtok.train_bpe(iter(sentences(3)), 300).with_added_tokens(["qwzxv"], special=False)
+    texts = [text + " qwzxvs qwzxv" for text in sentences(4)]
+    longer = subtok.extend_bpe(tok, iter(texts), 330)
+    vocab = longer.get_vocab(with_added_tokens=True)
+    assert [token for token in vocab if "qwz" in token or "zxv" in token] == ["qwzxv"]
+
+
+def test_a_checkpoint_that_was_made_up_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "training.checkpoint"
+    train = lambda: subtok.train_bpe(iter(sentences(5)), 280, checkpoint=path)  # noqa: E731
+    train()
+    content = json.loads(path.read_text())
+    events = content["state"]["events"]
+    first = len(events)
+    last = events[-1]["new"] if isinstance(events[-1], dict) else events[-1][-1]
+
+    def event(left: int, right: int, new: int) -> Any:
+        if isinstance(events[0], dict):
+            return events[0] | {"left": left, "right": right, "new": new}
+        return [left, right, new]
+
+    # Each merges the last token with itself: twice as long every time.
+    events += [event(last + n, last + n, last + n + 1) for n in range(46)]
+    path.write_text(json.dumps(content))
+    with pytest.raises(FormatError, match="longer than every word"):
+        train()
+    content["state"]["events"] = events[:first]
+    content["state"]["stage_one"] = 3
+    path.write_text(json.dumps(content))
+    with pytest.raises(FormatError, match="a second stage"):
+        train()

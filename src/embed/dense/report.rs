@@ -303,6 +303,7 @@ mod tests {
             table: &table,
             width: 384,
             counts: None,
+            largest: 1.0,
             lost: &[0.5; 300],
             rank: 128,
             bias: false,

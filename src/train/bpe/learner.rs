@@ -116,22 +116,35 @@ impl<'a, R: Rank> Learner<'a, R> {
         }
         learner.saver = saver;
         if let Some(state) = learner.saver.as_mut().and_then(Saver::take_state) {
-            learner.restore(state)?;
+            learner.restore(state, job.wide.is_some())?;
         }
         Ok(learner)
     }
 
     /// Makes the merges of a checkpoint again.
-    fn restore(&mut self, state: State) -> Result<()> {
+    fn restore(&mut self, state: State, wide: bool) -> Result<()> {
+        let before = self.tokens.len();
+        let longest = self.saver.as_ref().map_or(0, Saver::longest);
+        if state.stage_one.is_some() && !wide {
+            return Err(Saver::broken("a second stage, which nobody asked for"));
+        }
         for event in &state.events {
             let symbols = self.tokens.len();
             if event.left as usize >= symbols || event.right as usize >= symbols {
                 return Err(Saver::broken("a merge of unknown tokens"));
             }
+            let [left, right] =
+                [event.left, event.right].map(|id| self.lengths[id as usize] as usize);
+            if left + right > longest {
+                return Err(Saver::broken("a token that is longer than every word"));
+            }
             let (new, _) = self.name(Pair::new(event.left, event.right))?;
             if new != event.new {
                 return Err(Saver::broken("a merge that makes another token"));
             }
+        }
+        if self.tokens.len() > self.wanted.max(before) {
+            return Err(Saver::broken("more tokens than were asked for"));
         }
         if state.stage_one.is_some_and(|events| events > self.events.len()) {
             return Err(Saver::broken("a stage that ends after the last merge"));

@@ -131,6 +131,7 @@ impl<'a> Worker<'a> {
     }
 
     fn chunk(&mut self, chunk_number: u64, chunk: &Chunk) -> Result<()> {
+        self.table.check()?;
         match chunk {
             Chunk::Documents { text, ends, starts } => {
                 let mut start = 0;
