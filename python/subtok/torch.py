@@ -52,8 +52,8 @@ class FactorizedEmbedding(nn.Module):
     where the result has the type that `nn.Linear` would give.
 
     Of torch's functional transforms, `torch.func.grad` and `vjp` (with dense gradients) work;
-    `vmap`, `jvp` and what is built of them do not: `made.to_numpy().to_torch()` gives plain modules
-    that take them.
+    `vmap`, and so gradients of each sample, and `jvp` do not: `made.to_numpy().to_torch()` gives
+    plain modules that take them.
 
     Args:
         vocab_size: How many ids have a row.
