@@ -12,6 +12,7 @@ Older versions keep the first module in the folder itself.
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from subtok import _tensors
 from subtok._files import file_error, make_folder, write_bytes
 from subtok._subtok import FactorizedEmbedding, Tokenizer
 from subtok._text_embedder import _unknown_id
-from subtok.errors import ArgumentError, FormatError, UnsupportedError
+from subtok.errors import ArgumentError, ArgumentTypeError, FormatError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -51,14 +52,18 @@ def load_model2vec(kind: type[TextEmbedder], folder: StrPath) -> TextEmbedder:
     tok = Tokenizer.from_file(path / "tokenizer.json")
     rows = tensors.get("mapping")
     max_length = config.get("max_length", _MAX_LENGTH)
-    if max_length is not None and (type(max_length) is not int or max_length < 0):
+    if max_length is not None and (
+        type(max_length) is not int or not 0 <= max_length <= sys.maxsize
+    ):
         raise FormatError(f"{path / 'config.json'}: max_length is {max_length!r}, which is no size")
-    return kind(
+    return _made(
+        kind,
+        file,
         tok,
         _table(file, tensors["embeddings"], 0 if rows is not None else tok.id_limit),
         max_length=max_length,
-        weights=_by_id(tensors.get("weights"), tok),
-        rows=_by_id(rows, tok),
+        weights=_by_id(file, "weights", tensors, tok),
+        rows=_by_id(file, "mapping", tensors, tok),
         normalize=bool(config.get("normalize", False)),
         skip_unknown=True,
     )
@@ -84,7 +89,14 @@ def load_sentence_transformers(kind: type[TextEmbedder], folder: StrPath) -> Tex
     whole = "embedding.weight" in tensors
     rows = None if whole else tensors.get("mapping")
     truncation = json.loads(tok.to_str()).get("truncation")
-    return kind(
+    if truncation and truncation.get("direction", "Right") != "Right":
+        # The end of a text would be used, and an embedder uses its beginning.
+        raise UnsupportedError(
+            f"{inner / 'tokenizer.json'}: truncation with the direction {truncation['direction']!r}"
+        )
+    return _made(
+        kind,
+        file,
         tok,
         _table(
             file,
@@ -92,8 +104,8 @@ def load_sentence_transformers(kind: type[TextEmbedder], folder: StrPath) -> Tex
             0 if rows is not None else tok.id_limit,
         ),
         max_length=truncation["max_length"] if truncation else None,
-        weights=None if whole else _by_id(tensors.get("weights"), tok),
-        rows=_by_id(rows, tok),
+        weights=None if whole else _by_id(file, "weights", tensors, tok),
+        rows=None if whole else _by_id(file, "mapping", tensors, tok),
         normalize=len(names) > 1,
     )
 
@@ -194,19 +206,42 @@ def _vectors(embedder: TextEmbedder, dtype: str) -> npt.NDArray[Any]:
 
 
 def _table(file: Path, values: npt.NDArray[Any], rows: int) -> FactorizedEmbedding:
-    """Vectors of a file as a table; what has 16 bits or fewer keeps 16."""
+    """Vectors of a file as a table; float16 and int8 are kept in 16 bits, the rest in 32."""
     if values.ndim != 2 or values.dtype.kind not in "fi":  # noqa: PLR2004 (rows and columns)
         raise FormatError(f"{file}: the vectors are no matrix of numbers: {values.shape}")
     if len(values) < rows:
         raise FormatError(f"{file}: there are {len(values)} rows for {rows} ids")
-    table = FactorizedEmbedding.from_table(values.astype(np.float32))
-    # Whole numbers up to 127 are exact in half precision.
-    return table.quantize("float16") if values.dtype.itemsize <= 2 else table  # noqa: PLR2004
+    # Numbers that float32 has none for become infinite there, and are refused by place.
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    try:
+        table = FactorizedEmbedding.from_table(narrow)
+    except ArgumentError as error:
+        raise FormatError(f"{file}: the vectors: {error}") from error
+    # Whole numbers up to 127 are exact in half precision; those of int16 would not be.
+    return table.quantize("float16") if values.dtype in (np.float16, np.int8) else table
 
 
-def _by_id(values: npt.NDArray[Any] | None, tok: Tokenizer) -> npt.NDArray[Any] | None:
-    """A list by id; entries beyond the tokenizer's ids say nothing."""
-    return None if values is None else values[: tok.id_limit]
+def _by_id(
+    file: Path, name: str, tensors: dict[str, npt.NDArray[Any]], tok: Tokenizer
+) -> npt.NDArray[Any] | None:
+    """A list by id, if it is there; entries beyond the tokenizer's ids say nothing."""
+    values = tensors.get(name)
+    if values is None:
+        return None
+    if values.ndim != 1:
+        raise FormatError(f"{file}: `{name}` is no list: {values.shape}")
+    return values[: tok.id_limit]
+
+
+def _made(
+    kind: type[TextEmbedder], file: Path, tok: Tokenizer, table: FactorizedEmbedding, **options: Any
+) -> TextEmbedder:
+    """The embedder; what it refuses was in this file."""
+    try:
+        return kind(tok, table, **options)
+    except (ArgumentError, ArgumentTypeError) as error:
+        raise FormatError(f"{file}: {error}") from error
 
 
 def _module(index: int, path: str, name: str) -> dict[str, Any]:

@@ -47,6 +47,9 @@ _LENGTH = 8
 # As in the format's own implementation: a longer header is an attack.
 _MAX_HEADER = 100_000_000
 _ALIGNMENT = 64
+# What every numpy can hold, even where a side of zero makes the rest come to nothing.
+_MAX_AXES = 32
+_MAX_BYTES = 2**63 - 1
 
 
 def read(path: StrPath, names: Container[str] | None = None) -> dict[str, npt.NDArray[Any]]:
@@ -130,7 +133,12 @@ def _checked(name: str, entry: Any, size: int) -> tuple[str, list[int], int, int
         raise refused(f"numbers of kind {kind!r} are not read")
     if len(ends) != 2 or not ends[0] <= ends[1] <= size:  # noqa: PLR2004 (begin and end)
         raise refused(f"`data_offsets` are {ends}, and the data have {size} bytes")
-    if math.prod(shape) * np.dtype(_KINDS[kind]).itemsize != ends[1] - ends[0]:
+    if len(shape) > _MAX_AXES:
+        raise refused(f"`shape` has {len(shape)} axes, but must have at most {_MAX_AXES}")
+    width = np.dtype(_KINDS[kind]).itemsize
+    if math.prod(side or 1 for side in shape) * width > _MAX_BYTES:
+        raise refused(f"the shape {shape} is beyond any memory")
+    if math.prod(shape) * width != ends[1] - ends[0]:
         raise refused(f"the shape {shape} does not fit {ends[1] - ends[0]} bytes")
     return kind, shape, ends[0], ends[1]
 

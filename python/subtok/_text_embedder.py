@@ -206,7 +206,8 @@ class TextEmbedder:
         Raises:
             FileError: A file is missing or cannot be read.
             FormatError: It is no such folder.
-            UnsupportedError: It has modules beside StaticEmbedding and Normalize.
+            UnsupportedError: It has modules beside StaticEmbedding and Normalize, or its
+                tokenizer keeps the ends of long texts.
         """
         from subtok import _static_models  # noqa: PLC0415
 

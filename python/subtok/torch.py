@@ -11,6 +11,7 @@ other devices and types use operations of torch.
 
 from __future__ import annotations
 
+import operator
 import platform
 from collections import OrderedDict
 from functools import cache
@@ -50,6 +51,10 @@ class FactorizedEmbedding(nn.Module):
     Works under `torch.compile` without a graph break (with dense gradients) and under autocast,
     where the result has the type that `nn.Linear` would give.
 
+    Of torch's functional transforms, `torch.func.grad` and `vjp` (with dense gradients) work;
+    `vmap`, and so gradients of each sample, and `jvp` do not: `made.to_numpy().to_torch()` gives
+    plain modules that take them.
+
     Args:
         vocab_size: How many ids have a row.
         embedding_dim: The length of an inner row.
@@ -62,6 +67,7 @@ class FactorizedEmbedding(nn.Module):
 
     Raises:
         ArgumentError: A size is not positive, or the padding id is not in the vocabulary.
+        ArgumentTypeError: A size or the padding id is no integer.
     """
 
     def __init__(
@@ -77,6 +83,11 @@ class FactorizedEmbedding(nn.Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
+        vocab_size = _integer("vocab_size", vocab_size)
+        embedding_dim = _integer("embedding_dim", embedding_dim)
+        hidden_dim = _integer("hidden_dim", hidden_dim)
+        if padding_id is not None:
+            padding_id = _integer("padding_id", padding_id)
         sizes = (("vocab_size", vocab_size), ("embedding_dim", embedding_dim))
         for name, size in (*sizes, ("hidden_dim", hidden_dim)):
             if size < 1:
@@ -141,8 +152,10 @@ class FactorizedEmbedding(nn.Module):
 
         Raises:
             UnknownIdError: An id has no row; it and its position are named where that is known.
-            ArgumentTypeError: The ids are no integers.
+            ArgumentTypeError: The ids are no tensor, or no integers.
         """
+        if not isinstance(ids, torch.Tensor):
+            raise ArgumentTypeError(f"ids must be a tensor of integers, not {type(ids).__name__}")
         if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
             raise ArgumentTypeError(f"ids must be integers, not {ids.dtype}")
         table, mapping = self.word_embeddings, self.embedding_hidden_mapping_in
@@ -161,7 +174,7 @@ class FactorizedEmbedding(nn.Module):
 
     def _through_modules(self, ids: Any) -> Any:
         """The same by calls of the two modules, which somebody has changed or put hooks on."""
-        distinct, slots = _distinct(ids.reshape(-1).long(), self.vocab_size)
+        distinct, slots = _distinct(_flat(ids, self.vocab_size), self.vocab_size)
         vectors = self.embedding_hidden_mapping_in(self.word_embeddings(distinct))
         if self.padding_id is not None:
             vectors = vectors.masked_fill((distinct == self.padding_id)[:, None], 0)
@@ -287,6 +300,15 @@ def to_torch(embedding: _subtok.FactorizedEmbedding) -> Any:
     return nn.Sequential(OrderedDict(zip(names, (rows, mapping), strict=True)))
 
 
+def _integer(name: str, given: Any) -> int:
+    """A size as Python's int, of whatever kind of integer it was."""
+    try:
+        return operator.index(given)
+    except TypeError:
+        kind = type(given).__name__
+        raise ArgumentTypeError(f"{name} must be an integer, not {kind}") from None
+
+
 def _without(logits: Any, column: int) -> Any:
     """Zero for the padding, whose vector is zero; and no gradient that would change that."""
     return logits.index_fill(-1, torch.tensor([column], device=logits.device), 0)
@@ -306,7 +328,10 @@ def _array(parameter: Any) -> Any:
 
 def _is_plain(module: Any, kind: Any) -> bool:
     """Whether a module is what we made: not replaced, parametrised, or watched by hooks."""
-    return type(module) is kind and not module._forward_hooks and not module._forward_pre_hooks
+    if type(module) is not kind or getattr(module, "max_norm", None) is not None:
+        return False
+    forward = module._forward_hooks or module._forward_pre_hooks
+    return not (forward or module._backward_hooks or module._backward_pre_hooks)
 
 
 def _result_type(weight: Any) -> Any:
@@ -324,6 +349,21 @@ def _is_native(*tensors: Any) -> bool:
         tensor is None or (tensor.device.type == "cpu" and tensor.dtype == torch.float32)
         for tensor in tensors
     )
+
+
+def _flat(ids: Any, size: int) -> Any:
+    """The ids in a row, as int64."""
+    flat = ids.reshape(-1)
+    if flat.dtype == torch.uint64:
+        # Those beyond int64 turn negative, and an error would name a number that nobody gave.
+        signed = flat.view(torch.int64)
+        if bool((signed < 0).any()):
+            position = int(((signed < 0) | (signed >= size)).nonzero()[0, 0])
+            id_ = int(signed[position]) % 2**64
+            raise UnknownIdError(
+                f"id {id_} at position {position} is not in the vocabulary of {size} ids"
+            )
+    return flat.long()
 
 
 def _distinct(flat: Any, size: int) -> tuple[Any, Any]:
@@ -385,8 +425,9 @@ _SMALL = 1 << 14
 def _forward(
     ids: Any, table: Any, projection: Any, bias: Any, padding: int | None, dtype: Any
 ) -> Any:
-    flat = ids.reshape(-1).long()
+    flat = _flat(ids, table.shape[0])
     distinct, slots = _distinct(flat, table.shape[0])
+    shape = (*ids.shape, projection.shape[0])
     rows = table.index_select(0, distinct)
     native = dtype == torch.float32 and _is_native(table, projection, bias)
     if native:
@@ -400,10 +441,9 @@ def _forward(
         copies = _subtok._copy_by_slot(
             vectors.numpy(), slots.numpy().view(np.uint32), torch.get_num_threads()
         )
-        out = torch.from_numpy(copies)
-    else:
-        out = vectors.index_select(0, slots)
-    return out.view(*ids.shape, projection.shape[0])
+        return torch.from_numpy(copies.reshape(shape))
+    # autograd lets nobody write to a view that a Function gives out, and `view` would make one.
+    return torch.ops.aten._unsafe_view(vectors.index_select(0, slots), shape)
 
 
 def _sums(gradient: Any, slots: Any, count: int) -> Any:
@@ -428,7 +468,7 @@ def _backward(
     needs: tuple[bool, bool, bool],
 ) -> tuple[Any, Any, Any, Any]:
     """The distinct ids, and the gradients of their rows of A, of P transposed and the bias."""
-    flat = ids.reshape(-1).long()
+    flat = _flat(ids, table.shape[0])
     distinct, slots = _distinct(flat, table.shape[0])
     dtype = gradient.dtype
     sums = _sums(gradient.reshape(len(flat), projection.shape[0]), slots, len(distinct))
@@ -464,7 +504,8 @@ def _traced_backward(
 ) -> tuple[Any, Any, Any]:
     """The same by operations that have derivatives themselves."""
     flat = ids.reshape(-1).long()
-    distinct, slots = _distinct(flat, table.shape[0])
+    # Not by the compiled half: under `torch.func.grad` these ids have no storage to read.
+    distinct, slots = torch.unique(flat, return_inverse=True)
     gradient = gradient.reshape(len(flat), projection.shape[0]).to(table.dtype)
     sums = gradient.new_zeros(len(distinct), gradient.shape[1]).index_add(0, slots, gradient)
     if padding is not None:

@@ -370,6 +370,65 @@ def test_damaged_folders_are_refused(tok, tmp_path):
         subtok.TextEmbedder.from_sentence_transformers(modules)
 
 
+@pytest.mark.filterwarnings("error")
+def test_wrong_content_of_a_folder_is_refused_by_file(tok, tmp_path):
+    embed = static(tok, np.ones((tok.id_limit, 4)))
+    embed.save_model2vec(tmp_path)
+    file = tmp_path / "model.safetensors"
+    good = {"embeddings": np.ones((tok.id_limit, 4), np.float32)}
+    ids = np.zeros(tok.id_limit, np.int64)
+    ones = np.ones(tok.id_limit)
+    # The modules of this folder are those of sentence-transformers, too.
+    readers = (subtok.TextEmbedder.from_model2vec, subtok.TextEmbedder.from_sentence_transformers)
+    for wrong in (
+        {"embeddings": good["embeddings"] * np.float32(np.inf)},
+        {"embeddings": good["embeddings"].astype(np.float64) * 1e300},
+        {"embeddings": np.ones((tok.id_limit, 0), np.float32)},
+        {"weights": ones * np.nan},
+        {"weights": ones * 1e300},
+        {"weights": ones[:, None]},
+        {"weights": np.float32(1)},
+        {"weights": ones[:3]},
+        {"mapping": ones},
+        {"mapping": ids - 1},
+        {"mapping": ids + tok.id_limit},
+        {"mapping": np.int64(0)},
+    ):
+        _tensors.write(file, {**good, **wrong})
+        for read in readers:
+            with pytest.raises(subtok.FormatError, match=r"model\.safetensors: "):
+                read(tmp_path)
+    _tensors.write(file, {**good, "weights": ones, "mapping": ids})
+    assert all(read(tmp_path)(TEXTS).any() for read in readers)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"max_length": 10**30}))
+    with pytest.raises(subtok.FormatError, match=r"config\.json: max_length is 10{30}"):
+        readers[0](tmp_path)
+
+
+def test_a_truncation_of_beginnings_is_refused(tok, tmp_path):
+    embed = static(tok, np.ones((tok.id_limit, 4)), skip_unknown=False)
+    embed.save_sentence_transformers(tmp_path)
+    file = tmp_path / "0_StaticEmbedding" / "tokenizer.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["truncation"]["direction"] = "Left"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(subtok.UnsupportedError, match=r"tokenizer\.json: .*'Left'"):
+        subtok.TextEmbedder.from_sentence_transformers(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind"), [("int8", "float16"), ("float16", "float16"), ("int16", "float32")]
+)
+def test_vectors_keep_the_bits_that_they_need(tok, tmp_path, dtype, kind):
+    static(tok, np.ones((tok.id_limit, 4))).save_model2vec(tmp_path)
+    whole = np.full((tok.id_limit, 4), 3001 if dtype == "int16" else 101).astype(dtype)
+    _tensors.write(tmp_path / "model.safetensors", {"embeddings": whole})
+    found = subtok.TextEmbedder.from_model2vec(tmp_path).embedding
+    assert found.kind == kind
+    assert np.array_equal(found(np.arange(3)), whole[:3])
+
+
 @pytest.mark.parametrize(
     "entry",
     [
@@ -378,6 +437,10 @@ def test_damaged_folders_are_refused(tok, tmp_path):
         {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 16]},
         {"dtype": "F32", "shape": [-2, -2], "data_offsets": [0, 16]},
         {"dtype": "F32", "shape": [2**62, 2**62], "data_offsets": [0, 16]},
+        {"dtype": "F32", "shape": [0, 10**30], "data_offsets": [0, 0]},
+        {"dtype": "F32", "shape": [0, 2**62, 2**62], "data_offsets": [0, 0]},
+        {"dtype": "F32", "shape": [0, 2**62], "data_offsets": [0, 0]},
+        {"dtype": "F32", "shape": [1] * 100, "data_offsets": [0, 4]},
         {"dtype": "F99", "shape": [2, 2], "data_offsets": [0, 16]},
         {"dtype": ["F32"], "shape": [2, 2], "data_offsets": [0, 16]},
         {"dtype": "F32", "shape": "22", "data_offsets": [0, 16]},

@@ -469,3 +469,101 @@ def test_meta_tensors_have_shapes():
     made = FactorizedEmbedding(V, E, H, device="meta")
     ids = torch.empty(3, 4, dtype=torch.int64, device="meta")
     assert made(ids).shape == (3, 4, H)
+
+
+@pytest.mark.parametrize("options", [{}, {"sparse": True}, {"dtype": torch.float64}])
+@pytest.mark.parametrize("shape", [(3, 4), (5,), (), (0, 2)])
+def test_the_result_may_be_written_to(options, shape):
+    made, peer = module_and_peer(bias=True, **options)
+    ids = torch.randint(0, V, shape)
+    found = []
+    for module in (made, peer):
+        out = module(ids)
+        out += 1
+        out = nn.functional.dropout(out, 0.0, inplace=True)
+        out.mul_(2)
+        out.sum().backward()
+        found.append(out)
+    torch.testing.assert_close(*found)
+    for one, other in zip(gradients(made), gradients(peer), strict=True):
+        torch.testing.assert_close(dense(one), other, atol=1e-5, rtol=1e-4)
+
+
+def test_the_result_of_autocast_and_of_a_parameter_of_ids_may_be_written_to():
+    made = FactorizedEmbedding(V, E, H)
+    ids = torch.tensor([[1, 2]])
+    with torch.autocast("cpu", torch.bfloat16):
+        out = made(ids)
+    out += 1
+    other = made(nn.Parameter(ids, requires_grad=False))
+    other += 1
+    (out.sum() + other.sum()).backward()
+    assert made.word_embeddings.weight.grad[1].any()
+
+
+@pytest.mark.parametrize("name", ["word_embeddings", "embedding_hidden_mapping_in"])
+@pytest.mark.parametrize("kind", ["full_backward_hook", "full_backward_pre_hook"])
+# torch says so where no input has a gradient, as ids never have.
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")
+def test_hooks_of_the_other_pass_are_called(name, kind):
+    made = FactorizedEmbedding(V, E, H)
+    calls = []
+    register = getattr(getattr(made, name), f"register_{kind}")
+    hook = register(lambda *_given: calls.append(1))
+    made(torch.tensor([1, 2, 1])).sum().backward()
+    assert calls == [1]
+    hook.remove()
+    made(torch.tensor([1, 2, 1])).sum().backward()
+    assert calls == [1]
+
+
+def test_rows_of_a_bounded_length_are_bounded():
+    made, peer = module_and_peer()
+    made.word_embeddings.max_norm = peer[0].max_norm = 0.5
+    ids = torch.tensor([[1, 2, 1]])
+    torch.testing.assert_close(made(ids), peer(ids))
+    assert made.word_embeddings.weight[1].norm() <= 0.5001
+
+
+def test_wrong_kinds_of_ids_and_sizes_are_named():
+    made = FactorizedEmbedding(V, E, H)
+    for given in (np.array([1]), [1, 2], 3, None):
+        with pytest.raises(subtok.ArgumentTypeError, match=f"not {type(given).__name__}"):
+            made(given)
+    ids = torch.from_numpy(np.array([1, 2, 2**63 + 5, V], np.uint64))
+    with pytest.raises(subtok.UnknownIdError, match=f"id {2**63 + 5} at position 2 .* {V} ids"):
+        made(ids)
+    with pytest.raises(subtok.UnknownIdError, match=f"id {V} at position 1 "):
+        made(ids[[0, 3, 2]])
+    assert torch.equal(made(ids[:2]), made(torch.tensor([1, 2])))
+    for sizes in (("3", 2, 4), (3, 2.0, 4), (3, 2, None)):
+        with pytest.raises(subtok.ArgumentTypeError, match="must be an integer, not "):
+            FactorizedEmbedding(*sizes)
+    with pytest.raises(subtok.ArgumentTypeError, match="padding_id must be an integer, not str"):
+        FactorizedEmbedding(3, 2, 4, padding_id="1")
+    assert FactorizedEmbedding(np.int64(3), 2, 4).vocab_size == 3
+
+
+@pytest.mark.parametrize("padding", [None, 3])
+def test_functional_gradients_equal_those_of_the_plain_modules(padding):
+    made, peer = module_and_peer(bias=True, padding_id=padding, dtype=torch.float64)
+    ids = torch.from_numpy(CASES["a batch"] % V)
+    if padding is not None:
+        ids[ids == padding] = 0
+
+    def loss(module):
+        return lambda parts: torch.func.functional_call(module, parts, (ids,)).square().sum()
+
+    for order in (torch.func.grad, lambda f: torch.func.grad(lambda x: grads(f, x))):
+        got = order(loss(made))(dict(made.named_parameters()))
+        want = order(loss(peer))(dict(peer.named_parameters()))
+        for one, other in zip(got.values(), want.values(), strict=True):
+            torch.testing.assert_close(one, other)
+    # What the class says to do where the module cannot.
+    plain = made.float().to_numpy().to_torch()
+    assert torch.func.vmap(plain)(ids).shape == (*ids.shape, H)
+
+
+def grads(function, parts):
+    """A number that depends on a gradient."""
+    return sum(part.square().sum() for part in torch.func.grad(function)(parts).values())

@@ -75,7 +75,7 @@ def add(verbs: Verbs) -> None:
         help="a folder of model2vec, or of sentence-transformers with a StaticEmbedding: "
         "tokenizer, table and options are those of the folder",
     )
-    verb.add_argument("--seed", type=int, default=0, metavar="N", help="of a new table")
+    verb.add_argument("--seed", type=int, metavar="N", help="of a new table")
     verb.add_argument("--save", metavar="FILE", help="save a new table, .safetensors")
     verb.add_argument(
         "--output", "-o", default="-", metavar="FILE", help=".npy or .parquet (.npy, stdout)"
@@ -89,7 +89,7 @@ def add(verbs: Verbs) -> None:
         help="how often each id (.npy) or word (.parquet) occurs: frequent tokens weigh less",
     )
     verb.add_argument(
-        "--sif", type=float, default=1e-3, metavar="A", help="weights A / (A + share) (%(default)s)"
+        "--sif", type=float, metavar="A", help="--counts: weights A / (A + share) (0.001)"
     )
     verb.add_argument("--no-special", action="store_true", help="add no special tokens")
     verb.add_argument("--threads", type=int, metavar="N", help="(all processors)")
@@ -100,6 +100,10 @@ def run(args: argparse.Namespace) -> int:
     """Encode, look up, pool."""
     if args.save and not args.new:
         raise ArgumentError("--save is for --new")
+    if args.seed is not None and not args.new:
+        raise ArgumentError("--seed is for --new")
+    if args.sif is not None and not args.counts:
+        raise ArgumentError("--sif is for --counts")
     embedder = _model(args) if args.model else _embedder(args)
     if args.output != "-":
         check_writable(args.output)
@@ -122,7 +126,9 @@ def _embedder(args: argparse.Namespace) -> TextEmbedder:
     tok = load(args)
     options: dict[str, Any] = {}
     if args.counts:
-        options = {"counts": _counts(args.counts), "sif": args.sif}
+        options["counts"] = _counts(args.counts)
+    if args.sif is not None:
+        options["sif"] = args.sif
     return TextEmbedder(
         tok,
         _table(args, tok),
@@ -136,7 +142,12 @@ def _embedder(args: argparse.Namespace) -> TextEmbedder:
 
 def _model(args: argparse.Namespace) -> TextEmbedder:
     """Out of a folder that says everything, but for what the options say otherwise."""
-    given = (("--tokenizer", args.tokenizer), ("--counts", args.counts), ("--mode", args.mode))
+    given = (
+        ("--tokenizer", args.tokenizer),
+        ("--counts", args.counts),
+        ("--mode", args.mode),
+        ("--no-special", args.no_special),
+    )
     for name, value in given:
         if value:
             raise ArgumentError(f"{name} does not go with --model: the folder has its own")
@@ -172,7 +183,7 @@ def _table(args: argparse.Namespace, tok: Tokenizer) -> FactorizedEmbedding:
     inner, _, outer = args.new.partition("x")
     if not (inner.isdecimal() and outer.isdecimal()):
         raise ArgumentError(f"--new is {args.new!r}, but must be two sizes such as 128x768")
-    embedding = FactorizedEmbedding(limit, int(inner), int(outer), seed=args.seed)
+    embedding = FactorizedEmbedding(limit, int(inner), int(outer), seed=args.seed or 0)
     if args.save:
         embedding.save(args.save)
     return embedding
