@@ -268,7 +268,7 @@ impl Counts {
     }
 
     /// What is left without `other`: words that do not occur any more are left out. The sources of `other`
-    /// must be among these, with the same weights or counted once, and none of its words may occur more often.
+    /// must be among these, where weights differ one of the two 1, and none of its words may occur more often.
     ///
     /// # Errors
     /// [`Error::Training`] when they were counted differently, or when `other` is no part of these counts:
@@ -283,10 +283,12 @@ impl Counts {
             let at = manifest.sources.iter().position(|ours| ours.name == source.name);
             let at = at.ok_or_else(|| part(&format!("there is no source {:?}", source.name)))?;
             let (ours, theirs) = (manifest.sources[at].weight, source.weight);
-            // Sums of counts with several weights are kept with the weight 1.
-            let times = match ours {
+            // Occurrences are taken away, however much they weigh; but sums of counts with several weights are
+            // kept with the weight 1.
+            let times = match (ours, theirs) {
+                (_, 1) => 1,
                 _ if ours == theirs => 1,
-                1 => theirs,
+                (1, _) => theirs,
                 _ => {
                     let weights =
                         format!("the source {:?} has the weights {ours} and {theirs}", source.name);

@@ -223,7 +223,7 @@ def test_a_file_that_became_shorter_is_told(tmp_path: Path) -> None:
             made.normal(size=size).astype("f4")
             for size in [(3000, 16), (8, 16), (2, 16), (16,), (16,)]
         ),
-        made.normal(size=(16, 32)).astype("f4"),
+        made.normal(size=(32, 16)).astype("f4"),
     )
     stage.save(tmp_path / "stage.safetensors")
     mapped = subtok.AlbertEmbeddings.load(tmp_path / "stage.safetensors")

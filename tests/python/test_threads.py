@@ -172,7 +172,7 @@ except KeyboardInterrupt:
             capture_output=True,
             text=True,
             timeout=120,
-            preexec_fn=hear_ctrl_c,  # noqa: PLW1509 (it calls nothing but the system)
+            preexec_fn=hear_ctrl_c,
         )
         assert done.stdout.split() == ["stopped"], done.stderr
 
