@@ -186,8 +186,10 @@ def test_blocks_without_rows(dataset):
 
 def test_counts_that_stay_on_the_cluster(dataset, want, tmp_path):
     found = subtok.ray.count_dataset(dataset, partitions=4)
-    assert found.count() == len(want) + 3
     found.write_parquet(tmp_path / "counts")
+    rows = pq.read_table(tmp_path / "counts")["word"].to_pylist()
+    # The others say how it was counted.
+    assert sum(not row.startswith(b"\xff") for row in rows) == len(want)
     same(counting.merge_counts(pq.read_table(tmp_path / "counts")), want)
 
 
