@@ -426,11 +426,14 @@ impl AlbertEmbeddings {
         let total = self.positions() * self.types();
         let (mut own, mut slots) = (None, None);
         let known = if total.saturating_mul(width + hidden) <= KEPT_NUMBERS {
-            self.kept.get_or_init(|| {
+            // Not `get_or_init`: what fails is not kept, and a child forked meanwhile waits for nobody.
+            if let Some(kept) = self.kept.get() {
+                kept
+            } else {
                 let all: Vec<u32> = (0..).take(total).collect();
-                // At most KEPT_NUMBERS, which are always there to be had.
-                self.places(&all).unwrap_or_default()
-            })
+                let made = self.places(&all)?;
+                self.kept.get_or_init(|| made)
+            }
         } else {
             let distinct = Distinct::of(places, total);
             slots = Some(distinct.slots);

@@ -70,15 +70,9 @@ impl FactorizedEmbedding {
     /// memory does not suffice.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.table.check()?;
-        let mut bytes = Vec::new();
         // Room for the header too; longer ones grow.
-        bytes.try_reserve(self.bytes().saturating_add(1024)).map_err(|_| {
-            let wanted = "small enough for the memory of this machine";
-            Error::argument("the size of the table", format!("{} bytes", self.bytes()), wanted)
-        })?;
-        // A vector takes everything.
-        let _ = self.write(&mut bytes);
-        Ok(bytes)
+        let size = self.bytes().saturating_add(1024);
+        in_memory("the size of the table", size, |out| self.write(out))
     }
 
     /// Reads a safetensors file with the tensors of ALBERT's factorised embedding, with or without the
@@ -412,6 +406,37 @@ pub(super) fn open(path: &Path, mmap: bool) -> io::Result<Bytes> {
     // system end this process. `load` says so.
     let map = unsafe { Mmap::map(&file)? };
     Ok(Bytes::Mapped { map, file, path: path.to_owned() })
+}
+
+/// What `write` writes, about `size` bytes, as an error where memory does not suffice.
+pub(super) fn in_memory(
+    what: &'static str,
+    size: usize,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let full = |_| io::Error::from(io::ErrorKind::OutOfMemory);
+    let written = bytes.try_reserve(size).map_err(full).and_then(|()| write(&mut Room(&mut bytes)));
+    if written.is_err() {
+        let given = format!("more than {} bytes", size.max(bytes.len()));
+        return Err(Error::argument(what, given, "small enough for the memory of this machine"));
+    }
+    Ok(bytes)
+}
+
+/// Memory as a file that may be full.
+struct Room<'a>(&'a mut Vec<u8>);
+
+impl Write for Room<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_reserve(bytes.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

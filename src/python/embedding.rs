@@ -34,6 +34,10 @@ type FactorArrays<'py> = (
     Option<Bound<'py, PyArray1<f32>>>,
 );
 
+/// What becomes of the vectors of a text.
+pub(crate) const POOL_MODES: [(&str, PoolMode); 3] =
+    [("mean", PoolMode::Mean), ("sum", PoolMode::Sum), ("max", PoolMode::Max)];
+
 /// A table of vectors, kept as two thin factors: immutable, picklable, safe to share.
 #[pyclass(frozen, name = "FactorizedEmbedding", module = "subtok")]
 pub(crate) struct PyFactorizedEmbedding(Arc<FactorizedEmbedding>);
@@ -239,8 +243,8 @@ impl PyFactorizedEmbedding {
         threads: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = ids.py();
-        let modes = [("mean", PoolMode::Mean), ("sum", PoolMode::Sum), ("max", PoolMode::Max)];
-        let mode = mode.map(|mode| choice("mode", mode, &modes)).transpose()?.unwrap_or_default();
+        let mode =
+            mode.map(|mode| choice("mode", mode, &POOL_MODES)).transpose()?.unwrap_or_default();
         let (mut shape, ids) = ids_of(&self.0, ids)?;
         let weights = mask.map(|mask| weights_of(mask, &shape)).transpose()?;
         let offsets = offsets.map(|offsets| offsets_of(offsets, &shape)).transpose()?;

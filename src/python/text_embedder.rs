@@ -11,13 +11,9 @@ use super::embedding::{self, PyFactorizedEmbedding};
 use super::errors::{argument, check_signals};
 use super::text::{HeldRows, Reading, Surrogates};
 use super::tokenizer::PyTokenizer;
-use crate::embed::PoolMode;
 use crate::postprocess::fit::TruncationParams;
 use crate::text_embedder::{TextEmbedder, TextPooling};
 use crate::tokenizer::EncodeOptions;
-
-const MODES: [(&str, PoolMode); 3] =
-    [("mean", PoolMode::Mean), ("sum", PoolMode::Sum), ("max", PoolMode::Max)];
 
 /// A tokenizer and a table, ready for texts.
 #[pyclass(frozen, name = "_TextEmbedder", module = "subtok._subtok")]
@@ -43,7 +39,7 @@ impl PyTextEmbedder {
             .map(|max_length| TruncationParams { max_length, ..TruncationParams::default() });
         let options = EncodeOptions { add_special_tokens, truncation, ..EncodeOptions::default() };
         let pooling = TextPooling {
-            mode: choice("mode", mode, &MODES)?,
+            mode: choice("mode", mode, &embedding::POOL_MODES)?,
             normalize,
             weights: weights.map(|weights| weights.as_array().to_vec()),
             rows: rows.map(|rows| rows.as_array().to_vec()),

@@ -18,7 +18,8 @@ use super::super::factorized::{FactorizedEmbedding, check_sizes};
 use super::super::kernel::Panels;
 use super::super::kind::Kind;
 use super::super::store::{
-    ALIGNMENT, BIAS, FORMAT, Header, LAYOUT, PROJECTION, STAGE, TABLE, Tensor, missing, open,
+    ALIGNMENT, BIAS, FORMAT, Header, LAYOUT, PROJECTION, STAGE, TABLE, Tensor, in_memory, missing,
+    open,
 };
 use super::super::table::{Bytes, Layout, Table};
 use super::{AlbertEmbeddings, AlbertParts, AlbertWords, LAYER_NORM_EPS, WordTable};
@@ -122,14 +123,7 @@ impl AlbertEmbeddings {
     /// memory does not suffice.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.table().check()?;
-        let mut bytes = Vec::new();
-        let written = self.write(&mut Room(&mut bytes));
-        written.map_err(|_| {
-            let given = format!("more than {} bytes", bytes.len());
-            let wanted = "small enough for the memory of this machine";
-            Error::argument("the size of the stage", given, wanted)
-        })?;
-        Ok(bytes)
+        in_memory("the size of the stage", 0, |out| self.write(out))
     }
 
     fn parse(file: Bytes, options: &AlbertOptions, config: Option<&Path>) -> Result<Self> {
@@ -425,19 +419,4 @@ fn unreadable(key: &str, text: &str) -> Error {
         format!("__metadata__.{key}"),
         format!("{text:?} is not what stands there"),
     )
-}
-
-/// Memory as a file that may be full.
-struct Room<'a>(&'a mut Vec<u8>);
-
-impl Write for Room<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_reserve(bytes.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
